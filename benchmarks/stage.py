@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real SDK with decoding and HTTP taken out, so that what is left to see is the plugin.
+
+Streams are the SDK's own `EventStream`, of events that were parsed once. Before a measured call the
+SDK's own ``start_stream`` runs (argument models, serializing, pydantic), unmeasured: in a tight loop
+everything is in the processor's caches, and whatever is measured looks half as dear as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx2
+from mistralai.client import Mistral
+from mistralai.client.conversations import Conversations
+from mistralai.client.models.conversationevents import ConversationEvents
+from mistralai.client.utils import eventstreaming
+
+_TIME = "2026-01-01T00:00:00Z"
+
+
+def _event(kind: str, **fields: Any) -> ConversationEvents:
+    data = {"type": kind, "created_at": _TIME, **fields}
+    return ConversationEvents.model_validate({"event": kind, "data": data})
+
+
+def events(deltas: int) -> list[ConversationEvents]:
+    """The parsed events of a conversation with that many text deltas."""
+    delta = _event(
+        "message.output.delta", id="msg_1", content="word ", model="mistral-medium-latest",
+        role="assistant",
+    )  # fmt: skip
+    usage = {"prompt_tokens": 120, "completion_tokens": 80, "total_tokens": 200}
+    return [
+        _event("conversation.response.started", conversation_id="conv_1"),
+        *[delta] * deltas,
+        _event("conversation.response.done", usage=usage),
+    ]
+
+
+ARGUMENTS: dict[str, Any] = {
+    "model": "mistral-medium-latest",
+    "inputs": "How warm is it?",
+    "completion_args": {"temperature": 0.3, "max_tokens": 200},
+}
+
+
+class Stage:
+    """The SDK's own class and streams, whose ``start_stream`` answers with ready events."""
+
+    def __init__(self) -> None:
+        self.script: list[ConversationEvents] = []
+        self.conversations = Mistral(
+            api_key="none", server_url="http://127.0.0.1:1"
+        ).beta.conversations
+        request = httpx2.Request("POST", "http://127.0.0.1:1/v1/conversations")
+        headers = {"content-type": "text/event-stream"}
+        self._response = httpx2.Response(200, headers=headers, request=request)
+        self._sdk = Conversations.start_stream
+        patched: Any = Conversations
+        patched.do_request = lambda *_args, **_kwargs: self._response
+        patched.start_stream, patched.start_stream_async = self._methods()
+        module: Any = eventstreaming
+        module.stream_events = lambda *_args, **_kwargs: iter_events(self)
+        module.stream_events_async = lambda *_args, **_kwargs: aiter_events(self)
+
+    def run_sdk(self) -> None:
+        """Runs the SDK's own start_stream; afterwards the caches are as in a real program."""
+        self._sdk(self.conversations, **ARGUMENTS)
+
+    def bare(self) -> Any:
+        """What `Conversations.start_stream` is on this stage, past every wrapper."""
+        return self._stream(eventstreaming.EventStream)
+
+    def _stream(self, kind: Any) -> Any:
+        return kind(self._response, None, client_ref=self.conversations)
+
+    def _methods(self) -> tuple[Any, Any]:
+        def start_stream(_conversations: Any, **_kwargs: Any) -> Any:
+            return self._stream(eventstreaming.EventStream)
+
+        async def start_stream_async(_conversations: Any, **_kwargs: Any) -> Any:
+            return self._stream(eventstreaming.EventStreamAsync)
+
+        return start_stream, start_stream_async
+
+
+def iter_events(stage: Stage) -> Iterator[ConversationEvents]:
+    """In the place of the SDK's decoder: a generator, as there."""
+    yield from stage.script
+
+
+async def aiter_events(stage: Stage) -> AsyncIterator[ConversationEvents]:
+    """The same for async."""
+    for event in stage.script:
+        yield event

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ASGI application: it records each request and hands it to its endpoint."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from emulator import checks
+from emulator.endpoints import routes
+from emulator.scenario import load_scenarios
+from emulator.state import RecordedRequest, State
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    return checks.refusal(cast("checks.Refused", error))
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    """Answer an unknown path or method as the API does: its errors are JSON."""
+    known = cast("HTTPException", error)
+    return checks.refusal(
+        checks.api_error(known.status_code, known.detail, "invalid_request_error", "3000")
+    )
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the whole body, or None when the client left before its end."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+class EmulatorApp:
+    """The outermost application: here `send` is still uvicorn's own and knows its transport."""
+
+    def __init__(self, state: State) -> None:
+        """Read the scenarios and build the routes."""
+        load_scenarios()
+        self._state = state
+        self._open: set[asyncio.Transport] = set()
+        self._routes = Starlette(
+            routes=routes(state),
+            exception_handlers={checks.Refused: _refused, HTTPException: _http_error},
+        )
+
+        # A path with a slash too many is unknown, as any other: no redirect.
+        self._routes.router.redirect_slashes = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        raw = await _read(receive)
+        if raw is None:
+            return
+        body = _parsed(raw)
+        headers = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
+        self._state.record(RecordedRequest(scope["method"], scope["path"], headers, body))
+        transport: asyncio.Transport = cast("Any", send).__self__.transport
+        scope["emulator.headers"] = headers
+        scope["emulator.body"] = body
+        scope["emulator.transport"] = transport
+        self._open.add(transport)
+        try:
+            await self._routes(scope, receive, send)
+        finally:
+            self._open.discard(transport)
+
+    def abort_open_requests(self) -> None:
+        """Drop the connections with an answer still under way."""
+        for transport in self._open:
+            transport.abort()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the emulator on a real socket, in a background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from emulator.app import EmulatorApp
+from emulator.state import RecordedRequest, State
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class Emulator:
+    """A running emulator: its address and what it was asked."""
+
+    def __init__(self, url: str, state: State) -> None:
+        """Build a view of the state of the server thread."""
+        self.url = url
+        self._state = state
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The HTTP requests received so far, oldest first (a copy)."""
+        return self._state.requests()
+
+    def clear(self) -> None:
+        """Forget the recorded requests and the counted attempts."""
+        self._state.clear()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that says when it is ready and does not wait for hanging answers at its end."""
+
+    def __init__(self, config: uvicorn.Config, app: EmulatorApp) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._emulator_app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A scenario that hangs never ends by itself: uvicorn would wait for it for ever.
+        self._emulator_app.abort_open_requests()
+        await super().shutdown(sockets)
+
+
+@contextmanager
+def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
+    """Serve on ``host:port`` (0 = a free port) until the block is left."""
+    state = State(clock_offset)
+    app = EmulatorApp(state)
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        log_level=logging.CRITICAL + 1,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config, app)
+    listener = socket.create_server((host, port))
+
+    def run() -> None:
+        try:
+            asyncio.run(server.serve(sockets=[listener]))
+        finally:
+            server.ready.set()  # also when startup failed: the caller must not wait for ever
+
+    thread = threading.Thread(target=run, name="emulator", daemon=True)
+    thread.start()
+    try:
+        server.ready.wait()
+        if not server.started:
+            raise RuntimeError("the emulator did not start")
+        yield Emulator(f"http://{host}:{listener.getsockname()[1]}", state)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+@contextmanager
+def serve(*, clock_offset: float = 0.0) -> Generator[Emulator]:
+    """Serve on a free port of 127.0.0.1 until the block is left."""
+    with listen("127.0.0.1", 0, clock_offset) as emulator:
+        yield emulator

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Server time to span time.
+
+A conversation's events carry the server's clock, its span starts on ours, and the two differ. The
+first server timestamp of a stream decides: inside the time that the call has lasted so far, the
+clocks agree and nothing is shifted; outside, everything from that stream is shifted so that the
+first timestamp falls on its arrival. Either way durations between server events stay exact.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Final
+
+_UTC: Final = timezone.utc
+
+
+def read_time(value: object) -> datetime | None:
+    """Makes an aware datetime of a server timestamp.
+
+    Args:
+        value: a datetime as the SDK parsed it, or the ISO 8601 string of an event that the SDK's
+            model rejected. Without an offset it is UTC.
+
+    Returns:
+        The datetime in UTC, or None when the value is neither, or out of range.
+    """
+    try:
+        if isinstance(value, str):
+            # Python 3.10 does not know the "Z".
+            value = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
+        if not isinstance(value, datetime):
+            return None
+        return value.astimezone(_UTC) if value.tzinfo else value.replace(tzinfo=_UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+class ServerClock:
+    """Maps one stream's server timestamps onto this machine's clock."""
+
+    __slots__ = ("_latest", "_shift", "_started")
+
+    def __init__(self, started: int) -> None:
+        """Begins with no timestamp seen; ``started`` is the span's start, ns since the epoch."""
+        self._started = started
+        self._latest = started
+        self._shift: int | None = None
+
+    @property
+    def is_unset(self) -> bool:
+        """Whether no timestamp has been seen."""
+        return self._shift is None
+
+    @property
+    def shift_ms(self) -> float | None:
+        """The shift in milliseconds, None when there is none."""
+        return self._shift / 1e6 if self._shift else None
+
+    def to_local(self, server_time: object, arrived: int) -> int:
+        """Maps a server timestamp onto this machine's clock.
+
+        Args:
+            server_time: as `read_time` takes it; an unusable one is as none.
+            arrived: local time of arrival, ns since the epoch, never before an earlier arrival.
+
+        Returns:
+            ns since the epoch: ``arrived`` without a server time, else never after ``arrived``,
+            never before an earlier result and never before the span's start.
+        """
+        local = arrived
+        server = _nanoseconds(server_time)
+        if server is not None:
+            if self._shift is None:
+                self._shift = 0 if self._started <= server <= arrived else arrived - server
+            local = min(server + self._shift, arrived)
+        self._latest = max(self._latest, local)
+        return self._latest
+
+
+def _nanoseconds(value: object) -> int | None:
+    if isinstance(value, str):
+        value = read_time(value)
+    if not isinstance(value, datetime):
+        return None
+    aware = value if value.tzinfo else value.replace(tzinfo=_UTC)
+    # Dates of this century fit a float to a quarter of a microsecond, and have whole ones.
+    return round(aware.timestamp() * 1e6) * 1000

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder of a conversation: events in, one finished span out.
+
+Events are dispatched on their name as the API spells it (``conversation.response.done``), never on
+their class: classes differ from one SDK line to the next, and an event that the SDK's model rejects
+arrives as another class, with the API's JSON in ``data.raw``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from time import monotonic_ns
+from typing import Any, Final
+
+from . import _semconv as s
+from ._clock import ServerClock, read_time
+from ._errors import Failure, failure_of, failure_of_event
+from ._recording import Ending, OpenCall, Outcome
+from ._requests import text
+from ._turns import last_turns
+from ._usage import fields_of, read_usage
+
+_Fields = dict[str, object]
+# A confirmation that was given or refused is nothing that the caller still has to answer.
+_ANSWERED: Final = frozenset({"allowed", "denied"})
+
+
+class ConversationRecorder:
+    """Records one conversation stream in constant memory, whatever its length."""
+
+    __slots__ = (
+        "_agent_id", "_agent_name", "_arrived", "_call", "_clock", "_conversation_id",
+        "_created_at", "_delta_time", "_entry_event", "_entry_id", "_first_chunk", "_handed_over",
+        "_last_chunk", "_model", "_must_answer", "_response_id", "_usage_counted", "ended",
+    )  # fmt: skip
+
+    def __init__(self, call: OpenCall) -> None:
+        self._call = call
+        self._clock = ServerClock(call.started)
+        self._arrived = monotonic_ns()
+        self._conversation_id = call.request.conversation_id
+        self._agent_id = call.request.agent_id
+        self._agent_name: str | None = None
+        self._model: str | None = None
+        # The entry whose pieces are arriving: the name of their events, and their id.
+        self._entry_event: str | None = None
+        self._entry_id: str | None = None
+        self._delta_time: object = None
+        self._response_id: str | None = None
+        self._must_answer = False
+        self._handed_over = False
+        self._first_chunk: int | None = None
+        self._last_chunk: int | None = None
+        self._created_at: datetime | None = None
+        self._usage_counted = False
+        self.ended = False
+        call.hand_over(self)
+
+    def on_event(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it."""
+        # One more piece of an entry is what thousands of events are, and tells nothing but time.
+        data = event.data
+        if event.event == self._entry_event and data.id == self._entry_id:
+            self._arrived = monotonic_ns()
+            self._delta_time = data.created_at
+        elif self.ended:
+            self._on_late_event(event)
+        else:
+            self._arrived = monotonic_ns()
+            handler = HANDLERS.get(event.event)
+            if handler is not None:
+                handler(self, event)
+
+    # What events mean
+
+    def on_started(self, event: Any) -> None:
+        """The server listens; it names the conversation."""
+        data = _payload(event)
+        self._local(data)
+        self._conversation_id = text(data.get("conversation_id")) or self._conversation_id
+
+    def on_message(self, event: Any) -> None:
+        """A piece of text."""
+        data = _payload(event)
+        self._output(data, "agent_id")
+        self._begin_entry(event, data)
+
+    def on_function_call(self, event: Any) -> None:
+        """A piece of a function call, which the caller must answer unless that is settled."""
+        data = _payload(event)
+        self._output(data, "agent_id")
+        self._begin_entry(event, data)
+        self._must_answer = text(data.get("confirmation_status")) not in _ANSWERED
+
+    def on_tool_started(self, event: Any) -> None:
+        """A tool that runs on the server."""
+        self._output(_payload(event), "agent_id")
+
+    def on_handoff_started(self, event: Any) -> None:
+        """An agent hands over; if it is the first agent, its name is learned here."""
+        data = _payload(event)
+        self._output(data, "previous_agent_id")
+        first, self._handed_over = not self._handed_over, True
+        if first and text(data.get("previous_agent_id")) == self._agent_id:
+            self._agent_name = text(data.get("previous_agent_name"))
+
+    def on_done(self, event: Any) -> None:
+        """Ends the conversation at the event's ``created_at``; later events change nothing."""
+        data = _payload(event)
+        self._usage_counted = True
+        self._created_at = read_time(data.get("created_at"))
+        ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
+        self._finish(ending, self._local(data))
+
+    def on_error(self, event: Any) -> None:
+        """The server gives up."""
+        data = _payload(event)
+        failure = failure_of_event(data.get("code"))
+        self._finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._local(data))
+
+    def _on_late_event(self, event: Any) -> None:
+        """After an error or a close, a done event still tells what was spent."""
+        if self._usage_counted or HANDLERS.get(event.event) is not ConversationRecorder.on_done:
+            return
+        self._usage_counted = True
+        ending = Ending(usage=read_usage(_payload(event).get("usage")))
+        ending.response_model = self._model
+        self._call.count_late(ending)
+
+    # What else can happen to a stream
+
+    def exhausted(self) -> None:
+        """No more events, and neither done nor error: something was cut off."""
+        if not self.ended:
+            failure = Failure(s.INCOMPLETE_STREAM)
+            self._finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
+
+    def failed(self, exc: BaseException) -> None:
+        """The SDK or the transport raised, and the stream is over."""
+        if not self.ended:
+            self._finish(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
+
+    def left(self, outcome: str) -> None:
+        """The caller left: closed or cancelled."""
+        self._finish(Ending(outcome), self._call.now())
+
+    def abandon(self) -> None:
+        """Ends the span when the last event arrived; without one, when the stream was made."""
+        self._finish(Ending(Outcome.ABANDONED), self._arrived + self._call.clock_offset)
+
+    # How it all is put together
+
+    def _output(self, data: _Fields, agent_field: str) -> None:
+        """Learns from an output event who answers, and when the first one came."""
+        if self._first_chunk is None:
+            self._first_chunk = self._arrived
+        if self._call.record_chunk_times:
+            self._record_chunk()
+        if self._clock.is_unset:
+            self._local(data)
+        self._delta_time = data.get("created_at")
+        self._entry_event, self._must_answer = None, False
+        if self._agent_id is None:
+            self._agent_id = text(data.get(agent_field))
+            if self._agent_id is not None:
+                self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
+        if self._model is None:
+            self._model = text(data.get("model"))
+            request = self._call.request
+            nameless = request.operation == s.CHAT and not (request.model or self._agent_id)
+            if self._model is not None and nameless:
+                self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
+
+    def _begin_entry(self, event: Any, data: _Fields) -> None:
+        entry_id = text(data.get("id"))
+        self._response_id = entry_id or self._response_id
+        # Not for a rejected event, which has no id of its own, nor when each piece is recorded.
+        if entry_id and data is event.data.__dict__:
+            self._entry_id = entry_id
+            self._entry_event = None if self._call.record_chunk_times else event.event
+
+    def _record_chunk(self) -> None:
+        if self._last_chunk is not None:
+            self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
+        self._last_chunk = self._arrived
+
+    def _local(self, data: _Fields) -> int:
+        """Maps an event's time onto this machine's clock, never before the deltas that came."""
+        arrived = self._arrived + self._call.clock_offset
+        if self._delta_time is not None:
+            self._clock.to_local(self._delta_time, arrived)
+            self._delta_time = None
+        return self._clock.to_local(data.get("created_at"), arrived)
+
+    def _finish(self, ending: Ending, at: int) -> None:
+        if self.ended:
+            return
+        self.ended, self._entry_event = True, None
+        call = self._call
+        ending.response_model = self._model
+        if self._first_chunk is not None:
+            ending.first_chunk = (self._first_chunk + call.clock_offset - call.started) / 1e9
+        self._describe(ending)
+        call.end(ending, at)
+        if self._conversation_id is not None:
+            operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
+            last_turns.remember(self._conversation_id, operation)
+
+    def _describe(self, ending: Ending) -> None:
+        attributes, outcome = ending.attributes, ending.outcome
+        if self._conversation_id is not None:
+            attributes[s.CONVERSATION_ID] = self._conversation_id
+        if self._agent_id is not None:
+            attributes[s.AGENT_ID] = self._agent_id
+        if self._agent_name is not None:
+            attributes[s.AGENT_NAME] = self._agent_name
+        if self._response_id is not None:
+            attributes[s.RESPONSE_ID] = self._response_id
+        if self._model is not None:
+            attributes[s.RESPONSE_MODEL] = self._model
+        if outcome is Outcome.COMPLETED:
+            reason = "tool_call" if self._must_answer else "stop"
+            attributes[s.RESPONSE_FINISH_REASONS] = [reason]
+        elif outcome is Outcome.FAILED:
+            attributes[s.RESPONSE_FINISH_REASONS] = ["error"]
+        if ending.first_chunk is not None:
+            attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
+        if self._created_at is not None:
+            attributes[s.RESPONSE_CREATED_AT] = self._created_at.isoformat()
+        if outcome is not None:
+            attributes[s.STREAM_OUTCOME] = outcome
+        shift_ms = self._clock.shift_ms
+        if shift_ms is not None:
+            attributes[s.CLOCK_SHIFT] = shift_ms
+        ending.usage.describe(attributes)
+
+
+def _payload(event: Any) -> _Fields:
+    """The event's data; of one that the SDK's model rejected, the API's own JSON."""
+    fields = fields_of(event.data)
+    return fields_of(fields["raw"]) if "raw" in fields else fields
+
+
+Handler = Callable[[ConversationRecorder, Any], None]
+HANDLERS: Final[Mapping[str, Handler]] = {
+    "conversation.response.started": ConversationRecorder.on_started,
+    "message.output.delta": ConversationRecorder.on_message,
+    "function.call.delta": ConversationRecorder.on_function_call,
+    "tool.execution.started": ConversationRecorder.on_tool_started,
+    "agent.handoff.started": ConversationRecorder.on_handoff_started,
+    "conversation.response.done": ConversationRecorder.on_done,
+    "conversation.response.error": ConversationRecorder.on_error,
+}

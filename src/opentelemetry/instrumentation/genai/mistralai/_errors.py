@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an error is called, and what of an exception may be recorded.
+
+``error.type`` follows https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from . import _semconv as s
+
+_SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# A body is parsed only for its code; one of many megabytes is not worth the caller's time.
+_MAX_BODY: Final = 65_536
+
+Redact = Callable[[str], "str | None"]
+
+
+class Failure:
+    """Why a span is an ERROR: its ``error.type`` and what goes with it."""
+
+    __slots__ = ("attributes", "exception", "type")
+
+    def __init__(
+        self,
+        error_type: str,
+        attributes: Mapping[str, str | int] | None = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        self.type = error_type
+        self.attributes = attributes or {}
+        self.exception = exception
+
+
+def is_word(value: str) -> bool:
+    """Whether a name is fit to be a key or a metric attribute: ``[A-Za-z0-9_.-]{1,64}``."""
+    return _WORD.fullmatch(value) is not None
+
+
+def is_cancellation(kind: type[BaseException]) -> bool:
+    """Whether this ends a call by the caller's will and not by failure.
+
+    asyncio's and trio's cancellation, KeyboardInterrupt and SystemExit are no ``Exception``.
+    """
+    return not issubclass(kind, (Exception, GeneratorExit))
+
+
+def failure_of(exc: BaseException) -> Failure:
+    """Names an exception that came out of the SDK or the transport.
+
+    Args:
+        exc: as raised; it is referred to by the result, so the result must not be kept.
+
+    Returns:
+        The HTTP status as ``error.type`` where there is one of 400 or more, else
+        ``mistralai.ClassName`` for the SDK's own classes, else ``module.QualName``.
+    """
+    status = _status_of(exc)
+    if status is None:
+        return Failure(_name_of(type(exc)), exception=exc)
+    attributes: dict[str, str | int] = {s.HTTP_STATUS_CODE: status}
+    if code := _code_in(getattr(exc, "body", None)):
+        attributes[s.ERROR_CODE] = code
+    return Failure(str(status), attributes, exc)
+
+
+def failure_of_event(code: object) -> Failure:
+    """Names an error event by its code; anything that could be prose becomes ``_OTHER``."""
+    return Failure(_code(code) or s.OTHER)
+
+
+def describe(exc: BaseException, redact: Redact | None) -> dict[str, str]:
+    """Makes the attributes of an exception event.
+
+    Args:
+        exc: the exception.
+        redact: None while content is not captured; else what every text must pass, it returns
+            None for a text that must not be recorded.
+
+    Returns:
+        Without ``redact`` the exception's type and frames, but no message, no source lines and
+        no chained exceptions: all of these can repeat what the user wrote. With it, everything.
+    """
+    kind = type(exc)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    described = {s.EXCEPTION_TYPE: f"{module}{kind.__qualname__}"}
+    if redact is None:
+        frames = traceback.walk_tb(exc.__traceback__)
+        described[s.EXCEPTION_STACKTRACE] = "".join(
+            f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}\n'
+            for frame, line in frames
+        )
+        return described
+    texts = {
+        s.EXCEPTION_MESSAGE: redact(str(exc)),
+        s.EXCEPTION_STACKTRACE: redact("".join(traceback.format_exception(exc))),
+    }
+    described.update({key: text for key, text in texts.items() if text is not None})
+    return described
+
+
+def _status_of(exc: BaseException) -> int | None:
+    status = getattr(exc, "status_code", None)
+    if isinstance(status, int) and not isinstance(status, bool):
+        return status if status >= 400 else None
+    # In mistralai 1.8 this class carries no status; it is what a 422 becomes.
+    if type(exc).__name__ == "HTTPValidationError" and _is_sdk_class(type(exc)):
+        return 422
+    return None
+
+
+def _name_of(kind: type[BaseException]) -> str:
+    if _is_sdk_class(kind):
+        return f"mistralai.{kind.__name__}"
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _is_sdk_class(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in _SDK_PACKAGES
+
+
+def _code_in(body: object) -> str | None:
+    if not isinstance(body, str) or len(body) > _MAX_BODY:
+        return None
+    import json
+
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return _code(cast("dict[str, Any]", content).get("code")) if isinstance(content, dict) else None
+
+
+def _code(value: object) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and is_word(value) else None

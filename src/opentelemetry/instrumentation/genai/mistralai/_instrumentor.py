@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instrumentor that ``opentelemetry-instrument`` loads through the entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+# mypy does not find this class, pyright does.
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from ._switch import is_on, switch_off, switch_on, validated
+from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
+
+
+class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the import
+    """Switches instrumentation on and off, as the functions `instrument` and `uninstrument` do."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """The versions of ``mistralai`` that are supported."""
+        return _instruments
+
+    def instrument(self, **kwargs: Any) -> None:
+        """Switches instrumentation on, or, when it is on, changes what is named.
+
+        Args:
+            **kwargs: those of the function `instrument`, and the base class's ``skip_dep_check``.
+                Others are ignored with a log line: a distro may hand its own to everybody.
+
+        Raises:
+            TypeError: an argument has the wrong type.
+            ValueError: ``capture_content`` names no mode.
+        """
+        options = validated(kwargs)
+        if is_on():
+            switch_on(options, check_versions=False)
+        else:
+            super().instrument(**kwargs)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        switch_on(validated(kwargs), check_versions=False)
+
+    def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 -- the base class's signature
+        switch_off()
+
+    # The base class keeps a flag of its own, which the functions would not set.
+    @property
+    def _is_instrumented_by_opentelemetry(self) -> bool:
+        return is_on()
+
+    @_is_instrumented_by_opentelemetry.setter
+    def _is_instrumented_by_opentelemetry(self, value: bool) -> None:
+        del value

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calls whose spans are open in this process: each is ended once, also when nobody does.
+
+* A stream that is dropped is noticed in ``__del__``, and a coroutine that is dropped by a
+  GeneratorExit in it. Both may run inside the garbage collector, inside OpenTelemetry's own locks:
+  a span that is ended there deadlocks (reproduced with the metrics SDK). So `drop` only puts the
+  call into a ``queue.SimpleQueue``, whose ``put`` is reentrant; a daemon thread ends the span.
+* At exit, `atexit` ends what is still open. Its handlers run last in, first out, so ours is
+  registered at the first recorded span: after the provider's, hence before the provider shuts down.
+* After a fork the child has the parent's open calls in its memory, but they are the parent's:
+  its table is emptied, so nothing in the child can claim them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from queue import SimpleQueue
+from threading import RLock, Thread
+from typing import Final, Protocol
+
+from . import _guard
+
+
+class Abandoned(Protocol):
+    """What knows how to end a span that everybody forgot."""
+
+    def abandon(self) -> None:
+        """Ends the span, unless it has ended."""
+
+
+class OpenCalls:
+    """A table of open calls; who takes a call out of it is the one who may end its span."""
+
+    def __init__(self) -> None:
+        """Begins with nothing open and no thread."""
+        self._open: dict[object, Abandoned] = {}
+        self._dropped: SimpleQueue[Abandoned] = SimpleQueue()
+        self._thread: Thread | None = None
+        self._lock = RLock()
+        self._exit_is_after_provider = False
+
+    def add(self, call: object, forgotten: Abandoned, *, recorded: bool) -> None:
+        """Notes an open call.
+
+        Args:
+            call: the key that it is claimed by.
+            forgotten: ends the span if it is still open when the call is dropped.
+            recorded: whether its span is recorded; if so, a provider exists.
+        """
+        self._open[call] = forgotten
+        if self._thread is None or (recorded and not self._exit_is_after_provider):
+            self._prepare(recorded=recorded)
+
+    def claim(self, call: object) -> bool:
+        """Takes a call out; True for one caller only, and never in a forked child."""
+        # One dict operation, so that two threads cannot both get it and none needs a lock.
+        return self._open.pop(call, None) is not None
+
+    def drop(self, forgotten: Abandoned) -> None:
+        """Hands a call that nobody refers to any more to the thread.
+
+        Safe inside the garbage collector: no lock, no logging, nothing of OpenTelemetry.
+        """
+        self._dropped.put(forgotten)
+
+    def end_all(self) -> None:
+        """Ends every open call, at exit."""
+        for forgotten in list(self._open.values()):
+            _end(forgotten)
+
+    def _prepare(self, *, recorded: bool) -> None:
+        with self._lock:
+            self._exit_is_after_provider = recorded
+            atexit.unregister(self.end_all)
+            atexit.register(self.end_all)
+            if self._thread is not None:
+                return
+            self._thread = Thread(target=self._end_dropped, name="otel-mistralai", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as exc:
+                # The interpreter is exiting, or is out of threads: atexit still ends what is open.
+                _guard.report("start a thread", exc)
+
+    def _end_dropped(self) -> None:
+        dropped = self._dropped
+        while True:
+            _end(dropped.get())
+
+    def after_fork(self) -> None:
+        """Makes the table the child's own: empty, without a thread, with fresh locks."""
+        self._open.clear()
+        self._dropped = SimpleQueue()
+        self._thread = None
+        self._lock = RLock()
+
+
+def _end(forgotten: Abandoned) -> None:
+    try:
+        forgotten.abandon()
+    except Exception as exc:  # noqa: BLE001 -- one bad span must not stop the others' end
+        _guard.report("end an open call", exc)
+
+
+open_calls: Final = OpenCalls()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=open_calls.after_fork)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts wrappers around the SDK's methods with wrapt, and takes them out again.
+
+The SDK is not imported by us (it costs 0.4 to 0.9 s): import hooks wait for its modules. A hook
+cannot be removed, so each is registered once in a process and asks whether we are active. A module
+is patched whole or not at all; what an SDK version lacks is skipped without a word.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import RLock
+from types import ModuleType
+from typing import Any, Final
+
+import wrapt
+
+from . import _guard
+from ._calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
+from ._native import wrap_before_request, wrap_traced_request
+from ._streams import stream_classes
+from ._surface import ROOTS, SURFACES
+from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
+
+_Wrapper = Callable[..., Any]
+# Of a patch: the class or module, the name in it, and the wrapper's replacement.
+_Patch = tuple[Any, str, Any]
+
+_STREAMS: Final = "utils.eventstreaming"
+_TRACING: Final = "_hooks.tracing"
+_lock: Final = RLock()
+_patched: Final[dict[str, list[_Patch]]] = {}
+_hooked: Final[set[str]] = set()
+_active = False
+_check_versions = False
+
+
+def patch(*, check_versions: bool) -> None:
+    """Wraps the SDK's methods, in modules that are loaded now and in those that will be.
+
+    Args:
+        check_versions: whether to leave an unsupported SDK alone, with a log line.
+    """
+    global _active, _check_versions
+    with _lock:
+        _active, _check_versions = True, check_versions
+        modules = dict.fromkeys([_STREAMS, *(surface.module for surface in SURFACES), _TRACING])
+        for name in (f"{root}.{module}" for root in ROOTS for module in modules):
+            if name not in _hooked:
+                _hooked.add(name)
+                wrapt.register_post_import_hook(_on_import, name)
+            elif name in sys.modules:
+                _on_import(sys.modules[name])
+
+
+def unpatch() -> None:
+    """Takes our wrappers out, also from under another library's wrapt wrapper.
+
+    Under any other kind of wrapper, and in a bound method that was saved earlier, ours stays and
+    passes every call through.
+    """
+    global _active  # noqa: PLW0603 -- as above
+    with _lock:
+        _active = False
+        for patches in _patched.values():
+            _undo(patches)
+        _patched.clear()
+
+
+def _on_import(module: ModuleType) -> None:
+    with _lock:
+        if not _active or module.__name__ in _patched:
+            return
+        patches: list[_Patch] = []
+        try:
+            if _check_versions and not _is_supported():
+                return
+            for owner, name, wrapper in _targets(module):
+                replacement = wrapt.FunctionWrapper(owner.__dict__[name], wrapper)
+                setattr(owner, name, replacement)
+                patches.append((owner, name, replacement))
+        except Exception as exc:  # noqa: BLE001 -- it would break the user's import
+            _undo(patches)
+            _guard.report(f"patch {module.__name__}", exc)
+        else:
+            _patched[module.__name__] = patches
+
+
+def _is_supported() -> bool:
+    # Not at instrument(), where it would cost as much as all the rest; here mistralai costs more.
+    from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
+
+    conflict = get_dependency_conflicts(_instruments)
+    if conflict is not None:
+        _guard.say_once("mistralai is not instrumented: %s", conflict)
+    return conflict is None
+
+
+def _targets(module: ModuleType) -> Iterator[tuple[Any, str, _Wrapper]]:
+    """What of a module is to be wrapped, and with what."""
+    for owner, name, wrapper in _candidates(module):
+        if owner is not None and name in vars(owner):
+            yield owner, name, wrapper
+
+
+def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Wrapper]]:
+    name = module.__name__
+    if name.endswith(f".{_STREAMS}"):
+        stream = getattr(module, "EventStream", None)
+        async_stream = getattr(module, "EventStreamAsync", None)
+        stream_classes.update(cls for cls in (stream, async_stream) if cls is not None)
+        yield stream, "__exit__", wrap_exit
+        yield stream, "close", wrap_exit
+        yield async_stream, "__aexit__", wrap_async_exit
+        yield async_stream, "close", wrap_async_exit
+    elif name.endswith(f".{_TRACING}"):
+        yield getattr(module, "TracingHook", None), "before_request", wrap_before_request
+        yield module, "get_traced_request_and_span", wrap_traced_request
+    for surface in SURFACES:
+        if name.endswith(f".{surface.module}"):
+            cls = getattr(module, surface.cls, None)
+            yield cls, surface.method, partial(wrap_call, surface)
+            yield cls, f"{surface.method}_async", partial(wrap_async_call, surface)
+
+
+def _undo(patches: list[_Patch]) -> None:
+    for owner, name, ours in patches:
+        try:
+            _take_out(owner, name, ours)
+        except Exception as exc:  # noqa: BLE001 -- what stays passes through; the rest must go too
+            _guard.report(f"unpatch {name}", exc)
+
+
+def _take_out(owner: Any, name: str, ours: Any) -> None:
+    outer = owner.__dict__[name]
+    if outer is ours:
+        setattr(owner, name, ours.__wrapped__)
+    while _is_wrapper(outer):
+        if outer.__wrapped__ is ours:
+            outer.__wrapped__ = ours.__wrapped__
+            return
+        outer = outer.__wrapped__
+
+
+def _is_wrapper(value: object) -> bool:
+    return isinstance(value, wrapt.FunctionWrapper)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a recorder is given and what it gives back: the seam between streams and telemetry.
+
+Recorders know neither the SDK nor OpenTelemetry. They are told what happens to a stream, and end a
+call with an `Ending`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Protocol
+
+from ._errors import Failure
+from ._open_calls import Abandoned
+from ._requests import AttributeValue, Request
+from ._usage import Usage
+
+
+class Outcome:
+    """How a stream ended; ``mistral_ai.stream.outcome``."""
+
+    COMPLETED: Final = "completed"
+    FAILED: Final = "failed"
+    CANCELLED: Final = "cancelled"
+    CLOSED: Final = "closed"
+    ABANDONED: Final = "abandoned"
+
+
+class Ending:
+    """What is known of a call when it ends.
+
+    Attributes:
+        attributes: span attributes that only the response could tell.
+        usage: what the API reported.
+        response_model: the model that answered.
+        outcome: of a stream; None for a call that had none.
+        first_chunk: seconds from the start to the first output, None without one.
+        failure: why the span is an ERROR, None if it is not.
+        closing: the response, or the event that closed the stream, for the user's hook.
+    """
+
+    __slots__ = (
+        "attributes", "closing", "failure", "first_chunk", "outcome", "response_model", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        outcome: str | None = None,
+        *,
+        usage: Usage | None = None,
+        failure: Failure | None = None,
+        closing: object = None,
+    ) -> None:
+        self.attributes: dict[str, AttributeValue] = {}
+        self.usage = usage or Usage()
+        self.response_model: str | None = None
+        self.outcome = outcome
+        self.first_chunk: float | None = None
+        self.failure = failure
+        self.closing = closing
+
+
+class OpenCall(Protocol):
+    """A call whose span is open, as its recorder sees it."""
+
+    request: Request
+    started: int
+    """The span's start, ns since the epoch."""
+    clock_offset: int
+    """What to add to ``time.monotonic_ns()`` to have ns since the epoch."""
+
+    @property
+    def record_chunk_times(self) -> bool:
+        """Whether each output chunk's time is to be recorded."""
+        ...
+
+    def now(self) -> int:
+        """Local time, ns since the epoch."""
+        ...
+
+    def correct(self, operation: str, span_name: str) -> None:
+        """The response says what the request could not."""
+
+    def record_chunk(self, response_model: str | None, seconds: float) -> None:
+        """Records the time between two output chunks."""
+
+    def hand_over(self, recorder: Abandoned) -> None:
+        """From now on the recorder knows how to end the call, should everybody forget it."""
+
+    def end(self, ending: Ending, at: int) -> bool:
+        """Ends the span at ``at``, ns since the epoch; False if it had ended."""
+        ...
+
+    def count_late(self, ending: Ending) -> None:
+        """Counts usage that was reported after the span had ended."""
+
+
+class StreamRecorder(Protocol):
+    """What the observer of a stream tells."""
+
+    ended: bool
+    """Whether the span has ended, so that a drop is no news."""
+
+    def on_event(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it."""
+
+    def exhausted(self) -> None:
+        """The stream came to its end."""
+
+    def failed(self, exc: BaseException) -> None:
+        """The SDK or the transport raised, and the stream is over."""
+
+    def left(self, outcome: str) -> None:
+        """The caller left: closed or cancelled."""
+
+    def abandon(self) -> None:
+        """Nobody refers to the stream any more, or the interpreter exits."""

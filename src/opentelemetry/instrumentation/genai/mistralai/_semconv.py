@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of attributes, metrics and events, and the few values that are fixed.
+
+``gen_ai.*``, ``server.*``, ``error.*``, ``exception.*`` and ``http.*`` are OpenTelemetry's
+(https://github.com/open-telemetry/semantic-conventions-genai). They live here and not in
+``opentelemetry-semantic-conventions``, because some SDK versions pin a release of that package
+which lacks half of them. ``mistral_ai.*`` is ours, for what the conventions lack.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+SCOPE: Final = "opentelemetry.instrumentation.genai.mistralai"
+PROVIDER: Final = "mistral_ai"
+
+# Operations
+CHAT: Final = "chat"
+INVOKE_AGENT: Final = "invoke_agent"
+
+# Attributes: the request
+OPERATION_NAME: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+REQUEST_STREAM: Final = "gen_ai.request.stream"
+REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REQUEST_SEED: Final = "gen_ai.request.seed"
+REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+OUTPUT_TYPE: Final = "gen_ai.output.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+
+# Attributes: who answers, and in which conversation
+AGENT_ID: Final = "gen_ai.agent.id"
+AGENT_NAME: Final = "gen_ai.agent.name"
+AGENT_VERSION: Final = "gen_ai.agent.version"
+CONVERSATION_ID: Final = "gen_ai.conversation.id"
+RESTARTED_FROM: Final = "mistral_ai.conversation.restarted_from"
+
+# Attributes: the response
+RESPONSE_ID: Final = "gen_ai.response.id"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+RESPONSE_CREATED_AT: Final = "mistral_ai.response.created_at"
+STREAM_OUTCOME: Final = "mistral_ai.stream.outcome"
+CLOCK_SHIFT: Final = "mistral_ai.clock.shift_ms"
+USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_TOTAL_TOKENS: Final = "mistral_ai.usage.total_tokens"
+USAGE_CONNECTOR_TOKENS: Final = "mistral_ai.usage.connector_tokens"
+USAGE_CONNECTORS: Final = "mistral_ai.usage.connectors."
+
+# Attributes: errors
+ERROR_TYPE: Final = "error.type"
+ERROR_CODE: Final = "mistral_ai.error.code"
+HTTP_STATUS_CODE: Final = "http.response.status_code"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+
+# Attributes: metrics only
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 -- not a secret
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 -- not a secret
+CONNECTOR_NAME: Final = "mistral_ai.connector.name"
+OTHER: Final = "_OTHER"
+
+# Values of error.type that no exception has
+INCOMPLETE_STREAM: Final = "incomplete_stream"
+
+# Log event
+EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
+
+# Metrics, in both modes
+METRIC_INPUT_TOKENS: Final = "gen_ai.client.inference.usage.input_tokens"
+METRIC_OUTPUT_TOKENS: Final = "gen_ai.client.inference.usage.output_tokens"
+METRIC_CONNECTOR_TOKENS: Final = "mistral_ai.client.connector.tokens"
+METRIC_CONNECTOR_CALLS: Final = "mistral_ai.client.connector.calls"
+# Metrics, default mode
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 -- not a secret
+METRIC_DURATION: Final = "gen_ai.client.operation.duration"
+METRIC_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+METRIC_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"
+# Metrics, latest mode
+METRIC_LATEST_DURATION: Final = "gen_ai.client.inference.duration"
+METRIC_LATEST_FIRST_CHUNK: Final = "gen_ai.client.inference.time_to_first_chunk"
+METRIC_LATEST_CHUNK: Final = "gen_ai.client.inference.time_per_output_chunk"
+METRIC_LATEST_INPUT_TOKENS: Final = "gen_ai.client.inference.operation.input_tokens"
+METRIC_LATEST_OUTPUT_TOKENS: Final = "gen_ai.client.inference.operation.output_tokens"

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The observer that sits between the SDK's decoder and the SDK's stream.
+
+In every supported SDK line ``EventStream.__next__`` is ``next(self.generator)``, and
+``EventStreamAsync.__anext__`` awaits ``self.generator.__anext__()``. An observer in the place of
+that attribute sees each event first, while the caller keeps the SDK's own stream object. It is a
+class and not a generator function, because a generator that was never started runs no ``finally``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, Final
+
+from . import _guard
+from ._errors import is_cancellation
+from ._open_calls import open_calls
+from ._recording import Outcome, StreamRecorder
+
+# Filled when the SDK's module with these classes is patched.
+stream_classes: Final[set[type]] = set()
+
+
+def observe(stream: Any, recorder: StreamRecorder) -> None:
+    """Puts an observer into a stream, which stays what it is for the caller.
+
+    Args:
+        stream: one of the SDK's ``stream_classes``.
+        recorder: is told of the stream's events, and of its end.
+
+    Raises:
+        AttributeError: if the object has no generator, or lets none be set.
+    """
+    generator = stream.generator
+    kind = StreamObserver if hasattr(generator, "__next__") else AsyncStreamObserver
+    stream.generator = kind(generator, recorder)
+
+
+class _Observer:
+    """What the sync and the async observer share: everything but the step itself."""
+
+    __slots__ = ("_generator", "_recorder")
+
+    def __init__(self, generator: Any, recorder: StreamRecorder) -> None:
+        self._generator = generator
+        self._recorder = recorder
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Whoever copies or pickles a stream is told that a generator cannot be, as without us.
+        return self._generator.__reduce_ex__(protocol)
+
+    def leave(self, kind: type[BaseException] | None) -> None:
+        """The caller closed the stream, or left its ``with`` block by this kind of exception."""
+        cancelled = kind is not None and is_cancellation(kind)
+        try:
+            self._recorder.left(Outcome.CANCELLED if cancelled else Outcome.CLOSED)
+        except Exception as exc:  # noqa: BLE001 -- telemetry must not fail the caller's close
+            _guard.report("leave a stream", exc)
+
+    def _interrupted(self, exc: BaseException) -> None:
+        """The generator raised, which is also how it ends."""
+        try:
+            if isinstance(exc, (StopIteration, StopAsyncIteration)):
+                self._recorder.exhausted()
+            elif _is_alive(self._generator):
+                # "generator already executing": two threads read one stream, and it goes on.
+                return
+            elif isinstance(exc, GeneratorExit):
+                open_calls.drop(self._recorder)
+            elif is_cancellation(type(exc)):
+                self._recorder.left(Outcome.CANCELLED)
+            else:
+                self._recorder.failed(exc)
+        except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
+            _guard.report("end a stream", failure)
+
+    def __del__(self) -> None:
+        # No lock, no logging, no OpenTelemetry here: the collector may run this inside the metrics
+        # lock. At interpreter shutdown even the names of this module may be gone.
+        try:
+            if not self._recorder.ended:
+                open_calls.drop(self._recorder)
+        except Exception:  # noqa: BLE001, S110 -- see above
+            pass
+
+
+def _of_generator(name: str) -> Any:
+    """A property that is the generator's, for code that looks at ``stream.generator``."""
+    # Not __getattr__: with it, reading any attribute of an observer takes the slow way, which
+    # costs 0.1 us per event.
+    return property(lambda observer: getattr(observer._generator, name))  # noqa: SLF001
+
+
+class StreamObserver(_Observer):
+    """In the place of the generator inside an ``EventStream``."""
+
+    __slots__ = ()
+    send, throw = _of_generator("send"), _of_generator("throw")
+    gi_code, gi_frame = _of_generator("gi_code"), _of_generator("gi_frame")
+    gi_running, gi_yieldfrom = _of_generator("gi_running"), _of_generator("gi_yieldfrom")
+
+    def __iter__(self) -> StreamObserver:
+        """Is an iterator, as the generator is."""
+        return self
+
+    def __next__(self) -> Any:
+        """The next event, seen by the recorder first."""
+        try:
+            event = next(self._generator)
+        except BaseException as exc:
+            self._interrupted(exc)
+            raise
+        try:
+            self._recorder.on_event(event)
+        except Exception as exc:  # noqa: BLE001 -- the caller gets the event, whatever we make of it
+            _guard.report("read an event", exc)
+        return event
+
+    def close(self) -> None:
+        """Closes the generator; the caller does not want more."""
+        self.leave(None)
+        self._generator.close()
+
+
+class AsyncStreamObserver(_Observer):
+    """In the place of the async generator inside an ``EventStreamAsync``."""
+
+    __slots__ = ()
+    asend, athrow = _of_generator("asend"), _of_generator("athrow")
+    ag_await, ag_code = _of_generator("ag_await"), _of_generator("ag_code")
+    ag_frame, ag_running = _of_generator("ag_frame"), _of_generator("ag_running")
+
+    def __aiter__(self) -> AsyncStreamObserver:
+        """Is an async iterator, as the generator is."""
+        return self
+
+    async def __anext__(self) -> Any:
+        """The next event, seen by the recorder first."""
+        try:
+            event = await self._generator.__anext__()
+        except BaseException as exc:
+            self._interrupted(exc)
+            raise
+        try:
+            self._recorder.on_event(event)
+        except Exception as exc:  # noqa: BLE001 -- the caller gets the event, whatever we make of it
+            _guard.report("read an event", exc)
+        return event
+
+    def aclose(self) -> Awaitable[None]:
+        """Closes the generator; the caller does not want more."""
+        self.leave(None)
+        closing: Awaitable[None] = self._generator.aclose()
+        return closing
+
+
+def _is_alive(generator: Any) -> bool:
+    frame = getattr(generator, "gi_frame", None) or getattr(generator, "ag_frame", None)
+    return frame is not None
+
+
+def leave(stream: object, exit_args: tuple[Any, ...] = ()) -> None:
+    """Tells the observer in a stream, if there is one, that the caller is done with it.
+
+    Args:
+        stream: the SDK's stream.
+        exit_args: those of ``__exit__``; none for ``close``.
+    """
+    observer = getattr(stream, "generator", None)
+    if isinstance(observer, _Observer):
+        observer.leave(exit_args[0] if exit_args else None)

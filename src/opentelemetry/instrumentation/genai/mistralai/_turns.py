@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the last turn of each conversation was, for the turns that follow it in this process."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from threading import RLock
+from typing import Final
+
+_MAX_CONVERSATIONS: Final = 1024
+
+
+class LastTurns:
+    """A bounded map from conversation to its last turn; the least recently written goes first."""
+
+    def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:
+        """Begins empty.
+
+        Args:
+            size: how many conversations are remembered.
+        """
+        self._size = size
+        self._operations: OrderedDict[str, str] = OrderedDict()
+        self._lock = RLock()
+
+    def remember(self, conversation_id: str, operation: str) -> None:
+        """Notes that a turn of this conversation has ended."""
+        with self._lock:
+            self._operations[conversation_id] = operation
+            self._operations.move_to_end(conversation_id)
+            if len(self._operations) > self._size:
+                self._operations.popitem(last=False)
+
+    def operation_of(self, conversation_id: str | None) -> str | None:
+        """The final operation of the conversation's last turn, None when it is not known."""
+        return self._operations.get(conversation_id) if conversation_id else None
+
+    def after_fork(self) -> None:
+        """Makes the lock the child's own."""
+        # Another thread of the parent may have held the lock; nobody in the child would release it.
+        self._lock = RLock()
+
+
+last_turns: Final = LastTurns()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=last_turns.after_fork)
