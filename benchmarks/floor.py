@@ -37,7 +37,7 @@ class Floor:
     def observe(self, start: Any) -> Any:
         """Calls ``start`` under a span, and puts a generator of its own into the stream."""
         started, ticks = time_ns(), monotonic_ns()
-        attributes = {
+        attributes: dict[str, str | float | bool] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "mistral_ai",
             "gen_ai.request.temperature": 0.3,

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real SDK with decoding and HTTP taken out, so that what is left to see is the plugin.
 
-Streams are the SDK's own `EventStream`, of events that were parsed once. Before a measured call the
-SDK's own ``start_stream`` runs (argument models, serializing, pydantic), unmeasured: in a tight loop
-everything is in the processor's caches, and whatever is measured looks half as dear as it is.
+Streams are the SDK's own `EventStream`, of events that were parsed once. Before a measured call
+the SDK's own ``start_stream`` runs (argument models, serializing, pydantic), unmeasured: in a tight
+loop everything is in the processor's caches, and what is measured looks half as dear as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import httpx2
@@ -91,7 +91,7 @@ def iter_events(stage: Stage) -> Iterator[ConversationEvents]:
     yield from stage.script
 
 
-async def aiter_events(stage: Stage) -> AsyncIterator[ConversationEvents]:
+async def aiter_events(stage: Stage) -> AsyncGenerator[ConversationEvents]:
     """The same for async."""
     for event in stage.script:
         yield event

@@ -2,21 +2,22 @@
 """What happens around one SDK call: start a span, make the call, hand its result on.
 
 The wrappers are what wrapt puts in the place of the SDK's methods. Sync and async differ in one
-``await``; everything else is in `_Around`.
+``await``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import CoroutineType, TracebackType
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
 
 from . import _guard
 from . import _semconv as s
 from ._recording import Ending
-from ._requests import server_of
+from ._requests import locate
+from ._spans import Call, may_start
 from ._streams import leave, observe, stream_classes
-from ._telemetry import Call, Telemetry, may_start
+from ._telemetry import Telemetry
 
 if TYPE_CHECKING:
     from ._surface import Surface
@@ -56,9 +57,16 @@ def wrap_call(
     telemetry = Switch.telemetry
     if telemetry is None or (not telemetry.listened_to and telemetry.is_idle()):
         return wrapped(*args, **kwargs)
-    with _Around(telemetry, surface, instance, kwargs) as around:
-        around.result = wrapped(*args, **kwargs)
-    return around.result
+    call = _begin(telemetry, surface, instance, kwargs)
+    if call is None:
+        return wrapped(*args, **kwargs)
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as exc:
+        _raised(call, exc)
+        raise
+    _returned(call, surface, result)
+    return result
 
 
 def wrap_async_call(
@@ -70,18 +78,71 @@ def wrap_async_call(
         return wrapped(*args, **kwargs)
     # Called now, since a wrong argument is a TypeError now.
     coroutine = wrapped(*args, **kwargs)
-    around = _Around(telemetry, surface, instance, kwargs)
     if _is_coroutine(coroutine):
-        return _named_like(coroutine, _awaited(_Unawaited(coroutine), around))
-    with around:
-        around.result = coroutine
+        ours = _awaited(telemetry, surface, _Unawaited(coroutine), instance, kwargs)
+        return _named_like(coroutine, ours)
+    call = _begin(telemetry, surface, instance, kwargs)
+    if call is not None:
+        _returned(call, surface, coroutine)
     return coroutine
 
 
-async def _awaited(unawaited: _Unawaited, around: _Around) -> Any:
-    with around:
-        around.result = await unawaited.coroutine
-    return around.result
+async def _awaited(
+    telemetry: Telemetry, surface: Surface, unawaited: _Unawaited, instance: object,
+    kwargs: Arguments,
+) -> Any:  # fmt: skip
+    call = _begin(telemetry, surface, instance, kwargs)
+    if call is None:
+        return await unawaited.coroutine
+    try:
+        result = await unawaited.coroutine
+    except BaseException as exc:
+        _raised(call, exc)
+        raise
+    _returned(call, surface, result)
+    return result
+
+
+def _begin(
+    telemetry: Telemetry, surface: Surface, instance: object, kwargs: Arguments
+) -> Call | None:
+    """Starts the span of a call and makes it current; None where there is to be none."""
+    try:
+        if not may_start(instance):
+            return None
+        request = surface.request(kwargs)
+        locate(request, instance, kwargs)
+        if surface.streamed:
+            request.attributes[s.REQUEST_STREAM] = True
+        return telemetry.start(request, instance, kwargs)
+    except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
+        _guard.report("start a call", exc)
+        return None
+
+
+def _raised(call: Call, exc: BaseException) -> None:
+    try:
+        call.leave()
+        call.fail(exc)
+    except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
+        _guard.report("end a call", failure)
+
+
+def _returned(call: Call, surface: Surface, result: Any) -> None:
+    try:
+        call.leave()
+        if isinstance(result, tuple(stream_classes)):
+            observe(result, surface.recorder(call))
+            return
+        _guard.say_once(
+            "%s.%s returned no stream of the SDK, so its span ended with the call: is it wrapped by"
+            " another library?",
+            surface.cls,
+            surface.method,
+        )
+        call.end(Ending(closing=result))
+    except Exception as failure:  # noqa: BLE001 -- the caller gets its result all the same
+        _guard.report("hand a result over", failure)
 
 
 def wrap_exit(
@@ -132,74 +193,3 @@ class _Unawaited:
 
     def __del__(self) -> None:
         self.coroutine.close()
-
-
-class _Around:
-    """The time between calling a method of the SDK and having its result."""
-
-    __slots__ = ("_call", "_instance", "_kwargs", "_surface", "_telemetry", "_token", "result")
-
-    def __init__(
-        self, telemetry: Telemetry, surface: Surface, instance: object, kwargs: Arguments
-    ) -> None:
-        self._telemetry = telemetry
-        self._surface = surface
-        self._instance = instance
-        self._kwargs = kwargs
-        self._call: Call | None = None
-        self._token: Any = None
-        self.result: Any = None
-
-    def __enter__(self) -> _Around:
-        try:
-            if may_start(self._instance):
-                self._call = call = self._start()
-                self._token = call.enter()
-        except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
-            _guard.report("start a call", exc)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        raised: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        call = self._call
-        if call is None:
-            return
-        try:
-            call.leave(self._token)
-            if raised is None:
-                self._hand_over(call)
-            else:
-                call.fail(raised)
-        except Exception as exc:  # noqa: BLE001 -- the user's result is returned all the same
-            _guard.report("end a call", exc)
-
-    def _start(self) -> Call:
-        request = self._surface.request(self._kwargs)
-        try:
-            address, port = server_of(self._instance, self._kwargs)
-        except Exception as exc:  # noqa: BLE001 -- an unknown server still has calls
-            _guard.report("find the server", exc)
-        else:
-            if address:
-                request.address = request.attributes[s.SERVER_ADDRESS] = address
-            if address and port:
-                request.port = request.attributes[s.SERVER_PORT] = port
-        if self._surface.streamed:
-            request.attributes[s.REQUEST_STREAM] = True
-        return self._telemetry.start(request, self._instance, self._kwargs)
-
-    def _hand_over(self, call: Call) -> None:
-        if isinstance(self.result, tuple(stream_classes)):
-            observe(self.result, self._surface.recorder(call))
-            return
-        _guard.say_once(
-            "%s.%s returned no stream of the SDK, so its span ended with the call: is it wrapped by"
-            " another library?",
-            self._surface.cls,
-            self._surface.method,
-        )
-        call.end(Ending(closing=self.result))

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Final
 
 _UTC: Final = timezone.utc
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=_UTC)
 
 
 def read_time(value: object) -> datetime | None:
@@ -57,11 +58,11 @@ class ServerClock:
         """The shift in milliseconds, None when there is none."""
         return self._shift / 1e6 if self._shift else None
 
-    def to_local(self, server_time: object, arrived: int) -> int:
+    def to_local(self, server_time: datetime | None, arrived: int) -> int:
         """Maps a server timestamp onto this machine's clock.
 
         Args:
-            server_time: as `read_time` takes it; an unusable one is as none.
+            server_time: from `read_time`; None is an unusable one.
             arrived: local time of arrival, ns since the epoch, never before an earlier arrival.
 
         Returns:
@@ -69,20 +70,11 @@ class ServerClock:
             never before an earlier result and never before the span's start.
         """
         local = arrived
-        server = _nanoseconds(server_time)
-        if server is not None:
+        if server_time is not None:
+            since = server_time - _EPOCH
+            server = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
             if self._shift is None:
                 self._shift = 0 if self._started <= server <= arrived else arrived - server
             local = min(server + self._shift, arrived)
         self._latest = max(self._latest, local)
         return self._latest
-
-
-def _nanoseconds(value: object) -> int | None:
-    if isinstance(value, str):
-        value = read_time(value)
-    if not isinstance(value, datetime):
-        return None
-    aware = value if value.tzinfo else value.replace(tzinfo=_UTC)
-    # Dates of this century fit a float to a quarter of a microsecond, and have whole ones.
-    return round(aware.timestamp() * 1e6) * 1000

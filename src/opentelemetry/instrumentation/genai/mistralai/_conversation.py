@@ -22,6 +22,7 @@ from ._turns import last_turns
 from ._usage import fields_of, read_usage
 
 _Fields = dict[str, object]
+_FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", Outcome.FAILED: "error"}
 # A confirmation that was given or refused is nothing that the caller still has to answer.
 _ANSWERED: Final = frozenset({"allowed", "denied"})
 
@@ -61,37 +62,47 @@ class ConversationRecorder:
         """Takes in one event, before the caller gets it."""
         # One more piece of an entry is what thousands of events are, and tells nothing but time.
         data = event.data
-        if event.event == self._entry_event and data.id == self._entry_id:
-            self._arrived = monotonic_ns()
-            self._delta_time = data.created_at
-        elif self.ended:
+        try:
+            if event.event == self._entry_event and data.id == self._entry_id:
+                self._arrived = monotonic_ns()
+                self._delta_time = data.created_at
+                return
+        except AttributeError:
+            # One that the SDK's model rejects has its fields in ``raw``.
+            pass
+        if self.ended:
             self._on_late_event(event)
-        else:
-            self._arrived = monotonic_ns()
-            handler = HANDLERS.get(event.event)
-            if handler is not None:
-                handler(self, event)
-
-    # What events mean
+            return
+        if self._delta_time is not None:
+            self._map(self._delta_time)
+            self._delta_time = None
+        self._arrived = monotonic_ns()
+        handler = HANDLERS.get(event.event)
+        if handler is not None:
+            handler(self, event)
 
     def on_started(self, event: Any) -> None:
         """The server listens; it names the conversation."""
         data = _payload(event)
-        self._local(data)
+        self._map(data.get("created_at"))
         self._conversation_id = text(data.get("conversation_id")) or self._conversation_id
 
     def on_message(self, event: Any) -> None:
-        """A piece of text."""
+        """A piece of text, or of a function call."""
         data = _payload(event)
         self._output(data, "agent_id")
-        self._begin_entry(event, data)
+        entry_id = text(data.get("id"))
+        self._response_id = entry_id or self._response_id
+        # Not while something is to be learned from each piece, nor for a rejected event.
+        settled = self._model is not None and not self._clock.is_unset
+        if settled and data is event.data.__dict__ and not self._call.record_chunk_times:
+            self._entry_event, self._entry_id = event.event, entry_id
 
     def on_function_call(self, event: Any) -> None:
         """A piece of a function call, which the caller must answer unless that is settled."""
-        data = _payload(event)
-        self._output(data, "agent_id")
-        self._begin_entry(event, data)
-        self._must_answer = text(data.get("confirmation_status")) not in _ANSWERED
+        self.on_message(event)
+        status = text(_payload(event).get("confirmation_status"))
+        self._must_answer = status not in _ANSWERED
 
     def on_tool_started(self, event: Any) -> None:
         """A tool that runs on the server."""
@@ -102,7 +113,8 @@ class ConversationRecorder:
         data = _payload(event)
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
-        if first and text(data.get("previous_agent_id")) == self._agent_id:
+        previous = text(data.get("previous_agent_id"))
+        if first and previous is not None and previous == self._agent_id:
             self._agent_name = text(data.get("previous_agent_name"))
 
     def on_done(self, event: Any) -> None:
@@ -110,14 +122,20 @@ class ConversationRecorder:
         data = _payload(event)
         self._usage_counted = True
         self._created_at = read_time(data.get("created_at"))
+        at = self._clock.to_local(self._created_at, self._arrived + self._call.clock_offset)
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
-        self._finish(ending, self._local(data))
+        self._finish(ending, at)
 
     def on_error(self, event: Any) -> None:
         """The server gives up."""
         data = _payload(event)
         failure = failure_of_event(data.get("code"))
-        self._finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._local(data))
+        at = self._map(data.get("created_at"))
+        self._finish(Ending(Outcome.FAILED, failure=failure, closing=event), at)
+
+    def on_other(self, event: Any) -> None:
+        """Something between other events, of which only the time is of use yet."""
+        self._map(_payload(event).get("created_at"))
 
     def _on_late_event(self, event: Any) -> None:
         """After an error or a close, a done event still tells what was spent."""
@@ -128,13 +146,10 @@ class ConversationRecorder:
         ending.response_model = self._model
         self._call.count_late(ending)
 
-    # What else can happen to a stream
-
     def exhausted(self) -> None:
         """No more events, and neither done nor error: something was cut off."""
-        if not self.ended:
-            failure = Failure(s.INCOMPLETE_STREAM)
-            self._finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
+        failure = Failure(s.INCOMPLETE_STREAM)
+        self._finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
 
     def failed(self, exc: BaseException) -> None:
         """The SDK or the transport raised, and the stream is over."""
@@ -149,17 +164,15 @@ class ConversationRecorder:
         """Ends the span when the last event arrived; without one, when the stream was made."""
         self._finish(Ending(Outcome.ABANDONED), self._arrived + self._call.clock_offset)
 
-    # How it all is put together
-
     def _output(self, data: _Fields, agent_field: str) -> None:
         """Learns from an output event who answers, and when the first one came."""
         if self._first_chunk is None:
             self._first_chunk = self._arrived
         if self._call.record_chunk_times:
-            self._record_chunk()
-        if self._clock.is_unset:
-            self._local(data)
-        self._delta_time = data.get("created_at")
+            if self._last_chunk is not None:
+                self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
+            self._last_chunk = self._arrived
+        self._map(data.get("created_at"))
         self._entry_event, self._must_answer = None, False
         if self._agent_id is None:
             self._agent_id = text(data.get(agent_field))
@@ -172,26 +185,10 @@ class ConversationRecorder:
             if self._model is not None and nameless:
                 self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
 
-    def _begin_entry(self, event: Any, data: _Fields) -> None:
-        entry_id = text(data.get("id"))
-        self._response_id = entry_id or self._response_id
-        # Not for a rejected event, which has no id of its own, nor when each piece is recorded.
-        if entry_id and data is event.data.__dict__:
-            self._entry_id = entry_id
-            self._entry_event = None if self._call.record_chunk_times else event.event
-
-    def _record_chunk(self) -> None:
-        if self._last_chunk is not None:
-            self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
-        self._last_chunk = self._arrived
-
-    def _local(self, data: _Fields) -> int:
-        """Maps an event's time onto this machine's clock, never before the deltas that came."""
+    def _map(self, created_at: object) -> int:
+        """Maps a server time onto this machine's clock; of an entry's pieces, the last one's."""
         arrived = self._arrived + self._call.clock_offset
-        if self._delta_time is not None:
-            self._clock.to_local(self._delta_time, arrived)
-            self._delta_time = None
-        return self._clock.to_local(data.get("created_at"), arrived)
+        return self._clock.to_local(read_time(created_at), arrived)
 
     def _finish(self, ending: Ending, at: int) -> None:
         if self.ended:
@@ -202,38 +199,30 @@ class ConversationRecorder:
         if self._first_chunk is not None:
             ending.first_chunk = (self._first_chunk + call.clock_offset - call.started) / 1e9
         self._describe(ending)
-        call.end(ending, at)
-        if self._conversation_id is not None:
+        if call.end(ending, at) and self._conversation_id is not None:
             operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
             last_turns.remember(self._conversation_id, operation)
 
     def _describe(self, ending: Ending) -> None:
-        attributes, outcome = ending.attributes, ending.outcome
-        if self._conversation_id is not None:
-            attributes[s.CONVERSATION_ID] = self._conversation_id
-        if self._agent_id is not None:
-            attributes[s.AGENT_ID] = self._agent_id
-        if self._agent_name is not None:
-            attributes[s.AGENT_NAME] = self._agent_name
-        if self._response_id is not None:
-            attributes[s.RESPONSE_ID] = self._response_id
-        if self._model is not None:
-            attributes[s.RESPONSE_MODEL] = self._model
-        if outcome is Outcome.COMPLETED:
-            reason = "tool_call" if self._must_answer else "stop"
-            attributes[s.RESPONSE_FINISH_REASONS] = [reason]
-        elif outcome is Outcome.FAILED:
-            attributes[s.RESPONSE_FINISH_REASONS] = ["error"]
-        if ending.first_chunk is not None:
-            attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
-        if self._created_at is not None:
-            attributes[s.RESPONSE_CREATED_AT] = self._created_at.isoformat()
-        if outcome is not None:
-            attributes[s.STREAM_OUTCOME] = outcome
-        shift_ms = self._clock.shift_ms
-        if shift_ms is not None:
-            attributes[s.CLOCK_SHIFT] = shift_ms
-        ending.usage.describe(attributes)
+        reason = _FINISH_REASONS.get(ending.outcome or "")
+        if reason == "stop" and self._must_answer:
+            reason = "tool_call"
+        created_at = self._created_at
+        for key, value in (
+            (s.CONVERSATION_ID, self._conversation_id),
+            (s.AGENT_ID, self._agent_id),
+            (s.AGENT_NAME, self._agent_name),
+            (s.RESPONSE_ID, self._response_id),
+            (s.RESPONSE_MODEL, self._model),
+            (s.RESPONSE_FINISH_REASONS, None if reason is None else [reason]),
+            (s.RESPONSE_TIME_TO_FIRST_CHUNK, ending.first_chunk),
+            (s.RESPONSE_CREATED_AT, None if created_at is None else created_at.isoformat()),
+            (s.STREAM_OUTCOME, ending.outcome),
+            (s.CLOCK_SHIFT, self._clock.shift_ms),
+        ):
+            if value is not None:
+                ending.attributes[key] = value
+        ending.usage.describe(ending.attributes)
 
 
 def _payload(event: Any) -> _Fields:
@@ -245,6 +234,9 @@ def _payload(event: Any) -> _Fields:
 Handler = Callable[[ConversationRecorder, Any], None]
 HANDLERS: Final[Mapping[str, Handler]] = {
     "conversation.response.started": ConversationRecorder.on_started,
+    "tool.execution.delta": ConversationRecorder.on_other,
+    "tool.execution.done": ConversationRecorder.on_other,
+    "agent.handoff.done": ConversationRecorder.on_other,
     "message.output.delta": ConversationRecorder.on_message,
     "function.call.delta": ConversationRecorder.on_function_call,
     "tool.execution.started": ConversationRecorder.on_tool_started,

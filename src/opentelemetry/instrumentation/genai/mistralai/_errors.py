@@ -64,7 +64,7 @@ def failure_of(exc: BaseException) -> Failure:
     if status is None:
         return Failure(_name_of(type(exc)), exception=exc)
     attributes: dict[str, str | int] = {s.HTTP_STATUS_CODE: status}
-    if code := _code_in(getattr(exc, "body", None)):
+    if code := _code_in(_read(exc, "body")):
         attributes[s.ERROR_CODE] = code
     return Failure(str(status), attributes, exc)
 
@@ -97,21 +97,38 @@ def describe(exc: BaseException, redact: Redact | None) -> dict[str, str]:
         )
         return described
     texts = {
-        s.EXCEPTION_MESSAGE: redact(str(exc)),
-        s.EXCEPTION_STACKTRACE: redact("".join(traceback.format_exception(exc))),
+        s.EXCEPTION_MESSAGE: _text_of(exc),
+        s.EXCEPTION_STACKTRACE: "".join(traceback.format_exception(exc)),
     }
-    described.update({key: text for key, text in texts.items() if text is not None})
+    for key, text in texts.items():
+        redacted = redact(text)
+        if redacted is not None:
+            described[key] = redacted
     return described
 
 
+def _text_of(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception:  # noqa: BLE001 -- a class of the caller's may do anything
+        return ""
+
+
 def _status_of(exc: BaseException) -> int | None:
-    status = getattr(exc, "status_code", None)
-    if isinstance(status, int) and not isinstance(status, bool):
-        return status if status >= 400 else None
+    status = _read(exc, "status_code")
+    if isinstance(status, int):
+        return int(status) if status >= 400 else None
     # In mistralai 1.8 this class carries no status; it is what a 422 becomes.
     if type(exc).__name__ == "HTTPValidationError" and _is_sdk_class(type(exc)):
         return 422
     return None
+
+
+def _read(exc: BaseException, name: str) -> object:
+    try:
+        return getattr(exc, name, None)
+    except Exception:  # noqa: BLE001 -- a property of the caller's class may do anything
+        return None
 
 
 def _name_of(kind: type[BaseException]) -> str:
@@ -139,6 +156,6 @@ def _code_in(body: object) -> str | None:
 
 
 def _code(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if type(value) is int and abs(value) < 10**9:
         value = str(value)
     return value if isinstance(value, str) and is_word(value) else None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, Meter
 
     from ._recording import Ending
-    from ._telemetry import Call
+    from ._spans import Call
     from ._usage import Usage
 
     Attributes = dict[str, "str | int"]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import _guard
-from ._telemetry import call_under_way, inject_traceparent
+from ._spans import call_under_way, inject_traceparent
 
 
 def wrap_before_request(

@@ -81,6 +81,7 @@ class OpenCalls:
                 self._thread.start()
             except RuntimeError as exc:
                 # The interpreter is exiting, or is out of threads: atexit still ends what is open.
+                self._thread = None
                 _guard.report("start a thread", exc)
 
     def _end_dropped(self) -> None:

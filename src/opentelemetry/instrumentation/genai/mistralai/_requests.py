@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from . import _guard
 from . import _semconv as s
 from ._turns import last_turns
 from ._usage import fields_of
@@ -76,21 +77,27 @@ def restart_request(kwargs: Mapping[str, Any]) -> Request:
     return request
 
 
-def server_of(instance: object, kwargs: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    """Host and port that a call goes to.
+def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> None:
+    """Adds host and port that a call goes to; where they cannot be known, the call has none.
 
     Args:
+        request: is given ``server.address`` and ``server.port``.
         instance: the SDK object whose method is called.
         kwargs: the call's arguments; ``server_url`` overrides the client's server.
-
-    Returns:
-        ``server.address`` and ``server.port``, None where unknown.
     """
     url = kwargs.get("server_url")
-    if not isinstance(url, str):
-        configuration: Any = getattr(instance, "sdk_configuration", None)
-        url = configuration.get_server_details()[0]
-    return _host_and_port(url)
+    try:
+        if not isinstance(url, str):
+            configuration: Any = getattr(instance, "sdk_configuration", None)
+            url = configuration.get_server_details()[0]
+        address, port = _host_and_port(url)
+    except Exception as exc:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+        _guard.report("find the server", exc)
+        return
+    if address:
+        request.address = request.attributes[s.SERVER_ADDRESS] = address
+        if port:
+            request.port = request.attributes[s.SERVER_PORT] = port
 
 
 @lru_cache(maxsize=64)

@@ -36,6 +36,13 @@ def observe(stream: Any, recorder: StreamRecorder) -> None:
     stream.generator = kind(generator, recorder)
 
 
+def _of_generator(name: str) -> Any:
+    """A property that is the generator's, for code that looks at ``stream.generator``."""
+    # Not __getattr__: with it, reading any attribute of an observer takes the slow way, which
+    # costs 0.1 us per event.
+    return property(lambda observer: getattr(observer._generator, name))  # noqa: SLF001
+
+
 class _Observer:
     """What the sync and the async observer share: everything but the step itself."""
 
@@ -82,13 +89,6 @@ class _Observer:
                 open_calls.drop(self._recorder)
         except Exception:  # noqa: BLE001, S110 -- see above
             pass
-
-
-def _of_generator(name: str) -> Any:
-    """A property that is the generator's, for code that looks at ``stream.generator``."""
-    # Not __getattr__: with it, reading any attribute of an observer takes the slow way, which
-    # costs 0.1 us per event.
-    return property(lambda observer: getattr(observer._generator, name))  # noqa: SLF001
 
 
 class StreamObserver(_Observer):

@@ -12,7 +12,7 @@ _MAX_CONVERSATIONS: Final = 1024
 
 
 class LastTurns:
-    """A bounded map from conversation to its last turn; the least recently written goes first."""
+    """A bounded map from conversation to its last turn; the least recently used goes first."""
 
     def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:
         """Begins empty.
@@ -34,7 +34,12 @@ class LastTurns:
 
     def operation_of(self, conversation_id: str | None) -> str | None:
         """The final operation of the conversation's last turn, None when it is not known."""
-        return self._operations.get(conversation_id) if conversation_id else None
+        if conversation_id is None or conversation_id not in self._operations:
+            return None
+        with self._lock:
+            if conversation_id in self._operations:
+                self._operations.move_to_end(conversation_id)
+            return self._operations.get(conversation_id)
 
     def after_fork(self) -> None:
         """Makes the lock the child's own."""

@@ -1,0 +1,54 @@
+# Each target sets up what it needs. Python 3.10 or newer is all that must be there; `jaeger` needs Go.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench jaeger test-matrix dist clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/demo: $(UV) pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --editable . --group demo
+	@touch $@
+
+$(VENV)/dev: $(UV) pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --editable . --group dev
+	@touch $@ $(VENV)/demo
+
+demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
+	@$(BIN)/python -m examples.quickstart
+
+test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev ## format, lint, types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: $(VENV)/dev ## put the format right
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-written floor
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+jaeger: ## a real Jaeger, built once into a cache outside the tree
+	@tests/jaeger/build.sh
+
+test-matrix: $(VENV)/dev ## the end-to-end tests on each SDK line
+	$(BIN)/nox --noxfile noxfile.py $(ARGS)
+
+dist: $(UV) ## the wheel and the sdist
+	$(UV) build --quiet
+
+clean: ## everything that the targets made
+	rm -rf $(VENV) .nox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client span, and the context that it is current in.
+
+A span starts with all that is known, in one mapping, because samplers see only that, and ends once:
+attributes, then counters, then the end itself. With `_telemetry` and `_metrics` this is all that
+uses OpenTelemetry's API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace.propagation import set_span_in_context
+
+from . import _guard
+from . import _semconv as s
+from ._errors import failure_of, is_cancellation
+from ._open_calls import Abandoned, open_calls
+from ._recording import Ending
+from ._requests import Request
+
+if TYPE_CHECKING:
+    from ._telemetry import Telemetry
+
+# The call that is under way in this context: who is called by it has no span of its own.
+_CALL: Final = otel_context.create_key("mistralai-call")
+# What `suppress_instrumentation` and the GenAI frameworks set.
+_SUPPRESSED: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
+
+
+def may_start(owner: object) -> bool:
+    """Whether a call in this context gets a span.
+
+    Not if the caller, or a framework, asked for no telemetry; nor inside a call of the same object,
+    when the SDK calls itself, or another library holds an older wrapper of ours.
+    """
+    context = otel_context.get_current()
+    if not context:
+        return True
+    call = context.get(_CALL)
+    nested = isinstance(call, Call) and call.under_way and call.owner is owner
+    return not (nested or any(context.get(key) for key in _SUPPRESSED))
+
+
+def call_under_way() -> Call | None:
+    """The call whose request is being made in this context, None outside of one."""
+    call = otel_context.get_value(_CALL)
+    return call if isinstance(call, Call) and call.under_way else None
+
+
+class Call:
+    """One client span, from its start to its one end."""
+
+    __slots__ = (
+        "_span", "_telemetry", "_token", "clock_offset", "final_operation", "native_hook", "owner",
+        "recording", "request", "started", "under_way",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        span: Span,
+        request: Request,
+        owner: object,
+        started: int,
+        clock_offset: int,
+    ) -> None:
+        self._telemetry = telemetry
+        self._span = span
+        self.request = request
+        self.owner = owner
+        self.started = started
+        # Arrivals are measured from the start on a clock that no administrator sets back, so that
+        # within a call time never runs backwards; one read serves dates and durations.
+        self.clock_offset = clock_offset
+        self.recording = span.is_recording()
+        self.final_operation = request.operation
+        self.native_hook: object = None
+        self.under_way = True
+
+    @property
+    def record_chunk_times(self) -> bool:
+        """Whether each output chunk's time is to be recorded."""
+        return self._telemetry.record_chunk_times
+
+    def context(self) -> Context:
+        """A context with this span as the current one; made anew, since an open call is small."""
+        return set_span_in_context(self._span)
+
+    def now(self) -> int:
+        """Local time, ns since the epoch; within a call it never runs backwards."""
+        return self.clock_offset + monotonic_ns()
+
+    def enter(self) -> None:
+        """Makes the span current while the SDK's own code runs."""
+        context = otel_context.set_value(_CALL, self, self.context())
+        self._token: Any = otel_context.attach(context)
+
+    def leave(self) -> None:
+        """Gives the caller's context back."""
+        token, self._token = self._token, None
+        # A task that was started meanwhile has this call in its context; it may outlive the owner.
+        self.under_way, self.owner = False, None
+        # Not context.detach(): that logs an error when the SDK's coroutine is closed from another
+        # context than it ran in, and then there is nothing to give back.
+        try:
+            token.var.reset(token)
+        except ValueError:
+            pass
+
+    def correct(self, operation: str, span_name: str) -> None:
+        """The response says what the request could not: an agent's call, or its model."""
+        self.final_operation = operation
+        self._span.update_name(span_name)
+
+    def hand_over(self, recorder: Abandoned) -> None:
+        """From now on the recorder knows how to end the call, should everybody forget it."""
+        open_calls.add(self, recorder, recorded=self.recording)
+
+    def abandon(self) -> None:
+        """Ends a call that was dropped before it had a result: not an error, and no outcome."""
+        self.end(Ending())
+
+    def fail(self, exc: BaseException) -> None:
+        """Ends a call that raised before it had a result."""
+        if isinstance(exc, GeneratorExit):
+            open_calls.drop(self)
+        elif is_cancellation(type(exc)):
+            self.end(Ending())
+        else:
+            self.end(Ending(failure=failure_of(exc)))
+
+    def end(self, ending: Ending, at: int | None = None) -> bool:
+        """Ends the span, unless it has ended or is another process's.
+
+        Args:
+            ending: what is known now.
+            at: ns since the epoch; None: now.
+
+        Returns:
+            Whether this call ended it.
+        """
+        if not open_calls.claim(self):
+            return False
+        ended = self.now() if at is None else at
+        span, failure = self._span, ending.failure
+        try:
+            if self.recording:
+                self._describe(ending)
+            context = self.context()
+            if failure is not None and failure.exception is not None:
+                self._telemetry.record_exception(span, failure.exception, ended, context)
+            if self.recording and self._telemetry.response_hook is not None:
+                run_hook("response_hook", self._telemetry.response_hook, span, ending.closing)
+            duration = (ended - self.started) / 1e9
+            self._telemetry.instruments.record_end(self, ending, duration, context)
+        finally:
+            span.end(ended)
+        return True
+
+    def count_late(self, ending: Ending) -> None:
+        """Counts usage that was reported after the span had ended: the tokens were spent."""
+        self._telemetry.instruments.count_usage(self, ending, self.context())
+
+    def record_chunk(self, response_model: str | None, seconds: float) -> None:
+        """Records the time between two output chunks."""
+        ending = Ending()
+        ending.response_model = response_model
+        self._telemetry.instruments.record_chunk(self, ending, seconds, self.context())
+
+    def _describe(self, ending: Ending) -> None:
+        attributes, failure = ending.attributes, ending.failure
+        if self.final_operation != self.request.operation:
+            attributes[s.OPERATION_NAME] = self.final_operation
+        if failure is not None:
+            attributes[s.ERROR_TYPE] = failure.type
+            attributes.update(failure.attributes)
+            self._span.set_status(StatusCode.ERROR, failure.type)
+        self._span.set_attributes(attributes)
+
+
+def run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument: object) -> None:
+    """Calls the user's hook; what it raises is logged once."""
+    try:
+        hook(span, argument)
+    except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
+        _guard.report(name, exc)
+
+
+def inject_traceparent(headers: MutableMapping[str, str]) -> None:
+    """Writes the current span's context into the headers of a request."""
+    propagate.inject(headers)

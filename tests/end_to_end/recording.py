@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was recorded, as plain values that a test can write down whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import LoggerProvider, export
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+
+class _Counting(SpanProcessor):
+    def __init__(self) -> None:
+        self.started = 0
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 -- interface
+        self.started += 1
+
+
+@dataclass
+class Span:
+    """One whole span; times are compared apart, since they differ from run to run."""
+
+    name: str
+    attributes: dict[str, Any]
+    kind: str = "CLIENT"
+    status: str = "UNSET"
+    description: str | None = None
+    parent: int | None = None
+    events: list[str] = field(default_factory=list[str])
+
+
+class Recording:
+    """Providers with exporters in memory."""
+
+    def __init__(self) -> None:
+        self._spans = InMemorySpanExporter()
+        self._count = _Counting()
+        self._reader = InMemoryMetricReader()
+        # Its name until 1.38, and since.
+        names = ("InMemoryLogRecordExporter", "InMemoryLogExporter")
+        self._logs: Any = next(getattr(export, name) for name in names if hasattr(export, name))()
+        self.tracer_provider = TracerProvider(shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(self._count)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.meter_provider = MeterProvider([self._reader], shutdown_on_exit=False)
+        self.logger_provider = LoggerProvider(shutdown_on_exit=False)
+        self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+
+    @property
+    def providers(self) -> dict[str, Any]:
+        """The arguments of `instrument`."""
+        return {
+            "tracer_provider": self.tracer_provider,
+            "meter_provider": self.meter_provider,
+            "logger_provider": self.logger_provider,
+        }
+
+    @property
+    def started(self) -> int:
+        """How many spans were started."""
+        return self._count.started
+
+    def finished(self) -> list[ReadableSpan]:
+        """The spans that have ended."""
+        return list(self._spans.get_finished_spans())
+
+    def the_span(self) -> ReadableSpan:
+        """The only span; waits for it, since dropped streams are ended by a thread."""
+        wait_until(lambda: len(self.finished()) >= self.started)
+        spans = self.finished()
+        assert len(spans) == self.started == 1, [span.name for span in spans]
+        return spans[0]
+
+    def span(self) -> Span:
+        """The only span, as plain values."""
+        return plain(self.the_span())
+
+    def logs(self) -> list[LogRecord]:
+        """The log records that were emitted."""
+        return [data.log_record for data in self._logs.get_finished_logs()]
+
+    def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
+        """Each metric's points: attributes, and the sum (counters) or (count, sum)."""
+        data = self._reader.get_metrics_data()
+        found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    found[metric.name] = [
+                        (dict(point.attributes or {}), _value(point))
+                        for point in metric.data.data_points
+                    ]
+        return found
+
+
+def plain(span: ReadableSpan) -> Span:
+    """A span as plain values."""
+    return Span(
+        name=span.name,
+        attributes={
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in (span.attributes or {}).items()
+        },
+        kind=span.kind.name,
+        status=span.status.status_code.name,
+        description=span.status.description,
+        parent=span.parent.span_id if span.parent else None,
+        events=[event.name for event in span.events],
+    )
+
+
+def _value(point: Any) -> Any:
+    return point.value if hasattr(point, "value") else (point.count, point.sum)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Waits for what another thread does.
+
+    Raises:
+        AssertionError: it did not happen in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stand-ins for what a recorder meets: a clock, a call, and events in the SDK's shape.
+
+Times are seconds since the span's start. The events are dataclasses with the SDK's field names;
+``at`` is their ``created_at``: seconds on the server's clock, or any other value as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
+from opentelemetry.instrumentation.genai.mistralai._open_calls import Abandoned
+from opentelemetry.instrumentation.genai.mistralai._recording import Ending
+from opentelemetry.instrumentation.genai.mistralai._requests import Request
+from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
+
+PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
+MODEL: Final = "mistral-small-2506"
+_START: Final = datetime(2026, 10, 1, 12, tzinfo=timezone.utc)
+_START_NS: Final = int(_START.timestamp()) * 10**9
+# Monotonic clocks count from boot, not from 1970.
+_BOOTED_NS: Final = 77 * 10**9
+
+
+def ns(seconds: float) -> int:
+    """Seconds since the span's start as ns since the epoch."""
+    return _START_NS + round(seconds * 1e9)
+
+
+def server(seconds: float) -> datetime:
+    """Seconds since the span's start as a timestamp of a server whose clock agrees."""
+    return _START + timedelta(microseconds=round(seconds * 1e6))
+
+
+def typed(attributes: Mapping[str, object]) -> dict[str, tuple[type, object]]:
+    """Attributes with their types, since 1 == 1.0 == True."""
+    return {key: (type(value), value) for key, value in attributes.items()}
+
+
+Counts = tuple["int | None", "int | None", "int | None", "int | None", dict[str, int]]
+
+
+@dataclass
+class Ended:
+    """An `Ending` and when it was, to be compared as a whole."""
+
+    at: float
+    outcome: str | None
+    attributes: dict[str, object]
+    usage: Counts = (None, None, None, None, {})
+    response_model: str | None = None
+    first_chunk: float | None = None
+    failure: tuple[str, dict[str, str | int], object] | None = None
+    closing: object = None
+
+    @staticmethod
+    def of(ending: Ending, at: int = _START_NS) -> Ended:
+        used, failure = ending.usage, ending.failure
+        tokens = (used.input_tokens, used.output_tokens, used.total_tokens, used.connector_tokens)
+        return Ended(
+            at=(at - _START_NS) / 1e9,
+            outcome=ending.outcome,
+            attributes=dict(ending.attributes),
+            usage=(*tokens, used.connectors),
+            response_model=ending.response_model,
+            first_chunk=ending.first_chunk,
+            failure=(failure.type, {**failure.attributes}, failure.exception) if failure else None,
+            closing=ending.closing,
+        )
+
+
+class FakeClock:
+    """A ``time.monotonic_ns`` that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self._ns = _BOOTED_NS
+
+    def __call__(self) -> int:
+        return self._ns
+
+    def set(self, seconds: float) -> None:
+        self._ns = _BOOTED_NS + round(seconds * 1e9)
+
+    def advance(self, nanoseconds: int) -> None:
+        self._ns += nanoseconds
+
+
+@dataclass
+class FakeCall:
+    """An `OpenCall` that keeps what its recorder tells it."""
+
+    clock: FakeClock
+    request: Request
+    record_chunk_times: bool = False
+    started: int = ns(0)
+    clock_offset: int = ns(0) - _BOOTED_NS
+    endings: list[Ended] = field(default_factory=list["Ended"])
+    late: list[Ended] = field(default_factory=list["Ended"])
+    corrections: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    chunks: list[tuple[str | None, float]] = field(default_factory=list[tuple["str | None", float]])
+    abandons: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+
+    def now(self) -> int:
+        return self.clock() + self.clock_offset
+
+    def correct(self, operation: str, span_name: str) -> None:
+        self.corrections.append((operation, span_name))
+
+    def record_chunk(self, response_model: str | None, seconds: float) -> None:
+        self.chunks.append((response_model, seconds))
+
+    def hand_over(self, recorder: Abandoned) -> None:
+        self.abandons.append(recorder.abandon)
+
+    def end(self, ending: Ending, at: int) -> bool:
+        self.endings.append(Ended.of(ending, at))
+        return len(self.endings) == 1
+
+    def count_late(self, ending: Ending) -> None:
+        self.late.append(Ended.of(ending))
+
+
+class Story:
+    """A conversation on a fake clock: what arrives, and what its call is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = FakeClock()
+        self.turns = LastTurns()
+        monkeypatch.setattr(f"{PACKAGE}._conversation.monotonic_ns", self.clock)
+        monkeypatch.setattr(f"{PACKAGE}._conversation.last_turns", self.turns)
+        self.asks("chat", model="mistral-small-latest")
+
+    def asks(self, operation: str, *, chunk_times: bool = False, **fields: Any) -> None:
+        request = Request(operation, {})
+        for name, value in fields.items():
+            setattr(request, name, value)
+        self.clock.set(0.1)
+        self.call = FakeCall(self.clock, request, chunk_times)
+        self.recorder = ConversationRecorder(self.call)
+
+    def receives(self, *arrivals: tuple[float, Event]) -> None:
+        for seconds, event in arrivals:
+            self.clock.set(seconds)
+            self.recorder.on_event(event)
+
+
+class Unset:
+    """The SDK's marker of a field that was not sent: falsy, and not None."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET: Final = Unset()
+
+
+@dataclass
+class Event:
+    """The wrapper around every event, ``ConversationEvents``."""
+
+    event: Any
+    data: Any
+
+
+@dataclass
+class Usage:
+    prompt_tokens: Any = 0
+    completion_tokens: Any = 0
+    total_tokens: Any = 0
+    connector_tokens: Any = UNSET
+    connectors: Any = UNSET
+
+
+@dataclass
+class Data:
+    created_at: Any = None
+
+
+@dataclass
+class ResponseStarted(Data):
+    conversation_id: Any = "conv_1"
+
+
+@dataclass
+class OldOutput(Data):
+    """An output of mistralai 1.x: tools and function calls name neither agent nor model."""
+
+    id: Any = "msg_1"
+    name: Any = "web_search"
+
+
+@dataclass
+class Output(OldOutput):
+    model: Any = MODEL
+    agent_id: Any = UNSET
+    confirmation_status: Any = UNSET
+
+
+@dataclass
+class HandoffStarted(Data):
+    previous_agent_id: Any = "ag_1"
+    previous_agent_name: Any = "router"
+
+
+@dataclass
+class ResponseDone(Data):
+    usage: Any = field(default_factory=Usage)
+
+
+@dataclass
+class ResponseError(Data):
+    message: str = "the user's words"
+    code: Any = 500
+
+
+@dataclass(frozen=True)
+class Unknown:
+    raw: Any
+    type: str = "UNKNOWN"
+    is_unknown: bool = True
+
+
+def _event(name: str, data: Callable[..., Data], at: Any = None, /, **fields: Any) -> Event:
+    created_at = server(at) if type(at) in (int, float) else at
+    return Event(name, data(created_at=created_at, **fields))
+
+
+started = partial(_event, "conversation.response.started", ResponseStarted)
+delta = partial(_event, "message.output.delta", Output)
+function_call = partial(_event, "function.call.delta", Output, id="fc_1")
+tool_started = partial(_event, "tool.execution.started", Output, id="tool_1")
+tool_done = partial(_event, "tool.execution.done", OldOutput, id="tool_1")
+handoff_started = partial(_event, "agent.handoff.started", HandoffStarted)
+done = partial(_event, "conversation.response.done", ResponseDone)
+error = partial(_event, "conversation.response.error", ResponseError)
+old_tool_started = partial(_event, "tool.execution.started", OldOutput, id="tool_1")
+old_function_call = partial(_event, "function.call.delta", OldOutput, id="fc_1")
+
+
+def rejected(name: str, **raw: object) -> Event:
+    """An event that the SDK knows by name and whose data its model rejects."""
+    return Event(name, Unknown({"type": name, **raw}))

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds Jaeger 2.13 for the tests, unless it is there already, and prints its path.
+# JAEGER_BIN names another path; the default outlives a clean checkout.
+set -euo pipefail
+
+binary="${JAEGER_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/opentelemetry-genai-mistralai/jaeger-1.76.0/jaeger}"
+
+if [[ ! -x "$binary" ]]; then
+    if ! command -v go >/dev/null; then
+        echo "build.sh: Jaeger is built from its Go module and there is no 'go' in PATH:" \
+            "install Go (https://go.dev/dl/), or set JAEGER_BIN to a Jaeger 2 binary" >&2
+        exit 1
+    fi
+    mkdir -p "$(dirname "$binary")"
+    # Absolute, because go runs in another folder.
+    binary="$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")"
+    # An interrupted build must not leave half a binary under the name that later runs trust.
+    unfinished="$(mktemp "$binary.XXXXXX")"
+    trap 'rm -f "$unfinished"' EXIT
+    cd "$(dirname "${BASH_SOURCE[0]}")/build"
+    go build -trimpath -ldflags='-s -w' -o "$unfinished" github.com/jaegertracing/jaeger/cmd/jaeger
+    chmod 755 "$unfinished"
+    mv "$unfinished" "$binary"
+fi
+echo "$binary"

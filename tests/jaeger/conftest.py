@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixtures: a real Jaeger, the emulated API, and an instrumented program between them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator import Emulator, serve
+from tests.jaeger.program import Program, run_program
+from tests.jaeger.server import Jaeger, binary, run_jaeger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
+    """A Jaeger on free ports; without its binary the tests skip, in CI they fail."""
+    path = binary()
+    if not os.access(path, os.X_OK):
+        missing = f"no Jaeger at {path}: get one with `make jaeger`"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    with run_jaeger(path, tmp_path_factory.mktemp("jaeger") / "jaeger.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """The API that the conversations are held with."""
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture(params=["sync", "async"])
+def program(
+    request: pytest.FixtureRequest, jaeger: Jaeger, emulator: Emulator
+) -> Iterator[Program]:
+    """A program that is instrumented and exports to Jaeger: one that blocks, one on asyncio."""
+    with run_program(jaeger, emulator, is_async=request.param == "async") as running:
+        yield running

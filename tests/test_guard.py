@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The telemetry's own failures: one line for each kind; the caller's exceptions stay their own."""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import traceback
+import weakref
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from opentelemetry.instrumentation.genai.mistralai._guard import debug, report, say_once
+from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
+from tests.fakes import PACKAGE
+
+Lines = list[tuple[str, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has been reported in this process."""
+    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+def lines(log: pytest.LogCaptureFixture) -> Lines:
+    return [(record.name, record.levelname, record.getMessage()) for record in log.records]
+
+
+def raised(exc: Exception) -> Exception:
+    try:
+        raise exc
+    except Exception as caught:  # noqa: BLE001 -- to have a traceback
+        return caught
+
+
+def test_a_report_names_class_and_place_and_repeats_no_text(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    exc = raised(ValueError("the user's words"))
+    assert exc.__traceback__ is not None
+    report("read an event", exc)
+    place = f"{__file__}:{exc.__traceback__.tb_lineno}"
+    message = f"telemetry failed (read an event): ValueError at {place}"
+    assert lines(log) == [(PACKAGE, "WARNING", message)]
+    assert [record.exc_info for record in log.records] == [None]
+
+
+def test_the_place_is_where_it_was_raised_and_not_where_it_was_caught(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(ValueError, match="Expecting value") as raised:
+        json.loads("the user's words")
+    report("x", raised.value)
+    place = traceback.extract_tb(raised.value.__traceback__)[-1]
+    message = f"telemetry failed (x): JSONDecodeError at {place.filename}:{place.lineno}"
+    assert lines(log) == [(PACKAGE, "WARNING", message)]
+    assert place.filename != __file__
+
+
+def test_an_exception_that_was_never_raised_has_an_unknown_place(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    report("read an event", ValueError("the user's words"))
+    message = "telemetry failed (read an event): ValueError at unknown place"
+    assert lines(log) == [(PACKAGE, "WARNING", message)]
+
+
+def test_each_kind_is_reported_once(log: pytest.LogCaptureFixture) -> None:
+    for where in ("read an event", "end a stream"):
+        for exc in (ValueError("1"), ValueError("2"), KeyError("3")):
+            report(where, exc)
+    assert [line[2].partition(" at ")[0] for line in lines(log)] == [
+        "telemetry failed (read an event): ValueError",
+        "telemetry failed (read an event): KeyError",
+        "telemetry failed (end a stream): ValueError",
+        "telemetry failed (end a stream): KeyError",
+    ]
+
+
+def test_a_hook_with_ever_new_classes_neither_floods_the_log_nor_fills_the_memory(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    for n in range(300):
+        report("request_hook", type(f"Error{n}", (Exception,), {})())
+    say_once("one more")
+    assert len(log.records) == 256
+
+
+def test_a_message_is_said_once_whatever_its_arguments(log: pytest.LogCaptureFixture) -> None:
+    say_once("%s is unknown", "a")
+    say_once("%s is unknown", "b")
+    say_once("%s is wrong", "a")
+    assert lines(log) == [
+        (PACKAGE, "WARNING", "a is unknown"),
+        (PACKAGE, "WARNING", "a is wrong"),
+    ]
+
+
+def test_debug_lines_are_not_counted(log: pytest.LogCaptureFixture) -> None:
+    debug("dropped %s", 1)
+    debug("dropped %s", 1)
+    assert lines(log) == [(PACKAGE, "DEBUG", "dropped 1")] * 2
+
+
+# Around the caller's stream
+
+
+def observed(events: Iterator[object], fails: type[Exception] | None = None) -> Any:
+    """A stream whose recorder fails at everything, or at nothing."""
+
+    class Recorder:
+        ended = True
+
+        def tell(self, *_: object) -> None:
+            if fails is not None:
+                raise fails("the user's words")
+
+        on_event = exhausted = failed = left = abandon = tell
+
+    recorder: Any = Recorder()
+    stream = SimpleNamespace(generator=events)
+    observe(stream, recorder)
+    return stream
+
+
+def test_a_recorder_that_fails_never_fails_the_caller(log: pytest.LogCaptureFixture) -> None:
+    stream = observed(iter([1, 2]), ArithmeticError)
+    assert list(stream.generator) == [1, 2]
+    leave(stream)
+    assert [line[2].partition(" at ")[0] for line in lines(log)] == [
+        f"telemetry failed ({what}): ArithmeticError"
+        for what in ("read an event", "end a stream", "leave a stream")
+    ]
+
+
+def outcome_of(generator: Any) -> BaseException:
+    try:
+        try:
+            raise LookupError
+        except LookupError:
+            next(generator)
+    except BaseException as exc:  # noqa: BLE001 -- as the caller has it
+        return exc
+    raise AssertionError
+
+
+def failing() -> Iterator[object]:
+    try:
+        raise KeyError
+    except KeyError as exc:
+        raise ValueError from exc
+    yield
+
+
+@pytest.mark.parametrize("fails", [None, RuntimeError])
+def test_an_exception_has_its_cause_context_and_frames_as_without_us(
+    fails: type[Exception] | None,
+) -> None:
+    seen = outcome_of(observed(failing(), fails).generator)
+    cause = seen.__cause__
+    assert (type(seen), type(cause), seen.__context__) == (ValueError, KeyError, cause)
+    assert cause is not None
+    assert type(cause.__context__) is LookupError
+    assert cause.__context__.__context__ is None
+    frames = [frame.name for frame in traceback.extract_tb(seen.__traceback__)]
+    assert frames == ["outcome_of", "__next__", "failing"]
+
+
+class WatchedError(Exception):
+    """An exception that can be referred to weakly."""
+
+
+def raising(exc: Exception) -> Iterator[object]:
+    yield 1
+    raise exc
+
+
+def test_no_reference_to_the_callers_exception_is_kept() -> None:
+    exc = WatchedError()
+    gone = weakref.ref(exc)
+    stream = observed(raising(exc))
+    assert next(stream.generator) == 1
+    with pytest.raises(WatchedError):
+        next(stream.generator)
+    del exc
+    gc.collect()
+    assert gone() is None

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Open calls: each is ended once, by whoever claims it; dropping takes no lock and says nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
+from tests.fakes import PACKAGE
+
+SOON = 5.0
+
+
+class Exit:
+    """``atexit``, run by hand: last in, first out."""
+
+    def __init__(self) -> None:
+        self.handlers: list[Any] = []
+
+    def register(self, handler: Any) -> None:
+        self.handlers.append(handler)
+
+    def unregister(self, handler: Any) -> None:
+        self.handlers = [other for other in self.handlers if other != handler]
+
+    def run(self) -> None:
+        while self.handlers:
+            self.handlers.pop()()
+
+
+class Trap:
+    """A lock that must not be touched."""
+
+    def __enter__(self) -> None:
+        raise AssertionError("a lock was taken")
+
+    acquire = __exit__ = __enter__
+
+
+@dataclass(eq=False)
+class Forgotten:
+    """What ends a call that everybody forgot."""
+
+    abandon: Callable[[], None]
+
+
+class NoThread:
+    """A thread in an interpreter that starts none any more."""
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.fixture(autouse=True)
+def at_exit(monkeypatch: pytest.MonkeyPatch) -> Exit:
+    fake = Exit()
+    monkeypatch.setattr(f"{PACKAGE}._open_calls.atexit", fake)
+    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    return fake
+
+
+@pytest.fixture
+def calls() -> OpenCalls:
+    return OpenCalls()
+
+
+def ended_by_thread(calls: OpenCalls, name: str = "call") -> tuple[str, bool]:
+    """Drops a call; gives the name of the thread that ended it, and whether that is a daemon."""
+    ended = threading.Event()
+    thread: list[tuple[str, bool]] = []
+
+    def abandon() -> None:
+        thread.append((threading.current_thread().name, threading.current_thread().daemon))
+        ended.set()
+
+    calls.add(name, Forgotten(abandon), recorded=True)
+    calls.drop(Forgotten(abandon))
+    assert ended.wait(SOON)
+    return thread[0]
+
+
+NOTHING = Forgotten(lambda: None)
+
+
+def test_a_call_that_was_never_added_cannot_be_claimed(calls: OpenCalls) -> None:
+    assert calls.claim("call") is False
+
+
+def test_a_call_is_claimed_once(calls: OpenCalls) -> None:
+    calls.add("call", NOTHING, recorded=True)
+    assert [calls.claim("call") for _ in range(3)] == [True, False, False]
+
+
+def test_of_many_threads_one_gets_the_call(calls: OpenCalls) -> None:
+    for n in range(50):
+        calls.add(n, NOTHING, recorded=True)
+    together = threading.Barrier(4)
+    claimed: list[int] = []
+
+    def claim_all() -> None:
+        together.wait()
+        claimed.extend(n for n in range(50) if calls.claim(n))
+
+    threads = [threading.Thread(target=claim_all) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == list(range(50))
+
+
+def test_dropping_takes_no_lock_logs_nothing_and_ends_nothing_itself(
+    calls: OpenCalls, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(calls, "_lock", Trap())
+    ended: list[str] = []
+    calls.drop(Forgotten(lambda: ended.append("call")))
+    assert (ended, caplog.records) == ([], [])
+
+
+def test_a_dropped_call_is_ended_by_a_daemon_thread(calls: OpenCalls) -> None:
+    assert ended_by_thread(calls) == ("otel-mistralai", True)
+
+
+def test_a_span_that_cannot_be_ended_does_not_keep_the_next_from_its_end(
+    calls: OpenCalls, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ValueError("the user's words")
+
+    calls.add("bad", Forgotten(fail), recorded=True)
+    calls.drop(Forgotten(fail))
+    ended_by_thread(calls)
+    assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
+        "telemetry failed (end an open call): ValueError"
+    ]
+
+
+def test_one_thread_serves_all_calls(calls: OpenCalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls.add("unsampled", NOTHING, recorded=False)
+    monkeypatch.setattr(f"{PACKAGE}._open_calls.Thread", Trap)
+    assert ended_by_thread(calls) == ("otel-mistralai", True)
+    assert ended_by_thread(calls, "last") == ("otel-mistralai", True)
+
+
+def test_without_a_thread_calls_are_still_made_and_ended_at_exit(
+    calls: OpenCalls,
+    at_exit: Exit,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(f"{PACKAGE}._open_calls.Thread", NoThread)
+    ended: list[str] = []
+    calls.add("call", Forgotten(lambda: ended.append("call")), recorded=True)
+    calls.add("other", Forgotten(lambda: ended.append("other")), recorded=True)
+    at_exit.run()
+    assert ended == ["call", "other"]
+    assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
+        "telemetry failed (start a thread): RuntimeError"
+    ]
+
+
+def test_at_exit_open_calls_are_ended_before_the_provider_shuts_down(
+    calls: OpenCalls, at_exit: Exit
+) -> None:
+    order: list[str] = []
+    calls.add("unsampled", Forgotten(lambda: order.append("first")), recorded=False)
+    at_exit.register(lambda: order.append("provider"))
+    calls.add("recorded", Forgotten(lambda: order.append("second")), recorded=True)
+    calls.add("not sampled", Forgotten(lambda: order.append("third")), recorded=False)
+    at_exit.run()
+    assert order == ["first", "second", "third", "provider"]
+
+
+def test_at_exit_one_bad_span_does_not_keep_the_others_from_their_end(
+    calls: OpenCalls, at_exit: Exit
+) -> None:
+    ended: list[str] = []
+    calls.add("bad", Hand(calls, "bad", ended, fails=True), recorded=True)
+    calls.add("good", Hand(calls, "good", ended), recorded=True)
+    at_exit.run()
+    assert ended == ["good"]
+
+
+def test_at_exit_what_was_claimed_is_left_alone(calls: OpenCalls, at_exit: Exit) -> None:
+    ended: list[str] = []
+    calls.add("call", Hand(calls, "call", ended), recorded=True)
+    calls.claim("call")
+    at_exit.run()
+    assert ended == []
+
+
+def test_a_call_that_is_handed_over_is_abandoned_by_its_new_owner(
+    calls: OpenCalls, at_exit: Exit
+) -> None:
+    ended: list[str] = []
+    calls.add("call", Forgotten(lambda: ended.append("the wrapper")), recorded=True)
+    calls.add("call", Forgotten(lambda: ended.append("the recorder")), recorded=True)
+    at_exit.run()
+    assert ended == ["the recorder"]
+
+
+def test_a_forked_child_may_not_end_its_parents_calls(calls: OpenCalls, at_exit: Exit) -> None:
+    ended: list[str] = []
+    calls.add("parent's", Hand(calls, "parent's", ended), recorded=True)
+    calls.after_fork()
+    at_exit.run()
+    assert (calls.claim("parent's"), ended) == (False, [])
+
+
+def test_a_forked_child_ends_its_own_calls_with_a_thread_and_a_lock_of_its_own(
+    calls: OpenCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended_by_thread(calls)
+    monkeypatch.setattr(calls, "_lock", Trap())
+    calls.after_fork()
+    assert ended_by_thread(calls) == ("otel-mistralai", True)
+
+
+class Hand:
+    """Ends a call as a recorder does: only if it can claim it."""
+
+    def __init__(
+        self, calls: OpenCalls, call: str, ended: list[str], *, fails: bool = False
+    ) -> None:
+        self._claim: Callable[[], bool] = lambda: calls.claim(call)
+        self._call, self._ended, self._fails = call, ended, fails
+
+    def abandon(self) -> None:
+        if self._claim():
+            if self._fails:
+                raise ValueError
+            self._ended.append(self._call)
