@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai._surface import SURFACES
 from tests.end_to_end.conftest import read_sync
 from tests.end_to_end.sdk import Mistral
 
@@ -76,7 +77,19 @@ def tables() -> dict[str, str]:
     rows = [f"| `{name}` | {kind} | {attributes.when(name)} |" for name, kind in seen]
     spans = ["| attribute | type | set at |", "|---|---|---|", *rows]
     metrics = ["| metric | kind | unit | what |", "|---|---|---|---|", *_metric_rows(reader)]
-    return {"attributes": "\n".join(spans), "metrics": "\n".join(metrics)}
+    return {
+        "coverage": "\n".join(_coverage()),
+        "attributes": "\n".join(spans),
+        "metrics": "\n".join(metrics),
+    }
+
+
+def _coverage() -> list[str]:
+    rows = [
+        f"| `client.beta.{surface.module}.{surface.method}` | `{surface.method}_async` |"
+        for surface in SURFACES
+    ]
+    return ["| method | async twin |", "|---|---|", *rows]
 
 
 def _converse() -> None:

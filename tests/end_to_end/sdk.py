@@ -19,6 +19,8 @@ CONVERSATIONS: Final = f"{ROOT}.conversations"
 REJECTED_EVENT_RAISES: Final = VERSION < (2, 10)
 # Before 2.0 an unknown event ends the stream.
 UNKNOWN_EVENT_RAISES: Final = VERSION < (2,)
+# Before 2.1 an event without data ends the stream.
+EMPTY_EVENT_RAISES: Final = VERSION < (2, 1)
 STREAM_HAS_CLOSE: Final = VERSION >= (2, 10)
 # Versions that start a span of their own for a request once a global tracer provider is set.
 TRACES_BY_DEFAULT: Final = (1, 10) <= VERSION < (2, 4, 10)
