@@ -105,7 +105,7 @@ class FakeCall:
     late: list[Ended] = field(default_factory=list["Ended"])
     corrections: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     chunks: list[tuple[str | None, float]] = field(default_factory=list[tuple["str | None", float]])
-    abandons: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    recorder: Abandoned | None = None
 
     def now(self) -> int:
         return self.clock() + self.clock_offset
@@ -115,9 +115,6 @@ class FakeCall:
 
     def record_chunk(self, response_model: str | None, seconds: float) -> None:
         self.chunks.append((response_model, seconds))
-
-    def hand_over(self, recorder: Abandoned) -> None:
-        self.abandons.append(recorder.abandon)
 
     def end(self, ending: Ending, at: int) -> bool:
         self.endings.append(Ended.of(ending, at))

@@ -73,7 +73,7 @@ def calls() -> OpenCalls:
     return OpenCalls()
 
 
-def ended_by_thread(calls: OpenCalls, name: str = "call") -> tuple[str, bool]:
+def ended_by_thread(calls: OpenCalls) -> tuple[str, bool]:
     """Drops a call; gives the name of the thread that ended it, and whether that is a daemon."""
     ended = threading.Event()
     thread: list[tuple[str, bool]] = []
@@ -82,7 +82,7 @@ def ended_by_thread(calls: OpenCalls, name: str = "call") -> tuple[str, bool]:
         thread.append((threading.current_thread().name, threading.current_thread().daemon))
         ended.set()
 
-    calls.add(name, Forgotten(abandon), recorded=True)
+    calls.add(Forgotten(abandon), recorded=True)
     calls.drop(Forgotten(abandon))
     assert ended.wait(SOON)
     return thread[0]
@@ -92,23 +92,24 @@ NOTHING = Forgotten(lambda: None)
 
 
 def test_a_call_that_was_never_added_cannot_be_claimed(calls: OpenCalls) -> None:
-    assert calls.claim("call") is False
+    assert calls.claim(NOTHING) is False
 
 
 def test_a_call_is_claimed_once(calls: OpenCalls) -> None:
-    calls.add("call", NOTHING, recorded=True)
-    assert [calls.claim("call") for _ in range(3)] == [True, False, False]
+    calls.add(NOTHING, recorded=True)
+    assert [calls.claim(NOTHING) for _ in range(3)] == [True, False, False]
 
 
 def test_of_many_threads_one_gets_the_call(calls: OpenCalls) -> None:
-    for n in range(50):
-        calls.add(n, NOTHING, recorded=True)
+    noted = [Forgotten(lambda: None) for _ in range(50)]
+    for call in noted:
+        calls.add(call, recorded=True)
     together = threading.Barrier(4)
     claimed: list[int] = []
 
     def claim_all() -> None:
         together.wait()
-        claimed.extend(n for n in range(50) if calls.claim(n))
+        claimed.extend(n for n, call in enumerate(noted) if calls.claim(call))
 
     threads = [threading.Thread(target=claim_all) for _ in range(4)]
     for thread in threads:
@@ -138,7 +139,7 @@ def test_a_span_that_cannot_be_ended_does_not_keep_the_next_from_its_end(
     def fail() -> None:
         raise ValueError("the user's words")
 
-    calls.add("bad", Forgotten(fail), recorded=True)
+    calls.add(Forgotten(fail), recorded=True)
     calls.drop(Forgotten(fail))
     ended_by_thread(calls)
     assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
@@ -147,10 +148,10 @@ def test_a_span_that_cannot_be_ended_does_not_keep_the_next_from_its_end(
 
 
 def test_one_thread_serves_all_calls(calls: OpenCalls, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls.add("unsampled", NOTHING, recorded=False)
+    calls.add(NOTHING, recorded=False)
     monkeypatch.setattr(f"{PACKAGE}._open_calls.Thread", Trap)
     assert ended_by_thread(calls) == ("otel-mistralai", True)
-    assert ended_by_thread(calls, "last") == ("otel-mistralai", True)
+    assert ended_by_thread(calls) == ("otel-mistralai", True)
 
 
 def test_without_a_thread_calls_are_still_made_and_ended_at_exit(
@@ -161,8 +162,8 @@ def test_without_a_thread_calls_are_still_made_and_ended_at_exit(
 ) -> None:
     monkeypatch.setattr(f"{PACKAGE}._open_calls.Thread", NoThread)
     ended: list[str] = []
-    calls.add("call", Forgotten(lambda: ended.append("call")), recorded=True)
-    calls.add("other", Forgotten(lambda: ended.append("other")), recorded=True)
+    calls.add(Forgotten(lambda: ended.append("call")), recorded=True)
+    calls.add(Forgotten(lambda: ended.append("other")), recorded=True)
     at_exit.run()
     assert ended == ["call", "other"]
     assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
@@ -174,10 +175,10 @@ def test_at_exit_open_calls_are_ended_before_the_provider_shuts_down(
     calls: OpenCalls, at_exit: Exit
 ) -> None:
     order: list[str] = []
-    calls.add("unsampled", Forgotten(lambda: order.append("first")), recorded=False)
+    calls.add(Forgotten(lambda: order.append("first")), recorded=False)
     at_exit.register(lambda: order.append("provider"))
-    calls.add("recorded", Forgotten(lambda: order.append("second")), recorded=True)
-    calls.add("not sampled", Forgotten(lambda: order.append("third")), recorded=False)
+    calls.add(Forgotten(lambda: order.append("second")), recorded=True)
+    calls.add(Forgotten(lambda: order.append("third")), recorded=False)
     at_exit.run()
     assert order == ["first", "second", "third", "provider"]
 
@@ -186,36 +187,28 @@ def test_at_exit_one_bad_span_does_not_keep_the_others_from_their_end(
     calls: OpenCalls, at_exit: Exit
 ) -> None:
     ended: list[str] = []
-    calls.add("bad", Hand(calls, "bad", ended, fails=True), recorded=True)
-    calls.add("good", Hand(calls, "good", ended), recorded=True)
+    calls.add(Hand(calls, "bad", ended, fails=True), recorded=True)
+    calls.add(Hand(calls, "good", ended), recorded=True)
     at_exit.run()
     assert ended == ["good"]
 
 
 def test_at_exit_what_was_claimed_is_left_alone(calls: OpenCalls, at_exit: Exit) -> None:
     ended: list[str] = []
-    calls.add("call", Hand(calls, "call", ended), recorded=True)
-    calls.claim("call")
+    call = Hand(calls, "call", ended)
+    calls.add(call, recorded=True)
+    calls.claim(call)
     at_exit.run()
     assert ended == []
 
 
-def test_a_call_that_is_handed_over_is_abandoned_by_its_new_owner(
-    calls: OpenCalls, at_exit: Exit
-) -> None:
-    ended: list[str] = []
-    calls.add("call", Forgotten(lambda: ended.append("the wrapper")), recorded=True)
-    calls.add("call", Forgotten(lambda: ended.append("the recorder")), recorded=True)
-    at_exit.run()
-    assert ended == ["the recorder"]
-
-
 def test_a_forked_child_may_not_end_its_parents_calls(calls: OpenCalls, at_exit: Exit) -> None:
     ended: list[str] = []
-    calls.add("parent's", Hand(calls, "parent's", ended), recorded=True)
+    parents = Hand(calls, "parent's", ended)
+    calls.add(parents, recorded=True)
     calls.after_fork()
     at_exit.run()
-    assert (calls.claim("parent's"), ended) == (False, [])
+    assert (calls.claim(parents), ended) == (False, [])
 
 
 def test_a_forked_child_ends_its_own_calls_with_a_thread_and_a_lock_of_its_own(
@@ -233,7 +226,7 @@ class Hand:
     def __init__(
         self, calls: OpenCalls, call: str, ended: list[str], *, fails: bool = False
     ) -> None:
-        self._claim: Callable[[], bool] = lambda: calls.claim(call)
+        self._claim: Callable[[], bool] = lambda: calls.claim(self)
         self._call, self._ended, self._fails = call, ended, fails
 
     def abandon(self) -> None:

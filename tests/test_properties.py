@@ -131,8 +131,8 @@ class Played:
             except (TimeoutError, asyncio.CancelledError):
                 pass
             if end == "dropped":
-                (abandon,) = story.call.abandons
-                abandon()
+                assert story.call.recorder is not None
+                story.call.recorder.abandon()
             leave(stream)
         self.call = story.call
         self.over = (story.call.now() - story.call.started) / 1e9

@@ -15,7 +15,7 @@ from . import _guard
 from . import _semconv as s
 from ._recording import Ending
 from ._requests import locate
-from ._spans import Call, may_start
+from ._spans import Call, context_for
 from ._streams import leave, observe, stream_classes
 from ._telemetry import Telemetry
 
@@ -108,13 +108,16 @@ def _begin(
 ) -> Call | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
     try:
-        if not may_start(instance):
+        context = context_for(instance)
+        if context is None:
             return None
         request = surface.request(kwargs)
         locate(request, instance, kwargs)
         if surface.streamed:
             request.attributes[s.REQUEST_STREAM] = True
-        return telemetry.start(request, instance, kwargs)
+        call = Call(telemetry, request, instance, context)
+        call.run_request_hook(kwargs)
+        return call
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
         _guard.report("start a call", exc)
         return None

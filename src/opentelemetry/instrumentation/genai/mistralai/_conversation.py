@@ -56,7 +56,7 @@ class ConversationRecorder:
         self._created_at: datetime | None = None
         self._usage_counted = False
         self.ended = False
-        call.hand_over(self)
+        call.recorder = self
 
     def on_event(self, event: Any) -> None:
         """Takes in one event, before the caller gets it."""
@@ -148,8 +148,9 @@ class ConversationRecorder:
 
     def exhausted(self) -> None:
         """No more events, and neither done nor error: something was cut off."""
-        failure = Failure(s.INCOMPLETE_STREAM)
-        self._finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
+        if not self.ended:
+            failure = Failure(s.INCOMPLETE_STREAM)
+            self._finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
 
     def failed(self, exc: BaseException) -> None:
         """The SDK or the transport raised, and the stream is over."""
@@ -172,7 +173,9 @@ class ConversationRecorder:
             if self._last_chunk is not None:
                 self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
             self._last_chunk = self._arrived
-        self._map(data.get("created_at"))
+        self._delta_time = data.get("created_at")
+        if self._clock.is_unset:
+            self._map(self._delta_time)
         self._entry_event, self._must_answer = None, False
         if self._agent_id is None:
             self._agent_id = text(data.get(agent_field))

@@ -34,28 +34,27 @@ class OpenCalls:
 
     def __init__(self) -> None:
         """Begins with nothing open and no thread."""
-        self._open: dict[object, Abandoned] = {}
+        self._open: dict[Abandoned, bool] = {}
         self._dropped: SimpleQueue[Abandoned] = SimpleQueue()
         self._thread: Thread | None = None
         self._lock = RLock()
         self._exit_is_after_provider = False
 
-    def add(self, call: object, forgotten: Abandoned, *, recorded: bool) -> None:
+    def add(self, call: Abandoned, *, recorded: bool) -> None:
         """Notes an open call.
 
         Args:
-            call: the key that it is claimed by.
-            forgotten: ends the span if it is still open when the call is dropped.
+            call: is told when it was dropped, or the interpreter exits.
             recorded: whether its span is recorded; if so, a provider exists.
         """
-        self._open[call] = forgotten
+        self._open[call] = True
         if self._thread is None or (recorded and not self._exit_is_after_provider):
             self._prepare(recorded=recorded)
 
-    def claim(self, call: object) -> bool:
+    def claim(self, call: Abandoned) -> bool:
         """Takes a call out; True for one caller only, and never in a forked child."""
         # One dict operation, so that two threads cannot both get it and none needs a lock.
-        return self._open.pop(call, None) is not None
+        return self._open.pop(call, False)
 
     def drop(self, forgotten: Abandoned) -> None:
         """Hands a call that nobody refers to any more to the thread.
@@ -66,7 +65,7 @@ class OpenCalls:
 
     def end_all(self) -> None:
         """Ends every open call, at exit."""
-        for forgotten in list(self._open.values()):
+        for forgotten in list(self._open):
             _end(forgotten)
 
     def _prepare(self, *, recorded: bool) -> None:

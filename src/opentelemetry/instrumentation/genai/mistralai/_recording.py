@@ -83,8 +83,8 @@ class OpenCall(Protocol):
     def record_chunk(self, response_model: str | None, seconds: float) -> None:
         """Records the time between two output chunks."""
 
-    def hand_over(self, recorder: Abandoned) -> None:
-        """From now on the recorder knows how to end the call, should everybody forget it."""
+    recorder: Abandoned | None
+    """Who knows how to end the call, should everybody forget it."""
 
     def end(self, ending: Ending, at: int) -> bool:
         """Ends the span at ``at``, ns since the epoch; False if it had ended."""

@@ -8,14 +8,15 @@ uses OpenTelemetry's API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
-from time import monotonic_ns
+from collections.abc import Callable, Mapping, MutableMapping
+from time import monotonic_ns, time_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import propagate
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation import set_span_in_context
 
 from . import _guard
@@ -34,18 +35,20 @@ _CALL: Final = otel_context.create_key("mistralai-call")
 _SUPPRESSED: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
 
 
-def may_start(owner: object) -> bool:
-    """Whether a call in this context gets a span.
+def context_for(owner: object) -> Context | None:
+    """The context in which a call of this object gets its span, None where it gets none.
 
-    Not if the caller, or a framework, asked for no telemetry; nor inside a call of the same object,
-    when the SDK calls itself, or another library holds an older wrapper of ours.
+    It gets none if the caller, or a framework, asked for no telemetry; nor inside a call of the
+    same object, when the SDK calls itself, or another library holds an older wrapper of ours.
     """
     context = otel_context.get_current()
-    if not context:
-        return True
-    call = context.get(_CALL)
-    nested = isinstance(call, Call) and call.under_way and call.owner is owner
-    return not (nested or any(context.get(key) for key in _SUPPRESSED))
+    if context:
+        call = context.get(_CALL)
+        if isinstance(call, Call) and call.under_way and call.owner is owner:
+            return None
+        if any(context.get(key) for key in _SUPPRESSED):
+            return None
+    return context
 
 
 def call_under_way() -> Call | None:
@@ -59,30 +62,50 @@ class Call:
 
     __slots__ = (
         "_span", "_telemetry", "_token", "clock_offset", "final_operation", "native_hook", "owner",
-        "recording", "request", "started", "under_way",
+        "recorder", "recording", "request", "started", "under_way",
     )  # fmt: skip
 
     def __init__(
-        self,
-        telemetry: Telemetry,
-        span: Span,
-        request: Request,
-        owner: object,
-        started: int,
-        clock_offset: int,
+        self, telemetry: Telemetry, request: Request, owner: object, parent: Context
     ) -> None:
+        """Starts the span and makes it current, while the SDK's own code runs.
+
+        Args:
+            telemetry: where the span goes.
+            request: what the call asks for.
+            owner: the SDK object whose method is called.
+            parent: the caller's context.
+        """
         self._telemetry = telemetry
-        self._span = span
         self.request = request
         self.owner = owner
-        self.started = started
         # Arrivals are measured from the start on a clock that no administrator sets back, so that
-        # within a call time never runs backwards; one read serves dates and durations.
-        self.clock_offset = clock_offset
+        # within a call time never runs backwards; one read serves dates and durations. Both are
+        # read at once: with a slow start_span() between them every arrival would be too early.
+        self.clock_offset = -monotonic_ns()
+        self.started = time_ns()
+        self.clock_offset += self.started
+        name, attributes = request.span_name, request.attributes
+        span = telemetry.tracer.start_span(
+            name, parent, SpanKind.CLIENT, attributes, (), self.started
+        )
+        # The span has its own copy; what metrics need of them is kept beside.
+        request.attributes = {}
+        self._span = span
         self.recording = span.is_recording()
         self.final_operation = request.operation
         self.native_hook: object = None
+        self.recorder: Abandoned | None = None
         self.under_way = True
+        open_calls.add(self, recorded=self.recording)
+        context = otel_context.set_value(_CALL, self, set_span_in_context(span, parent))
+        self._token: Any = otel_context.attach(context)
+
+    def run_request_hook(self, kwargs: Mapping[str, Any]) -> None:
+        """Lets the user's hook see a recorded span; through a view, so that it changes nothing."""
+        hook = self._telemetry.request_hook
+        if self.recording and hook is not None:
+            _run_hook("request_hook", hook, self._span, MappingProxyType(kwargs))
 
     @property
     def record_chunk_times(self) -> bool:
@@ -96,11 +119,6 @@ class Call:
     def now(self) -> int:
         """Local time, ns since the epoch; within a call it never runs backwards."""
         return self.clock_offset + monotonic_ns()
-
-    def enter(self) -> None:
-        """Makes the span current while the SDK's own code runs."""
-        context = otel_context.set_value(_CALL, self, self.context())
-        self._token: Any = otel_context.attach(context)
 
     def leave(self) -> None:
         """Gives the caller's context back."""
@@ -119,13 +137,12 @@ class Call:
         self.final_operation = operation
         self._span.update_name(span_name)
 
-    def hand_over(self, recorder: Abandoned) -> None:
-        """From now on the recorder knows how to end the call, should everybody forget it."""
-        open_calls.add(self, recorder, recorded=self.recording)
-
     def abandon(self) -> None:
-        """Ends a call that was dropped before it had a result: not an error, and no outcome."""
-        self.end(Ending())
+        """Ends a call that everybody forgot; before it had a result that is no error."""
+        if self.recorder is not None:
+            self.recorder.abandon()
+        else:
+            self.end(Ending())
 
     def fail(self, exc: BaseException) -> None:
         """Ends a call that raised before it had a result."""
@@ -148,6 +165,8 @@ class Call:
         """
         if not open_calls.claim(self):
             return False
+        # It refers to this call, and would keep it until the collector comes.
+        self.recorder = None
         ended = self.now() if at is None else at
         span, failure = self._span, ending.failure
         try:
@@ -157,7 +176,7 @@ class Call:
             if failure is not None and failure.exception is not None:
                 self._telemetry.record_exception(span, failure.exception, ended, context)
             if self.recording and self._telemetry.response_hook is not None:
-                run_hook("response_hook", self._telemetry.response_hook, span, ending.closing)
+                _run_hook("response_hook", self._telemetry.response_hook, span, ending.closing)
             duration = (ended - self.started) / 1e9
             self._telemetry.instruments.record_end(self, ending, duration, context)
         finally:
@@ -185,7 +204,7 @@ class Call:
         self._span.set_attributes(attributes)
 
 
-def run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument: object) -> None:
+def _run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument: object) -> None:
     """Calls the user's hook; what it raises is logged once."""
     try:
         hook(span, argument)

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where telemetry goes: the providers, the user's options, and the start of a span."""
+"""Where telemetry goes: the providers, and the user's options."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from time import monotonic_ns, time_ns
-from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
@@ -16,9 +14,6 @@ from . import _semconv as s
 from ._content import ContentMode, redactor
 from ._errors import describe
 from ._metrics import Instruments
-from ._open_calls import open_calls
-from ._requests import Request
-from ._spans import Call, run_hook
 from .version import __version__
 
 RequestHook = Callable[[trace.Span, Mapping[str, Any]], None]
@@ -66,7 +61,8 @@ class Telemetry:
 
     # Looked up when first used: the global providers are often set after instrument().
     @cached_property
-    def _tracer(self) -> trace.Tracer:
+    def tracer(self) -> trace.Tracer:
+        """Of this package's scope."""
         return trace.get_tracer(s.SCOPE, __version__, self._tracer_provider)
 
     @cached_property
@@ -78,28 +74,6 @@ class Telemetry:
         """The metrics of this configuration."""
         meter = metrics.get_meter(s.SCOPE, __version__, self._meter_provider)
         return Instruments(meter, latest=self._latest)
-
-    def start(self, request: Request, owner: object, kwargs: Mapping[str, Any]) -> Call:
-        """Starts the span of a call, as a child of the caller's span, and makes it current.
-
-        Args:
-            request: what the call asks for.
-            owner: the SDK object whose method is called.
-            kwargs: the call's arguments, for the user's hook.
-        """
-        # Both clocks at once: a slow start_span() between them would make every arrival too early.
-        ticks, started = monotonic_ns(), time_ns()
-        name, attributes = request.span_name, request.attributes
-        span = self._tracer.start_span(name, None, trace.SpanKind.CLIENT, attributes, (), started)
-        # The span has its own copy; what metrics need of them is kept beside.
-        request.attributes = {}
-        call = Call(self, span, request, owner, started, started - ticks)
-        open_calls.add(call, call, recorded=call.recording)
-        if call.recording and self.request_hook is not None:
-            # A view, so that a hook cannot change what is sent.
-            run_hook("request_hook", self.request_hook, span, MappingProxyType(kwargs))
-        call.enter()
-        return call
 
     def record_exception(
         self, span: trace.Span, exc: BaseException, at: int, context: Context
