@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench jaeger test-matrix dist clean
@@ -44,8 +45,11 @@ bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-w
 jaeger: ## a real Jaeger, built once into a cache outside the tree
 	@tests/jaeger/build.sh
 
-test-matrix: $(VENV)/dev ## the end-to-end tests on each SDK line
-	$(BIN)/nox --noxfile noxfile.py $(ARGS)
+test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2 at a time
+	@mkdir -p .nox
+	@$(BIN)/python -c 'import noxfile; print(*noxfile.MATRIX, sep="\n")' \
+	  | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P $(JOBS) -I LINE sh -c \
+	    'nox -s "matrix(sdk='"'LINE'"')" > .nox/LINE.log 2>&1 && { echo "mistralai LINE:"; grep " passed" .nox/LINE.log; } || { cat .nox/LINE.log; exit 255; }'
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet

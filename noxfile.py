@@ -60,5 +60,4 @@ def matrix(session: nox.Session, sdk: str) -> None:
         session.run(uv, "venv", "--quiet", "--python", interpreter(python), str(venv))
     session.run(uv, "pip", "install", "--quiet", "--python", executable, mistralai, *pins,
                 "--editable", ".", "--group", "test")  # fmt: skip
-    session.run(executable, "-m", "pytest", "-q", "tests/end_to_end", "tests/test_emulator.py",
-                *session.posargs)  # fmt: skip
+    session.run(executable, "-m", "pytest", "tests/end_to_end", *session.posargs)

@@ -57,7 +57,7 @@ def wrap_call(
     telemetry = Switch.telemetry
     if telemetry is None or (not telemetry.listened_to and telemetry.is_idle()):
         return wrapped(*args, **kwargs)
-    call = _begin(telemetry, surface, instance, kwargs)
+    call = _begin(telemetry, surface, _owner(instance, args), kwargs)
     if call is None:
         return wrapped(*args, **kwargs)
     try:
@@ -78,20 +78,21 @@ def wrap_async_call(
         return wrapped(*args, **kwargs)
     # Called now, since a wrong argument is a TypeError now.
     coroutine = wrapped(*args, **kwargs)
+    owner = _owner(instance, args)
     if _is_coroutine(coroutine):
-        ours = _awaited(telemetry, surface, _Unawaited(coroutine), instance, kwargs)
+        ours = _awaited(telemetry, surface, _Unawaited(coroutine), owner, kwargs)
         return _named_like(coroutine, ours)
-    call = _begin(telemetry, surface, instance, kwargs)
+    call = _begin(telemetry, surface, owner, kwargs)
     if call is not None:
         _returned(call, surface, coroutine)
     return coroutine
 
 
 async def _awaited(
-    telemetry: Telemetry, surface: Surface, unawaited: _Unawaited, instance: object,
+    telemetry: Telemetry, surface: Surface, unawaited: _Unawaited, owner: object,
     kwargs: Arguments,
 ) -> Any:  # fmt: skip
-    call = _begin(telemetry, surface, instance, kwargs)
+    call = _begin(telemetry, surface, owner, kwargs)
     if call is None:
         return await unawaited.coroutine
     try:
@@ -103,19 +104,22 @@ async def _awaited(
     return result
 
 
-def _begin(
-    telemetry: Telemetry, surface: Surface, instance: object, kwargs: Arguments
-) -> Call | None:
+def _owner(instance: object, args: tuple[Any, ...]) -> object:
+    # Another library may have taken our wrapper out of the class's __dict__: then nothing is bound.
+    return args[0] if instance is None and args else instance
+
+
+def _begin(telemetry: Telemetry, surface: Surface, owner: object, kwargs: Arguments) -> Call | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
     try:
-        context = context_for(instance)
+        context = context_for(owner)
         if context is None:
             return None
         request = surface.request(kwargs)
-        locate(request, instance, kwargs)
+        locate(request, owner, kwargs)
         if surface.streamed:
             request.attributes[s.REQUEST_STREAM] = True
-        call = Call(telemetry, request, instance, context)
+        call = Call(telemetry, request, owner, context)
         call.run_request_hook(kwargs)
         return call
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without

@@ -32,9 +32,14 @@ def report(where: str, exc: BaseException) -> None:
 
 
 def say_once(message: str, *args: object) -> None:
-    """Logs a warning unless this message was logged before, whatever its arguments."""
-    if _first_of_its_kind(message, ""):
+    """Logs a warning unless it was logged before."""
+    if _first_of_its_kind(message, str(args)):
         _logger.warning(message, *args)
+
+
+def forget() -> None:
+    """Begins anew, when instrumentation is switched on again."""
+    _reported.clear()
 
 
 def debug(message: str, *args: object) -> None:

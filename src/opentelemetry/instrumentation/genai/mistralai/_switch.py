@@ -33,6 +33,7 @@ def switch_on(options: Mapping[str, Any], *, check_versions: bool) -> None:
             if options:
                 Switch.turn_on(options)
             return
+        _guard.forget()
         opted_in = [name.strip() for name in os.environ.get(_OPT_IN, "").split(",")]
         defaults = {"capture_content": mode_from_environment(), "latest": _LATEST in opted_in}
         Switch.turn_on({**defaults, **options})
