@@ -39,7 +39,8 @@ def interpreter(version: str) -> str:
         FileNotFoundError: there is none.
     """
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [*sorted(root.glob(f"versions/{version}.*/bin/python")), f"python{version}"]
+    of_pyenv = sorted(str(path) for path in root.glob(f"versions/{version}.*/bin/python"))
+    candidates = [*of_pyenv, f"python{version}"]
     for candidate in candidates:
         found = shutil.which(candidate)
         if found is not None:

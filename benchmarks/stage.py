@@ -59,11 +59,11 @@ class Stage:
         self._response = httpx2.Response(200, headers=headers, request=request)
         self._sdk = Conversations.start_stream
         patched: Any = Conversations
-        patched.do_request = lambda *_args, **_kwargs: self._response
+        patched.do_request = self._respond
         patched.start_stream, patched.start_stream_async = self._methods()
         module: Any = eventstreaming
-        module.stream_events = lambda *_args, **_kwargs: iter_events(self)
-        module.stream_events_async = lambda *_args, **_kwargs: aiter_events(self)
+        module.stream_events = self._decode
+        module.stream_events_async = self._decode_async
 
     def run_sdk(self) -> None:
         """Runs the SDK's own start_stream; afterwards the caches are as in a real program."""
@@ -72,6 +72,15 @@ class Stage:
     def bare(self) -> Any:
         """What `Conversations.start_stream` is on this stage, past every wrapper."""
         return self._stream(eventstreaming.EventStream)
+
+    def _respond(self, *_args: Any, **_kwargs: Any) -> httpx2.Response:
+        return self._response
+
+    def _decode(self, *_args: Any, **_kwargs: Any) -> Iterator[ConversationEvents]:
+        return iter_events(self)
+
+    def _decode_async(self, *_args: Any, **_kwargs: Any) -> AsyncGenerator[ConversationEvents]:
+        return aiter_events(self)
 
     def _stream(self, kind: Any) -> Any:
         return kind(self._response, None, client_ref=self.conversations)

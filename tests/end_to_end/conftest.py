@@ -86,7 +86,7 @@ def read_async(client: Any, scenario: str, method: str = "start_stream", **argum
 
 def with_defaults(scenario: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """A whole call's arguments from those that a test cares about."""
-    given = {"inputs": "Hello?", **arguments}
+    given: dict[str, Any] = {"inputs": "Hello?", **arguments}
     if not given.keys() & {"model", "agent_id", "conversation_id"}:
         given["model"] = "mistral-medium-latest"
     headers: dict[str, str] = given.pop("http_headers", {})

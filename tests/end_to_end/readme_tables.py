@@ -23,7 +23,13 @@ from tests.end_to_end.conftest import read_sync
 from tests.end_to_end.sdk import Mistral
 
 README = Path(__file__).parents[2] / "README.md"
-_TYPES = {str: "string", int: "int", float: "double", bool: "boolean", tuple: "string[]"}
+_TYPES: dict[type, str] = {
+    str: "string",
+    int: "int",
+    float: "double",
+    bool: "boolean",
+    tuple: "string[]",
+}
 _EVERY_SETTING = {
     "temperature": 0.3, "top_p": 0.9, "max_tokens": 9, "stop": ["END"], "random_seed": 1,
     "presence_penalty": 0.1, "frequency_penalty": 0.1, "reasoning_effort": "high",

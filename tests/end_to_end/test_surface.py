@@ -19,12 +19,12 @@ TWINS = [(row, name) for row in SURFACES for name in (row.method, f"{row.method}
 @pytest.mark.parametrize(("row", "name"), TWINS, ids=[name for _, name in TWINS])
 def test_a_row_is_a_method_that_is_wrapped_and_put_back(row: Surface, name: str) -> None:
     cls: Any = getattr(importlib.import_module(f"{sdk.ROOT}.{row.module}"), row.cls)
-    original = vars(cls)[name]
+    original = cls.__dict__[name]
     instrument()
     try:
-        wrapper = vars(cls)[name]
+        wrapper = cls.__dict__[name]
         assert isinstance(wrapper, wrapt.FunctionWrapper)
         assert wrapper is not original
     finally:
         uninstrument()
-    assert vars(cls)[name] is original
+    assert cls.__dict__[name] is original

@@ -76,9 +76,15 @@ def wrap_async_call(
     telemetry = Switch.telemetry
     if telemetry is None or (not telemetry.listened_to and telemetry.is_idle()):
         return wrapped(*args, **kwargs)
-    # Called now, since a wrong argument is a TypeError now.
-    coroutine = wrapped(*args, **kwargs)
     owner = _owner(instance, args)
+    try:
+        # Called now, since a wrong argument is a TypeError now.
+        coroutine = wrapped(*args, **kwargs)
+    except BaseException as exc:
+        call = _begin(telemetry, surface, owner, kwargs)
+        if call is not None:
+            _raised(call, exc)
+        raise
     if _is_coroutine(coroutine):
         ours = _awaited(telemetry, surface, _Unawaited(coroutine), owner, kwargs)
         return _named_like(coroutine, ours)

@@ -98,6 +98,7 @@ class StreamObserver(_Observer):
     send, throw = _of_generator("send"), _of_generator("throw")
     gi_code, gi_frame = _of_generator("gi_code"), _of_generator("gi_frame")
     gi_running, gi_yieldfrom = _of_generator("gi_running"), _of_generator("gi_yieldfrom")
+    gi_suspended = _of_generator("gi_suspended")
 
     def __iter__(self) -> StreamObserver:
         """Is an iterator, as the generator is."""
@@ -129,6 +130,7 @@ class AsyncStreamObserver(_Observer):
     asend, athrow = _of_generator("asend"), _of_generator("athrow")
     ag_await, ag_code = _of_generator("ag_await"), _of_generator("ag_code")
     ag_frame, ag_running = _of_generator("ag_frame"), _of_generator("ag_running")
+    ag_suspended = _of_generator("ag_suspended")
 
     def __aiter__(self) -> AsyncStreamObserver:
         """Is an async iterator, as the generator is."""

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another library wrapped the SDK first, and returns something of its own."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import pytest
+
+from opentelemetry.instrumentation.genai.mistralai import _guard, instrument, uninstrument
+from tests.end_to_end import sdk
+from tests.end_to_end.conftest import Run
+from tests.end_to_end.recording import Recording, plain
+
+CONVERSATIONS: Final[Any] = importlib.import_module(sdk.CONVERSATIONS).Conversations
+
+
+@pytest.mark.parametrize("value", [list, iter], ids=["list", "generator"])
+def test_a_wrapper_that_returns_no_stream_ends_the_span_with_the_call(
+    client: Any,
+    run: Run,
+    recording: Recording,
+    no_log_records: list[logging.LogRecord],
+    monkeypatch: pytest.MonkeyPatch,
+    value: Callable[[list[str]], Any],
+) -> None:
+    def text_only(*_args: Any, **_kwargs: Any) -> Any:
+        return value(["Hel", "lo"])
+
+    async def texts(*_args: Any, **_kwargs: Any) -> Any:
+        return _Texts(["Hel", "lo"])
+
+    uninstrument()
+    with monkeypatch.context() as patch:
+        # Nothing has been logged yet in this process.
+        patch.setattr(_guard, "_reported", set[tuple[str, str]]())
+        patch.setattr(CONVERSATIONS, "start_stream", text_only)
+        patch.setattr(CONVERSATIONS, "start_stream_async", texts)
+        instrument(**recording.providers)
+        for _ in range(2):
+            assert run(client, "agent") == ["Hel", "lo"]
+        uninstrument()
+    spans = [plain(span) for span in recording.finished()]
+    assert recording.started == len(spans) == 2
+    for span in spans:
+        assert (span.status, span.events) == ("UNSET", [])
+        assert "mistral_ai.stream.outcome" not in span.attributes
+    assert len(no_log_records) == 1
+    assert "is it wrapped by another library?" in no_log_records[0].getMessage()
+    no_log_records.clear()
+
+
+class _Texts(list[str]):
+    def __aiter__(self) -> AsyncIterator[str]:
+        return _each(self)
+
+
+async def _each(texts: list[str]) -> AsyncIterator[str]:
+    for text in texts:
+        yield text
