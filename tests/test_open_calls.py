@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ class Exit:
         self.handlers = [other for other in self.handlers if other != handler]
 
     def run(self) -> None:
+        """Runs each handler once."""
         while self.handlers:
             self.handlers.pop()()
 
@@ -82,7 +84,7 @@ def ended_by_thread(calls: OpenCalls) -> tuple[str, bool]:
         thread.append((threading.current_thread().name, threading.current_thread().daemon))
         ended.set()
 
-    calls.add(Forgotten(abandon), recorded=True)
+    calls.add(Forgotten(abandon))
     calls.drop(Forgotten(abandon))
     assert ended.wait(SOON)
     return thread[0]
@@ -96,14 +98,14 @@ def test_a_call_that_was_never_added_cannot_be_claimed(calls: OpenCalls) -> None
 
 
 def test_a_call_is_claimed_once(calls: OpenCalls) -> None:
-    calls.add(NOTHING, recorded=True)
+    calls.add(NOTHING)
     assert [calls.claim(NOTHING) for _ in range(3)] == [True, False, False]
 
 
 def test_of_many_threads_one_gets_the_call(calls: OpenCalls) -> None:
     noted = [Forgotten(lambda: None) for _ in range(50)]
     for call in noted:
-        calls.add(call, recorded=True)
+        calls.add(call)
     together = threading.Barrier(4)
     claimed: list[int] = []
 
@@ -139,7 +141,7 @@ def test_a_span_that_cannot_be_ended_does_not_keep_the_next_from_its_end(
     def fail() -> None:
         raise ValueError("the user's words")
 
-    calls.add(Forgotten(fail), recorded=True)
+    calls.add(Forgotten(fail))
     calls.drop(Forgotten(fail))
     ended_by_thread(calls)
     assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
@@ -148,7 +150,7 @@ def test_a_span_that_cannot_be_ended_does_not_keep_the_next_from_its_end(
 
 
 def test_one_thread_serves_all_calls(calls: OpenCalls, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls.add(NOTHING, recorded=False)
+    calls.add(NOTHING)
     monkeypatch.setattr(f"{PACKAGE}._open_calls.Thread", Trap)
     assert ended_by_thread(calls) == ("otel-mistralai", True)
     assert ended_by_thread(calls) == ("otel-mistralai", True)
@@ -162,8 +164,9 @@ def test_without_a_thread_calls_are_still_made_and_ended_at_exit(
 ) -> None:
     monkeypatch.setattr(f"{PACKAGE}._open_calls.Thread", NoThread)
     ended: list[str] = []
-    calls.add(Forgotten(lambda: ended.append("call")), recorded=True)
-    calls.add(Forgotten(lambda: ended.append("other")), recorded=True)
+    calls.add(Forgotten(lambda: ended.append("call")))
+    calls.add(Forgotten(lambda: ended.append("other")))
+    calls.end_all_at_exit()
     at_exit.run()
     assert ended == ["call", "other"]
     assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
@@ -175,20 +178,21 @@ def test_at_exit_open_calls_are_ended_before_the_provider_shuts_down(
     calls: OpenCalls, at_exit: Exit
 ) -> None:
     order: list[str] = []
-    calls.add(Forgotten(lambda: order.append("first")), recorded=False)
-    at_exit.register(lambda: order.append("provider"))
-    calls.add(Forgotten(lambda: order.append("second")), recorded=True)
-    calls.add(Forgotten(lambda: order.append("third")), recorded=False)
+    for call in ("first", "second"):
+        at_exit.register(lambda: order.append("provider"))
+        calls.end_all_at_exit()
+        calls.add(Forgotten(partial(order.append, call)))
     at_exit.run()
-    assert order == ["first", "second", "third", "provider"]
+    assert order == ["first", "second", "provider", "provider"]
 
 
 def test_at_exit_one_bad_span_does_not_keep_the_others_from_their_end(
     calls: OpenCalls, at_exit: Exit
 ) -> None:
     ended: list[str] = []
-    calls.add(Hand(calls, "bad", ended, fails=True), recorded=True)
-    calls.add(Hand(calls, "good", ended), recorded=True)
+    calls.add(Hand(calls, "bad", ended, fails=True))
+    calls.add(Hand(calls, "good", ended))
+    calls.end_all_at_exit()
     at_exit.run()
     assert ended == ["good"]
 
@@ -196,8 +200,9 @@ def test_at_exit_one_bad_span_does_not_keep_the_others_from_their_end(
 def test_at_exit_what_was_claimed_is_left_alone(calls: OpenCalls, at_exit: Exit) -> None:
     ended: list[str] = []
     call = Hand(calls, "call", ended)
-    calls.add(call, recorded=True)
+    calls.add(call)
     calls.claim(call)
+    calls.end_all_at_exit()
     at_exit.run()
     assert ended == []
 
@@ -205,7 +210,8 @@ def test_at_exit_what_was_claimed_is_left_alone(calls: OpenCalls, at_exit: Exit)
 def test_a_forked_child_may_not_end_its_parents_calls(calls: OpenCalls, at_exit: Exit) -> None:
     ended: list[str] = []
     parents = Hand(calls, "parent's", ended)
-    calls.add(parents, recorded=True)
+    calls.add(parents)
+    calls.end_all_at_exit()
     calls.after_fork()
     at_exit.run()
     assert (calls.claim(parents), ended) == (False, [])

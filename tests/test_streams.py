@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai import _streams
 from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
 from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
 from tests.fakes import PACKAGE
@@ -138,6 +139,19 @@ def test_leaving_is_closing_unless_a_cancellation_takes_the_caller_out(
     recorder = Recorder()
     leave(observed(events(1), recorder), exit_args)
     assert recorder.told == [("'left'", repr(outcome))]
+
+
+def test_leaving_inside_the_garbage_collector_only_notes_the_time(dropped: Queue) -> None:
+    recorder = Recorder()
+    stream = observed(events(1), recorder)
+    calls: OpenCalls = getattr(_streams, "open_calls")  # noqa: B009 -- imported there, not public
+    calls.on_collection("start", {})
+    leave(stream)
+    calls.on_collection("stop", {})
+    assert recorder.told == [("'leave_later'",)]
+    assert dropped.get_nowait() is recorder
+    leave(stream)
+    assert recorder.told[1:] == [("'left'", "'closed'")]
 
 
 @pytest.mark.parametrize("stream", [object(), None, SimpleNamespace(generator=events())])

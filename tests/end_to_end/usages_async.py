@@ -119,7 +119,9 @@ async def closes(conversations: Any) -> Any:
 @usage("closed")
 async def reads_on_after_with(conversations: Any) -> Any:
     async with await conversations.start_stream_async(**asking("hang")) as stream:
-        await anext(stream)
+        # All three: what came and was not read, SDK 1.x may give out even now, or not.
+        for _ in range(3):
+            await anext(stream)
     return await anext(stream, "over")
 
 

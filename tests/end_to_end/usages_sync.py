@@ -120,7 +120,9 @@ def closes(conversations: Any) -> Any:
 @usage("closed")
 def reads_on_after_with(conversations: Any) -> Any:
     with conversations.start_stream(**asking("hang")) as stream:
-        next(stream)
+        # All three: what came and was not read, SDK 1.x may give out even now, or not.
+        for _ in range(3):
+            next(stream)
     return next(stream, "over")
 
 

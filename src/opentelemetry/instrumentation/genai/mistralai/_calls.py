@@ -54,10 +54,7 @@ def wrap_call(
     surface: Surface, wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
 ) -> Any:
     """Around a method that returns a stream or a response."""
-    telemetry = Switch.telemetry
-    if telemetry is None or (not telemetry.listened_to and telemetry.is_idle()):
-        return wrapped(*args, **kwargs)
-    call = _begin(telemetry, surface, _owner(instance, args), kwargs)
+    call = _begin(surface, _owner(instance, args), kwargs)
     if call is None:
         return wrapped(*args, **kwargs)
     try:
@@ -73,32 +70,30 @@ def wrap_async_call(
     surface: Surface, wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
 ) -> Any:
     """Around the async twin; nothing happens before the caller awaits, as without us."""
-    telemetry = Switch.telemetry
-    if telemetry is None or (not telemetry.listened_to and telemetry.is_idle()):
+    if _listener() is None:
         return wrapped(*args, **kwargs)
     owner = _owner(instance, args)
     try:
         # Called now, since a wrong argument is a TypeError now.
         coroutine = wrapped(*args, **kwargs)
     except BaseException as exc:
-        call = _begin(telemetry, surface, owner, kwargs)
+        call = _begin(surface, owner, kwargs)
         if call is not None:
             _raised(call, exc)
         raise
     if _is_coroutine(coroutine):
-        ours = _awaited(telemetry, surface, _Unawaited(coroutine), owner, kwargs)
+        ours = _awaited(surface, _Unawaited(coroutine), owner, kwargs)
         return _named_like(coroutine, ours)
-    call = _begin(telemetry, surface, owner, kwargs)
+    call = _begin(surface, owner, kwargs)
     if call is not None:
         _returned(call, surface, coroutine)
     return coroutine
 
 
 async def _awaited(
-    telemetry: Telemetry, surface: Surface, unawaited: _Unawaited, owner: object,
-    kwargs: Arguments,
-) -> Any:  # fmt: skip
-    call = _begin(telemetry, surface, owner, kwargs)
+    surface: Surface, unawaited: _Unawaited, owner: object, kwargs: Arguments
+) -> Any:
+    call = _begin(surface, owner, kwargs)
     if call is None:
         return await unawaited.coroutine
     try:
@@ -115,8 +110,23 @@ def _owner(instance: object, args: tuple[Any, ...]) -> object:
     return args[0] if instance is None and args else instance
 
 
-def _begin(telemetry: Telemetry, surface: Surface, owner: object, kwargs: Arguments) -> Call | None:
+def _listener() -> Telemetry | None:
+    """Who listens; None while instrumentation is off, or no provider is set."""
+    telemetry = Switch.telemetry
+    if telemetry is None or telemetry.listened_to:
+        return telemetry
+    try:
+        return None if telemetry.is_idle() else telemetry
+    except Exception as exc:  # noqa: BLE001 -- providers are looked up by names in the environment
+        _guard.report("find the providers", exc)
+        return None
+
+
+def _begin(surface: Surface, owner: object, kwargs: Arguments) -> Call | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
+    telemetry, call = _listener(), None
+    if telemetry is None:
+        return None
     try:
         context = context_for(owner)
         if context is None:
@@ -126,11 +136,25 @@ def _begin(telemetry: Telemetry, surface: Surface, owner: object, kwargs: Argume
         if surface.streamed:
             request.attributes[s.REQUEST_STREAM] = True
         call = Call(telemetry, request, owner, context)
-        call.run_request_hook(kwargs)
+        call.enter(context, kwargs)
         return call
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
         _guard.report("start a call", exc)
-        return None
+    except BaseException:
+        # An interrupt, or the user's hook wants to exit: the call is not made.
+        _give_up(call)
+        raise
+    _give_up(call)
+    return None
+
+
+def _give_up(call: Call | None) -> None:
+    """Ends the span of a call that something went wrong with, as well as that is possible."""
+    try:
+        if call is not None:
+            call.end(Ending())
+    except Exception as exc:  # noqa: BLE001 -- somebody's provider; the span has been ended
+        _guard.report("give a call up", exc)
 
 
 def _raised(call: Call, exc: BaseException) -> None:
@@ -156,6 +180,7 @@ def _returned(call: Call, surface: Surface, result: Any) -> None:
         call.end(Ending(closing=result))
     except Exception as failure:  # noqa: BLE001 -- the caller gets its result all the same
         _guard.report("hand a result over", failure)
+        _give_up(call)
 
 
 def wrap_exit(

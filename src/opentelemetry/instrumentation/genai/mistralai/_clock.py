@@ -9,9 +9,11 @@ first timestamp falls on its arrival. Either way durations between server events
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import Final
 
+_FRACTION: Final = re.compile(r"\.\d+")
 _UTC: Final = timezone.utc
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=_UTC)
 
@@ -28,7 +30,8 @@ def read_time(value: object) -> datetime | None:
     """
     try:
         if isinstance(value, str):
-            # Python 3.10 does not know the "Z".
+            # Python 3.10 knows neither the "Z" nor fractions of other than three or six digits.
+            value = _FRACTION.sub(lambda found: f"{found[0]:0<7}"[:7], value)
             value = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
         if not isinstance(value, datetime):
             return None
@@ -69,12 +72,11 @@ class ServerClock:
             ns since the epoch: ``arrived`` without a server time, else never after ``arrived``,
             never before an earlier result and never before the span's start.
         """
-        local = arrived
-        if server_time is not None:
-            since = server_time - _EPOCH
-            server = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
-            if self._shift is None:
-                self._shift = 0 if self._started <= server <= arrived else arrived - server
-            local = min(server + self._shift, arrived)
-        self._latest = max(self._latest, local)
+        if server_time is None:
+            return max(self._latest, arrived)
+        since = server_time - _EPOCH
+        server = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
+        if self._shift is None:
+            self._shift = 0 if self._started <= server <= arrived else arrived - server
+        self._latest = max(self._latest, min(server + self._shift, arrived))
         return self._latest

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from . import _semconv as s
 from ._clock import ServerClock, read_time
-from ._errors import Failure, failure_of, failure_of_event
-from ._recording import Ending, OpenCall, Outcome
+from ._errors import failure_of_event
+from ._recording import Ending, OpenCall, Outcome, StreamRecorder
 from ._requests import text
 from ._turns import last_turns
 from ._usage import fields_of, read_usage
@@ -27,26 +27,26 @@ _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", Outcome.FAILED: "error"}
 _ANSWERED: Final = frozenset({"allowed", "denied"})
 
 
-class ConversationRecorder:
+class ConversationRecorder(StreamRecorder):
     """Records one conversation stream in constant memory, whatever its length."""
 
     __slots__ = (
-        "_agent_id", "_agent_name", "_arrived", "_call", "_clock", "_conversation_id",
-        "_created_at", "_delta_time", "_entry_event", "_entry_id", "_first_chunk", "_handed_over",
-        "_last_chunk", "_model", "_must_answer", "_response_id", "_usage_counted", "ended",
+        "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_delta_time",
+        "_entry_agent", "_entry_event", "_entry_id", "_first_chunk", "_handed_over", "_last_chunk",
+        "_model", "_must_answer", "_response_id", "_usage_counted",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
-        self._call = call
+        super().__init__(call)
         self._clock = ServerClock(call.started)
-        self._arrived = monotonic_ns()
         self._conversation_id = call.request.conversation_id
         self._agent_id = call.request.agent_id
         self._agent_name: str | None = None
         self._model: str | None = None
-        # The entry whose pieces are arriving: the name of their events, and their id.
+        # The message whose pieces are arriving: the name of their events, their id and agent.
         self._entry_event: str | None = None
         self._entry_id: str | None = None
+        self._entry_agent: object = None
         self._delta_time: object = None
         self._response_id: str | None = None
         self._must_answer = False
@@ -55,15 +55,17 @@ class ConversationRecorder:
         self._last_chunk: int | None = None
         self._created_at: datetime | None = None
         self._usage_counted = False
-        self.ended = False
-        call.recorder = self
 
     def on_event(self, event: Any) -> None:
         """Takes in one event, before the caller gets it."""
         # One more piece of an entry is what thousands of events are, and tells nothing but time.
         data = event.data
         try:
-            if event.event == self._entry_event and data.id == self._entry_id:
+            if (
+                event.event == self._entry_event
+                and data.id == self._entry_id
+                and (self._agent_id is not None or data.agent_id is self._entry_agent)
+            ):
                 self._arrived = monotonic_ns()
                 self._delta_time = data.created_at
                 return
@@ -97,12 +99,14 @@ class ConversationRecorder:
         settled = self._model is not None and not self._clock.is_unset
         if settled and data is event.data.__dict__ and not self._call.record_chunk_times:
             self._entry_event, self._entry_id = event.event, entry_id
+            self._entry_agent = data.get("agent_id")
 
     def on_function_call(self, event: Any) -> None:
         """A piece of a function call, which the caller must answer unless that is settled."""
         self.on_message(event)
         status = text(_payload(event).get("confirmation_status"))
-        self._must_answer = status not in _ANSWERED
+        # Each piece is looked at, since any may settle it.
+        self._entry_event, self._must_answer = None, status not in _ANSWERED
 
     def on_tool_started(self, event: Any) -> None:
         """A tool that runs on the server."""
@@ -124,14 +128,14 @@ class ConversationRecorder:
         self._created_at = read_time(data.get("created_at"))
         at = self._clock.to_local(self._created_at, self._arrived + self._call.clock_offset)
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
-        self._finish(ending, at)
+        self.finish(ending, at)
 
     def on_error(self, event: Any) -> None:
         """The server gives up."""
         data = _payload(event)
         failure = failure_of_event(data.get("code"))
         at = self._map(data.get("created_at"))
-        self._finish(Ending(Outcome.FAILED, failure=failure, closing=event), at)
+        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), at)
 
     def on_other(self, event: Any) -> None:
         """Something between other events, of which only the time is of use yet."""
@@ -145,25 +149,6 @@ class ConversationRecorder:
         ending = Ending(usage=read_usage(_payload(event).get("usage")))
         ending.response_model = self._model
         self._call.count_late(ending)
-
-    def exhausted(self) -> None:
-        """No more events, and neither done nor error: something was cut off."""
-        if not self.ended:
-            failure = Failure(s.INCOMPLETE_STREAM)
-            self._finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
-
-    def failed(self, exc: BaseException) -> None:
-        """The SDK or the transport raised, and the stream is over."""
-        if not self.ended:
-            self._finish(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
-
-    def left(self, outcome: str) -> None:
-        """The caller left: closed or cancelled."""
-        self._finish(Ending(outcome), self._call.now())
-
-    def abandon(self) -> None:
-        """Ends the span when the last event arrived; without one, when the stream was made."""
-        self._finish(Ending(Outcome.ABANDONED), self._arrived + self._call.clock_offset)
 
     def _output(self, data: _Fields, agent_field: str) -> None:
         """Learns from an output event who answers, and when the first one came."""
@@ -193,7 +178,8 @@ class ConversationRecorder:
         arrived = self._arrived + self._call.clock_offset
         return self._clock.to_local(read_time(created_at), arrived)
 
-    def _finish(self, ending: Ending, at: int) -> None:
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
         self.ended, self._entry_event = True, None

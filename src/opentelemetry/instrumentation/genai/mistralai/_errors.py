@@ -117,7 +117,7 @@ def _text_of(exc: BaseException) -> str:
 def _status_of(exc: BaseException) -> int | None:
     status = _read(exc, "status_code")
     if isinstance(status, int):
-        return int(status) if status >= 400 else None
+        return int(status) if 400 <= status < 1000 else None
     # In mistralai 1.8 this class carries no status; it is what a 422 becomes.
     if type(exc).__name__ == "HTTPValidationError" and _is_sdk_class(type(exc)):
         return 422
@@ -140,7 +140,7 @@ def _name_of(kind: type[BaseException]) -> str:
 
 
 def _is_sdk_class(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] in _SDK_PACKAGES
+    return str(kind.__module__).partition(".")[0] in _SDK_PACKAGES
 
 
 def _code_in(body: object) -> str | None:

@@ -5,8 +5,11 @@
   GeneratorExit in it. Both may run inside the garbage collector, inside OpenTelemetry's own locks:
   a span that is ended there deadlocks (reproduced with the metrics SDK). So `drop` only puts the
   call into a ``queue.SimpleQueue``, whose ``put`` is reentrant; a daemon thread ends the span.
+  So it is with a stream that is closed by a generator around it, when that is collected: it has no
+  sign of its own (``yield from`` calls ``close()``), so the collector tells us that it runs.
 * At exit, `atexit` ends what is still open. Its handlers run last in, first out, so ours is
-  registered at the first recorded span: after the provider's, hence before the provider shuts down.
+  registered when a configuration's first call finds a provider: after the provider's, hence before
+  that shuts down. Not at each call: before 3.14 an unregistered handler's place is never freed.
 * After a fork the child has the parent's open calls in its memory, but they are the parent's:
   its table is emptied, so nothing in the child can claim them.
 """
@@ -14,9 +17,10 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 from queue import SimpleQueue
-from threading import RLock, Thread
+from threading import RLock, Thread, get_ident
 from typing import Final, Protocol
 
 from . import _guard
@@ -36,20 +40,33 @@ class OpenCalls:
         """Begins with nothing open and no thread."""
         self._open: dict[Abandoned, bool] = {}
         self._dropped: SimpleQueue[Abandoned] = SimpleQueue()
+        self._collector: int | None = None
         self._thread: Thread | None = None
         self._lock = RLock()
-        self._exit_is_after_provider = False
 
-    def add(self, call: Abandoned, *, recorded: bool) -> None:
-        """Notes an open call.
+    def end_all_at_exit(self) -> None:
+        """Registers for the interpreter's exit, before whatever is registered now."""
+        atexit.unregister(self.end_all)
+        atexit.register(self.end_all)
 
-        Args:
-            call: is told when it was dropped, or the interpreter exits.
-            recorded: whether its span is recorded; if so, a provider exists.
-        """
+    def add(self, call: Abandoned) -> None:
+        """Notes an open call, which is told when it was dropped, or the interpreter exits."""
         self._open[call] = True
-        if self._thread is None or (recorded and not self._exit_is_after_provider):
-            self._prepare(recorded=recorded)
+        if self._thread is None:
+            self._start_thread()
+
+    @property
+    def collecting(self) -> bool:
+        """Whether this is called by a finalizer, inside the garbage collector."""
+        return self._collector is not None and self._collector == get_ident()
+
+    def on_collection(self, phase: str, _info: object) -> None:
+        """Is told by the garbage collector when it starts and stops, in the thread it runs in."""
+        self._collector = get_ident() if phase == "start" else None
+
+    def any(self) -> bool:
+        """Whether a call is open."""
+        return bool(self._open)
 
     def claim(self, call: Abandoned) -> bool:
         """Takes a call out; True for one caller only, and never in a forked child."""
@@ -68,13 +85,12 @@ class OpenCalls:
         for forgotten in list(self._open):
             _end(forgotten)
 
-    def _prepare(self, *, recorded: bool) -> None:
+    def _start_thread(self) -> None:
         with self._lock:
-            self._exit_is_after_provider = recorded
-            atexit.unregister(self.end_all)
-            atexit.register(self.end_all)
             if self._thread is not None:
                 return
+            if self.on_collection not in gc.callbacks:
+                gc.callbacks.append(self.on_collection)
             self._thread = Thread(target=self._end_dropped, name="otel-mistralai", daemon=True)
             try:
                 self._thread.start()
@@ -99,7 +115,7 @@ class OpenCalls:
 def _end(forgotten: Abandoned) -> None:
     try:
         forgotten.abandon()
-    except Exception as exc:  # noqa: BLE001 -- one bad span must not stop the others' end
+    except BaseException as exc:  # noqa: BLE001 -- a hook that exits must not stop the others' end
         _guard.report("end an open call", exc)
 
 

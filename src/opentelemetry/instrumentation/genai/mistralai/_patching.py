@@ -8,6 +8,7 @@ is patched whole or not at all; what an SDK version lacks is skipped without a w
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -20,6 +21,7 @@ import wrapt
 from . import _guard
 from ._calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
 from ._native import wrap_before_request, wrap_traced_request
+from ._open_calls import open_calls
 from ._streams import stream_classes
 from ._surface import ROOTS, SURFACES
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
@@ -44,10 +46,16 @@ def patch(*, check_versions: bool) -> None:
         check_versions: whether to leave an unsupported SDK alone, with a log line.
     """
     global _active, _check_versions
+    modules = dict.fromkeys([_STREAMS, *(surface.module for surface in SURFACES), _TRACING])
+    names = [f"{root}.{module}" for root in ROOTS for module in modules]
+    for name in names:
+        if name in sys.modules:
+            # Waits for another thread that is in the middle of importing it. Not under the lock,
+            # which that thread will want.
+            importlib.import_module(name)
     with _lock:
         _active, _check_versions = True, check_versions
-        modules = dict.fromkeys([_STREAMS, *(surface.module for surface in SURFACES), _TRACING])
-        for name in (f"{root}.{module}" for root in ROOTS for module in modules):
+        for name in names:
             if name not in _hooked:
                 _hooked.add(name)
                 wrapt.register_post_import_hook(_on_import, name)
@@ -64,9 +72,10 @@ def unpatch() -> None:
     global _active  # noqa: PLW0603 -- as above
     with _lock:
         _active = False
-        for patches in _patched.values():
-            _undo(patches)
-        _patched.clear()
+        for name in list(_patched):
+            # Streams that are open are still to be told of a ``with`` block's end.
+            if not (name.endswith(_STREAMS) and open_calls.any()):
+                _undo(_patched.pop(name))
 
 
 def _on_import(module: ModuleType) -> None:

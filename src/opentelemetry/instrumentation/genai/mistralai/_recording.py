@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Protocol
 
-from ._errors import Failure
+from . import _semconv as s
+from ._errors import Failure, failure_of
 from ._open_calls import Abandoned
 from ._requests import AttributeValue, Request
 from ._usage import Usage
@@ -94,23 +95,49 @@ class OpenCall(Protocol):
         """Counts usage that was reported after the span had ended."""
 
 
-class StreamRecorder(Protocol):
-    """What the observer of a stream tells."""
+class StreamRecorder:
+    """Records one stream, and knows every way in which one can end."""
 
-    ended: bool
-    """Whether the span has ended, so that a drop is no news."""
+    __slots__ = ("_arrived", "_call", "_left_at", "ended")
+
+    def __init__(self, call: OpenCall) -> None:
+        """Takes charge of a call whose stream is handed to the caller now."""
+        self._call = call
+        self._arrived = call.now() - call.clock_offset
+        self._left_at: int | None = None
+        self.ended = False
+        call.recorder = self
 
     def on_event(self, event: Any) -> None:
         """Takes in one event, before the caller gets it."""
+        raise NotImplementedError
+
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        raise NotImplementedError
 
     def exhausted(self) -> None:
-        """The stream came to its end."""
+        """No more events, and none that closed the stream: something was cut off."""
+        if not self.ended:
+            failure = Failure(s.INCOMPLETE_STREAM)
+            self.finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
 
     def failed(self, exc: BaseException) -> None:
         """The SDK or the transport raised, and the stream is over."""
+        if not self.ended:
+            self.finish(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
 
     def left(self, outcome: str) -> None:
         """The caller left: closed or cancelled."""
+        self.finish(Ending(outcome), self._call.now())
+
+    def leave_later(self) -> None:
+        """The caller left, at a moment when nothing may be done about it but to note the time."""
+        self._left_at = self._call.now()
 
     def abandon(self) -> None:
-        """Nobody refers to the stream any more, or the interpreter exits."""
+        """Ends the span when the last event arrived; without one, when the stream was made."""
+        if self._left_at is not None:
+            self.finish(Ending(Outcome.CLOSED), self._left_at)
+        else:
+            self.finish(Ending(Outcome.ABANDONED), self._arrived + self._call.clock_offset)

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from . import _guard
 from . import _semconv as s
 from ._turns import last_turns
 from ._usage import fields_of
@@ -91,8 +90,7 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
             configuration: Any = getattr(instance, "sdk_configuration", None)
             url = configuration.get_server_details()[0]
         address, port = _host_and_port(url)
-    except Exception as exc:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
-        _guard.report("find the server", exc)
+    except Exception:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
         return
     if address:
         request.address = request.attributes[s.SERVER_ADDRESS] = address

@@ -68,7 +68,7 @@ class Call:
     def __init__(
         self, telemetry: Telemetry, request: Request, owner: object, parent: Context
     ) -> None:
-        """Starts the span and makes it current, while the SDK's own code runs.
+        """Starts the span.
 
         Args:
             telemetry: where the span goes.
@@ -97,15 +97,17 @@ class Call:
         self.native_hook: object = None
         self.recorder: Abandoned | None = None
         self.under_way = True
-        open_calls.add(self, recorded=self.recording)
-        context = otel_context.set_value(_CALL, self, set_span_in_context(span, parent))
-        self._token: Any = otel_context.attach(context)
+        self._token: Any = None
+        open_calls.add(self)
 
-    def run_request_hook(self, kwargs: Mapping[str, Any]) -> None:
-        """Lets the user's hook see a recorded span; through a view, so that it changes nothing."""
+    def enter(self, parent: Context, kwargs: Mapping[str, Any]) -> None:
+        """Calls the user's hook, and makes the span current while the SDK's own code runs."""
         hook = self._telemetry.request_hook
         if self.recording and hook is not None:
+            # A view, so that a hook cannot change what is sent.
             _run_hook("request_hook", hook, self._span, MappingProxyType(kwargs))
+        context = otel_context.set_value(_CALL, self, set_span_in_context(self._span, parent))
+        self._token = otel_context.attach(context)
 
     @property
     def record_chunk_times(self) -> bool:
@@ -131,6 +133,9 @@ class Call:
             token.var.reset(token)
         except ValueError:
             pass
+        except AttributeError:
+            # OTEL_PYTHON_CONTEXT names something else than contextvars.
+            otel_context.detach(token)
 
     def correct(self, operation: str, span_name: str) -> None:
         """The response says what the request could not: an agent's call, or its model."""
@@ -168,19 +173,16 @@ class Call:
         # It refers to this call, and would keep it until the collector comes.
         self.recorder = None
         ended = self.now() if at is None else at
-        span, failure = self._span, ending.failure
+        context = self.context()
+        # Whatever of this fails, in somebody's provider, the rest is done, and the span ended.
         try:
-            if self.recording:
-                self._describe(ending)
-            context = self.context()
-            if failure is not None and failure.exception is not None:
-                self._telemetry.record_exception(span, failure.exception, ended, context)
-            if self.recording and self._telemetry.response_hook is not None:
-                _run_hook("response_hook", self._telemetry.response_hook, span, ending.closing)
-            duration = (ended - self.started) / 1e9
-            self._telemetry.instruments.record_end(self, ending, duration, context)
+            self._describe(ending, ended, context)
         finally:
-            span.end(ended)
+            try:
+                duration = (ended - self.started) / 1e9
+                self._telemetry.instruments.record_end(self, ending, duration, context)
+            finally:
+                self._span.end(ended)
         return True
 
     def count_late(self, ending: Ending) -> None:
@@ -193,15 +195,21 @@ class Call:
         ending.response_model = response_model
         self._telemetry.instruments.record_chunk(self, ending, seconds, self.context())
 
-    def _describe(self, ending: Ending) -> None:
-        attributes, failure = ending.attributes, ending.failure
-        if self.final_operation != self.request.operation:
-            attributes[s.OPERATION_NAME] = self.final_operation
-        if failure is not None:
-            attributes[s.ERROR_TYPE] = failure.type
-            attributes.update(failure.attributes)
-            self._span.set_status(StatusCode.ERROR, failure.type)
-        self._span.set_attributes(attributes)
+    def _describe(self, ending: Ending, ended: int, context: Context) -> None:
+        span, failure, hook = self._span, ending.failure, self._telemetry.response_hook
+        if self.recording:
+            attributes = ending.attributes
+            if self.final_operation != self.request.operation:
+                attributes[s.OPERATION_NAME] = self.final_operation
+            if failure is not None:
+                attributes[s.ERROR_TYPE] = failure.type
+                attributes.update(failure.attributes)
+                span.set_status(StatusCode.ERROR, failure.type)
+            span.set_attributes(attributes)
+        if failure is not None and failure.exception is not None:
+            self._telemetry.record_exception(span, failure.exception, ended, context)
+        if self.recording and hook is not None:
+            _run_hook("response_hook", hook, span, ending.closing)
 
 
 def _run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument: object) -> None:

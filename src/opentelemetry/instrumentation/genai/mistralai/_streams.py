@@ -58,8 +58,12 @@ class _Observer:
 
     def leave(self, kind: type[BaseException] | None) -> None:
         """The caller closed the stream, or left its ``with`` block by this kind of exception."""
-        cancelled = kind is not None and is_cancellation(kind)
         try:
+            if open_calls.collecting:
+                self._recorder.leave_later()
+                open_calls.drop(self._recorder)
+                return
+            cancelled = kind is not None and is_cancellation(kind)
             self._recorder.left(Outcome.CANCELLED if cancelled else Outcome.CLOSED)
         except Exception as exc:  # noqa: BLE001 -- telemetry must not fail the caller's close
             _guard.report("leave a stream", exc)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from threading import RLock
 from typing import Any, Final
 
 from . import _guard
@@ -13,6 +14,7 @@ from ._content import ContentMode, mode_from_environment
 from ._patching import patch, unpatch
 
 _OPT_IN: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
+_lock: Final = RLock()
 _LATEST: Final = "gen_ai_latest_experimental"
 
 
@@ -29,24 +31,30 @@ def switch_on(options: Mapping[str, Any], *, check_versions: bool) -> None:
         check_versions: whether to look, when ``mistralai`` is imported, if it is a supported one.
     """
     try:
-        if is_on():
-            if options:
-                Switch.turn_on(options)
-            return
-        _guard.forget()
-        opted_in = [name.strip() for name in os.environ.get(_OPT_IN, "").split(",")]
-        defaults = {"capture_content": mode_from_environment(), "latest": _LATEST in opted_in}
-        Switch.turn_on({**defaults, **options})
-        patch(check_versions=check_versions)
+        with _lock:
+            _switch_on(options, check_versions=check_versions)
     except Exception as exc:  # noqa: BLE001 -- it would stop every later instrumentor
         _guard.report("instrument", exc)
 
 
+def _switch_on(options: Mapping[str, Any], *, check_versions: bool) -> None:
+    if is_on():
+        if options:
+            Switch.turn_on(options)
+        return
+    _guard.forget()
+    opted_in = [name.strip() for name in os.environ.get(_OPT_IN, "").split(",")]
+    defaults = {"capture_content": mode_from_environment(), "latest": _LATEST in opted_in}
+    Switch.turn_on({**defaults, **options})
+    patch(check_versions=check_versions)
+
+
 def switch_off() -> None:
     """Lets calls pass, and takes the wrappers out."""
-    if is_on():
-        Switch.turn_off()
-        unpatch()
+    with _lock:
+        if is_on():
+            Switch.turn_off()
+            unpatch()
 
 
 def validated(arguments: Mapping[str, Any]) -> dict[str, Any]:

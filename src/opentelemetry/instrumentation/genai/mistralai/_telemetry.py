@@ -14,6 +14,7 @@ from . import _semconv as s
 from ._content import ContentMode, redactor
 from ._errors import describe
 from ._metrics import Instruments
+from ._open_calls import open_calls
 from .version import __version__
 
 RequestHook = Callable[[trace.Span, Mapping[str, Any]], None]
@@ -52,11 +53,14 @@ class Telemetry:
         """Whether nobody listens: there are no providers but the API's own, which drop all."""
         if not self.listened_to:
             providers = (
-                self._tracer_provider or trace.get_tracer_provider(),
-                self._meter_provider or metrics.get_meter_provider(),
-                self._logger_provider or _logs.get_logger_provider(),
+                (self._tracer_provider, trace.get_tracer_provider),
+                (self._meter_provider, metrics.get_meter_provider),
+                (self._logger_provider, _logs.get_logger_provider),
             )
-            self.listened_to = not all(type(p).__module__.startswith(_API) for p in providers)
+            found = (look_up() if given is None else given for given, look_up in providers)
+            self.listened_to = not all(type(p).__module__.startswith(_API) for p in found)
+            if self.listened_to:
+                open_calls.end_all_at_exit()
         return not self.listened_to
 
     # Looked up when first used: the global providers are often set after instrument().
