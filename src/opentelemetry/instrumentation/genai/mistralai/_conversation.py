@@ -32,7 +32,7 @@ class ConversationRecorder(StreamRecorder):
 
     __slots__ = (
         "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_delta_time",
-        "_entry_agent", "_entry_event", "_entry_id", "_first_chunk", "_handed_over", "_last_chunk",
+        "_entry_agent", "_entry_class", "_entry_id", "_first_chunk", "_handed_over", "_last_chunk",
         "_model", "_must_answer", "_response_id", "_usage_counted",
     )  # fmt: skip
 
@@ -43,8 +43,8 @@ class ConversationRecorder(StreamRecorder):
         self._agent_id = call.request.agent_id
         self._agent_name: str | None = None
         self._model: str | None = None
-        # The message whose pieces are arriving: the name of their events, their id and agent.
-        self._entry_event: str | None = None
+        # The message whose pieces are arriving: the class of their data, their id and agent.
+        self._entry_class: Any = None
         self._entry_id: str | None = None
         self._entry_agent: object = None
         self._delta_time: object = None
@@ -58,20 +58,17 @@ class ConversationRecorder(StreamRecorder):
 
     def on_event(self, event: Any) -> None:
         """Takes in one event, before the caller gets it."""
-        # One more piece of an entry is what thousands of events are, and tells nothing but time.
+        # One more piece of a message is what thousands of events are, and tells nothing but time.
+        # Reading a field of a pydantic model costs 30 ns, so the class stands for the event's name.
         data = event.data
-        try:
-            if (
-                event.event == self._entry_event
-                and data.id == self._entry_id
-                and (self._agent_id is not None or data.agent_id is self._entry_agent)
+        if type(data) is self._entry_class:
+            fields = data.__dict__
+            if fields["id"] == self._entry_id and (
+                self._agent_id is not None or fields.get("agent_id") is self._entry_agent
             ):
                 self._arrived = monotonic_ns()
-                self._delta_time = data.created_at
+                self._delta_time = fields["created_at"]
                 return
-        except AttributeError:
-            # One that the SDK's model rejects has its fields in ``raw``.
-            pass
         if self.ended:
             self._on_late_event(event)
             return
@@ -98,7 +95,7 @@ class ConversationRecorder(StreamRecorder):
         # Not while something is to be learned from each piece, nor for a rejected event.
         settled = self._model is not None and not self._clock.is_unset
         if settled and data is event.data.__dict__ and not self._call.record_chunk_times:
-            self._entry_event, self._entry_id = event.event, entry_id
+            self._entry_class, self._entry_id = type(event.data), entry_id
             self._entry_agent = data.get("agent_id")
 
     def on_function_call(self, event: Any) -> None:
@@ -106,7 +103,7 @@ class ConversationRecorder(StreamRecorder):
         self.on_message(event)
         status = text(_payload(event).get("confirmation_status"))
         # Each piece is looked at, since any may settle it.
-        self._entry_event, self._must_answer = None, status not in _ANSWERED
+        self._entry_class, self._must_answer = None, status not in _ANSWERED
 
     def on_tool_started(self, event: Any) -> None:
         """A tool that runs on the server."""
@@ -161,7 +158,7 @@ class ConversationRecorder(StreamRecorder):
         self._delta_time = data.get("created_at")
         if self._clock.is_unset:
             self._map(self._delta_time)
-        self._entry_event, self._must_answer = None, False
+        self._entry_class, self._must_answer = None, False
         if self._agent_id is None:
             self._agent_id = text(data.get(agent_field))
             if self._agent_id is not None:
@@ -182,7 +179,7 @@ class ConversationRecorder(StreamRecorder):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self.ended, self._entry_event = True, None
+        self.ended, self._entry_class = True, None
         call = self._call
         ending.response_model = self._model
         if self._first_chunk is not None:
