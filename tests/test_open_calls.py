@@ -197,6 +197,29 @@ def test_at_exit_one_bad_span_does_not_keep_the_others_from_their_end(
     assert ended == ["good"]
 
 
+def test_at_exit_the_thread_finishes_what_it_has_claimed_before_the_provider_shuts_down(
+    calls: OpenCalls, at_exit: Exit
+) -> None:
+    order: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def end_slowly() -> None:
+        begun.set()
+        assert go_on.wait(SOON)
+        order.append("ended")
+
+    at_exit.register(lambda: order.append("provider"))
+    calls.end_all_at_exit()
+    call = Forgotten(end_slowly)
+    calls.add(call)
+    calls.claim(call)
+    calls.drop(call)
+    assert begun.wait(SOON)
+    threading.Timer(0.05, go_on.set).start()
+    at_exit.run()
+    assert order == ["ended", "provider"]
+
+
 def test_at_exit_what_was_claimed_is_left_alone(calls: OpenCalls, at_exit: Exit) -> None:
     ended: list[str] = []
     call = Hand(calls, "call", ended)

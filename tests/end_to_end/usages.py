@@ -29,7 +29,7 @@ RAISING: Final = {
     **dict.fromkeys(("cut", "inside_event", "reset", "hang", "broken_json"), "failed"),
     "no_event_line": "failed",
     "unknown_event": "failed" if sdk.UNKNOWN_EVENT_RAISES else "completed",
-    "ping": "failed" if sdk.UNKNOWN_EVENT_RAISES else "completed",
+    "ping": "failed" if sdk.EMPTY_EVENT_RAISES else "completed",
     "usage_null": "failed" if sdk.REJECTED_EVENT_RAISES else "completed",
 }
 

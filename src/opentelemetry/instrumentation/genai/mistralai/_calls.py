@@ -36,11 +36,7 @@ class Switch:
 
     @classmethod
     def turn_on(cls, options: Mapping[str, Any]) -> None:
-        """Records calls from now on.
-
-        Args:
-            options: arguments of `Telemetry`; what is not named keeps its value.
-        """
+        """Records calls from now on; of the arguments of `Telemetry`, unnamed ones keep theirs."""
         cls.options = {**cls.options, **options}
         cls.telemetry = Telemetry(**cls.options)
 

@@ -46,7 +46,6 @@ class ServerClock:
     __slots__ = ("_latest", "_shift", "_started")
 
     def __init__(self, started: int) -> None:
-        """Begins with no timestamp seen; ``started`` is the span's start, ns since the epoch."""
         self._started = started
         self._latest = started
         self._shift: int | None = None

@@ -17,10 +17,6 @@ def report(where: str, exc: BaseException) -> None:
 
     The line has the exception's class and place but not its text, and no traceback: both can
     repeat what the user wrote, and logs are exported too.
-
-    Args:
-        where: what failed, in words; with the exception's class, it is the kind.
-        exc: what was raised.
     """
     kind = type(exc).__qualname__
     place = exc.__traceback__

@@ -34,13 +34,6 @@ class Instruments:
     """All instruments of one meter."""
 
     def __init__(self, meter: Meter, *, latest: bool) -> None:
-        """Creates the instruments.
-
-        Args:
-            meter: of this package's scope.
-            latest: whether the newest names were opted in to.
-        """
-
         def seconds(name: str, latest_name: str, description: str) -> Histogram:
             return meter.create_histogram(
                 latest_name if latest else name,
@@ -82,14 +75,7 @@ class Instruments:
         self._latest = latest
 
     def record_end(self, call: Call, ending: Ending, duration: float, context: Context) -> None:
-        """Records a call that ends.
-
-        Args:
-            call: the call.
-            ending: what is known of it.
-            duration: its span's, in seconds.
-            context: with its span, so that exemplars lead to the trace.
-        """
+        """Records a call that ends, in the context of its span, whose duration (s) it shares."""
         common = self.count_usage(call, ending, context)
         usage = ending.usage
         if usage.input_tokens:
@@ -109,8 +95,7 @@ class Instruments:
     def count_usage(self, call: Call, ending: Ending, context: Context) -> Attributes:
         """Adds a call's usage to the counters; what was not reported counts as 0 tokens.
 
-        Returns:
-            The attributes that all metrics of this call share; not to be changed.
+        Returns the attributes that all metrics of this call share; they are not to be changed.
         """
         usage = ending.usage
         common = _common(call, ending)

@@ -20,7 +20,7 @@ import atexit
 import gc
 import os
 from queue import SimpleQueue
-from threading import RLock, Thread, get_ident
+from threading import Event, RLock, Thread, get_ident
 from typing import Final, Protocol
 
 from . import _guard
@@ -33,11 +33,18 @@ class Abandoned(Protocol):
         """Ends the span, unless it has ended."""
 
 
+class _Last:
+    def __init__(self) -> None:
+        self.reached = Event()
+
+    def abandon(self) -> None:
+        self.reached.set()
+
+
 class OpenCalls:
     """A table of open calls; who takes a call out of it is the one who may end its span."""
 
     def __init__(self) -> None:
-        """Begins with nothing open and no thread."""
         self._open: dict[Abandoned, bool] = {}
         self._dropped: SimpleQueue[Abandoned] = SimpleQueue()
         self._collector: int | None = None
@@ -81,9 +88,15 @@ class OpenCalls:
         self._dropped.put(forgotten)
 
     def end_all(self) -> None:
-        """Ends every open call, at exit."""
+        """Ends every open call, at exit, and waits for the one that the thread is about to end."""
         for forgotten in list(self._open):
             _end(forgotten)
+        if self._thread is not None and self._thread.is_alive():
+            # The thread takes turns: when it comes to this, it is done with what it had claimed,
+            # which the provider would otherwise not see any more before it shuts down.
+            last = _Last()
+            self._dropped.put(last)
+            last.reached.wait(timeout=1)
 
     def _start_thread(self) -> None:
         with self._lock:

@@ -77,13 +77,7 @@ def restart_request(kwargs: Mapping[str, Any]) -> Request:
 
 
 def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> None:
-    """Adds host and port that a call goes to; where they cannot be known, the call has none.
-
-    Args:
-        request: is given ``server.address`` and ``server.port``.
-        instance: the SDK object whose method is called.
-        kwargs: the call's arguments; ``server_url`` overrides the client's server.
-    """
+    """Adds host and port that a call goes to; where they cannot be known, the call has none."""
     url = kwargs.get("server_url")
     try:
         if not isinstance(url, str):

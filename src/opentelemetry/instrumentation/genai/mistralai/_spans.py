@@ -68,14 +68,7 @@ class Call:
     def __init__(
         self, telemetry: Telemetry, request: Request, owner: object, parent: Context
     ) -> None:
-        """Starts the span.
-
-        Args:
-            telemetry: where the span goes.
-            request: what the call asks for.
-            owner: the SDK object whose method is called.
-            parent: the caller's context.
-        """
+        """Starts the span; ``owner`` is the SDK object whose method is called."""
         self._telemetry = telemetry
         self.request = request
         self.owner = owner

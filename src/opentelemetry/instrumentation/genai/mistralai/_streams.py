@@ -22,15 +22,7 @@ stream_classes: Final[set[type]] = set()
 
 
 def observe(stream: Any, recorder: StreamRecorder) -> None:
-    """Puts an observer into a stream, which stays what it is for the caller.
-
-    Args:
-        stream: one of the SDK's ``stream_classes``.
-        recorder: is told of the stream's events, and of its end.
-
-    Raises:
-        AttributeError: if the object has no generator, or lets none be set.
-    """
+    """Puts an observer into one of the SDK's streams, which stays what it is for the caller."""
     generator = stream.generator
     kind = StreamObserver if hasattr(generator, "__next__") else AsyncStreamObserver
     stream.generator = kind(generator, recorder)
@@ -166,12 +158,7 @@ def _is_alive(generator: Any) -> bool:
 
 
 def leave(stream: object, exit_args: tuple[Any, ...] = ()) -> None:
-    """Tells the observer in a stream, if there is one, that the caller is done with it.
-
-    Args:
-        stream: the SDK's stream.
-        exit_args: those of ``__exit__``; none for ``close``.
-    """
+    """Tells the observer in a stream, if there is one, that the caller is done with it."""
     observer = getattr(stream, "generator", None)
     if isinstance(observer, _Observer):
         observer.leave(exit_args[0] if exit_args else None)

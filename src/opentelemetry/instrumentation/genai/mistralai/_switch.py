@@ -24,12 +24,7 @@ def is_on() -> bool:
 
 
 def switch_on(options: Mapping[str, Any], *, check_versions: bool) -> None:
-    """Switches instrumentation on, or changes what is named when it is on. Never raises.
-
-    Args:
-        options: from `validated`.
-        check_versions: whether to look, when ``mistralai`` is imported, if it is a supported one.
-    """
+    """Switches instrumentation on, or changes what is named when it is on. Never raises."""
     try:
         with _lock:
             _switch_on(options, check_versions=check_versions)

@@ -15,11 +15,6 @@ class LastTurns:
     """A bounded map from conversation to its last turn; the least recently used goes first."""
 
     def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:
-        """Begins empty.
-
-        Args:
-            size: how many conversations are remembered.
-        """
         self._size = size
         self._operations: OrderedDict[str, str] = OrderedDict()
         self._lock = RLock()
@@ -34,16 +29,14 @@ class LastTurns:
 
     def operation_of(self, conversation_id: str | None) -> str | None:
         """The final operation of the conversation's last turn, None when it is not known."""
-        if conversation_id is None or conversation_id not in self._operations:
-            return None
         with self._lock:
-            if conversation_id in self._operations:
-                self._operations.move_to_end(conversation_id)
-            return self._operations.get(conversation_id)
+            if conversation_id is None or conversation_id not in self._operations:
+                return None
+            self._operations.move_to_end(conversation_id)
+            return self._operations[conversation_id]
 
     def after_fork(self) -> None:
-        """Makes the lock the child's own."""
-        # Another thread of the parent may have held the lock; nobody in the child would release it.
+        """Makes the lock the child's own: nobody there would release that of a parent's thread."""
         self._lock = RLock()
 
 
