@@ -13,10 +13,10 @@ from tests.end_to_end.programs import Ran, dedented, run
 ABANDONED = [("parent", "abandoned", "UNSET")]
 
 
-def ended(ran: Ran) -> list[tuple[Any, ...]]:
+def ended(ran: Ran, code: int = 0) -> list[tuple[Any, ...]]:
     """Process, outcome and status of each span; nothing may be said besides, nor after."""
     assert ran.stderr == ""
-    assert ran.code == 0
+    assert ran.code == code
     assert ran.said() == ["shutdown in parent"]
     assert ran.lines[-1] == "shutdown in parent"
     return facts(ran)
@@ -55,8 +55,10 @@ OPEN_AT_EXIT = {
 def test_a_stream_that_is_open_at_exit_is_abandoned_before_the_provider_shuts_down(
     emulator: Emulator, source: str
 ) -> None:
+    # An open stream at exit is too much for CPython 3.13.0, in a fork: it ends in SIGSEGV.
+    without_us = run(dedented(source), emulator.url)
     ran = run("instrument(**batching())\n" + dedented(source), emulator.url)
-    assert ended(ran) == ABANDONED
+    assert ended(ran, without_us.code) == ABANDONED
 
 
 def test_a_provider_made_after_the_first_call_still_gets_the_open_stream(
@@ -70,7 +72,8 @@ def test_a_provider_made_after_the_first_call_still_gets_the_open_stream(
         stream = start('hang')
         next(stream)
     """
-    assert ended(run(source, emulator.url)) == ABANDONED
+    without_us = run("stream = start('hang'); next(stream)", emulator.url)
+    assert ended(run(source, emulator.url), without_us.code) == ABANDONED
 
 
 def test_an_async_stream_that_is_open_at_exit_is_abandoned(emulator: Emulator) -> None:
