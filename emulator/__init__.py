@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A loopback server that speaks the Conversations API, for tests and demos.
+"""A loopback server that speaks the API of Mistral AI, for tests and demos.
 
 Its answers are hand-made in the shape of the SDK's models.
 Run it with ``python -m emulator`` or inside a test with ``with serve() as emulator``.

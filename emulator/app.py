@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+from email import message_from_bytes, policy
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,6 +18,7 @@ from emulator.state import RecordedRequest, State
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Iterator
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -46,11 +49,31 @@ async def _read(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
+def _parts(content_type: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the names and the values of a form with files; the value of a file is its name."""
+    head = f"content-type: {content_type}\r\n\r\n".encode()
+    for part in message_from_bytes(head + body, policy=policy.HTTP).iter_parts():
+        value = part.get_filename() or bytes(part.get_payload(decode=True)).decode(errors="replace")
+        yield str(part.get_param("name", header="content-disposition")), value
+
+
+def _parsed(content_type: str, body: bytes) -> Any:
+    """Return the JSON or the fields of a form: a list for a field that comes several times."""
+    if content_type.startswith("multipart/form-data"):
+        pairs = [*_parts(content_type, body)]
+    elif content_type.startswith("application/x-www-form-urlencoded"):
+        pairs = parse_qsl(
+            body.decode(errors="replace")
+        )  # what the SDK makes of a form without files
+    else:
+        try:
+            return json.loads(body)
+        except ValueError:
+            return None
+    fields: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append({"true": True, "false": False}.get(value, value))
+    return {name: values[0] if len(values) == 1 else values for name, values in fields.items()}
 
 
 class EmulatorApp:
@@ -74,10 +97,10 @@ class EmulatorApp:
         raw = await _read(receive)
         if raw is None:
             return
-        body = _parsed(raw)
         headers = {
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
+        body = _parsed(headers.get("content-type", ""), raw)
         self._state.record(RecordedRequest(scope["method"], scope["path"], headers, body))
         transport: asyncio.Transport = cast("Any", send).__self__.transport
         scope["emulator.headers"] = headers

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Problem = dict[str, Any]
 
@@ -37,29 +40,26 @@ def invalid(*problems: Problem) -> Refused:
     return Refused(422, {"detail": list(problems)})
 
 
-def _missing(body: dict[str, Any], name: str) -> list[Problem]:
-    if body.get(name) is not None:
-        return []
-    return [problem(["body", name], "Field required", "missing")]
+def required(*names: str) -> Callable[[dict[str, Any]], list[Problem]]:
+    """Make the check of a body that must have these fields; ``a|b`` is one of the two."""
+
+    def problems(body: dict[str, Any]) -> list[Problem]:
+        return [
+            problem(["body", name], "Field required", "missing")
+            for name in names
+            if all(body.get(one) is None for one in name.split("|"))
+        ]
+
+    return problems
 
 
 def start_problems(body: dict[str, Any]) -> list[Problem]:
     """Check the body of a start: inputs, and one of model and agent_id."""
-    problems = _missing(body, "inputs")
+    problems = required("inputs")(body)
     given = [name for name in ("model", "agent_id") if body.get(name) is not None]
     if len(given) != 1:
         problems.append(problem(["body"], f"Exactly one of model and agent_id is needed: {given}"))
     return problems
-
-
-def append_problems(_body: dict[str, Any]) -> list[Problem]:
-    """Check the body of an append: newer SDKs send no inputs with tool confirmations."""
-    return []
-
-
-def restart_problems(body: dict[str, Any]) -> list[Problem]:
-    """Check the body of a restart: it says from which entry."""
-    return _missing(body, "from_entry_id")
 
 
 def authorization(headers: dict[str, str]) -> str:

@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from emulator import checks
+from emulator import checks, names
 from emulator.respond import Call, respond
-from emulator.scenario import Answer, load_scenarios
+from emulator.scenario import COMPLETION, CONVERSATION, DEFAULT, Answer, load_scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from emulator.state import Conversation, State
+    from emulator.state import State
 
 _SCENARIO_HEADER = "x-emulator-scenario"
 _CLOCK_HEADER = "x-emulator-clock-offset"
@@ -26,30 +25,66 @@ _CLOCK_HEADER = "x-emulator-clock-offset"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A row: its path, what is wrong with a body, and the conversation that answers."""
+    """A row: its path, who may answer and who does by default, what a body must have.
+
+    ``names`` are what the placeholders of the answer stand for.
+    """
 
     path: str
+    api: str
+    scenario: str
     problems: Callable[[dict[str, Any]], list[checks.Problem]]
-    conversation: Callable[[State, str, dict[str, Any]], Conversation]
+    names: Callable[[State, dict[str, str], dict[str, Any]], dict[str, Any]] = names.of_request
+    method: str = "POST"
 
 
-def _start(state: State, _conversation_id: str, body: dict[str, Any]) -> Conversation:
-    return state.create(body.get("model"), body.get("agent_id"))
-
-
-def _append(state: State, conversation_id: str, _body: dict[str, Any]) -> Conversation:
-    return state.find(conversation_id)
-
-
-def _restart(state: State, conversation_id: str, _body: dict[str, Any]) -> Conversation:
-    parent = state.find(conversation_id)
-    return state.create(parent.model, parent.agent_id)
-
-
+_need = checks.required
+_CONVERSATIONS = "/v1/conversations"
+_AGENT = "/v1/agents/{agent_id}"
+_VERTEX = "/v1/projects/{project}/locations/{location}/publishers/mistralai/models/{model}"
+_CHAT = _need("model", "messages")
+_VERTEX_BODY = _need("model", "messages|prompt")  # chat and FIM have the same path there
+_INPUT = _need("model", "input")
 ENDPOINTS = (
-    Endpoint("/v1/conversations", checks.start_problems, _start),
-    Endpoint("/v1/conversations/{conversation_id}", checks.append_problems, _append),
-    Endpoint("/v1/conversations/{conversation_id}/restart", checks.restart_problems, _restart),
+    Endpoint(_CONVERSATIONS, CONVERSATION, "answer", checks.start_problems, names.of_start),
+    # Newer SDKs send no inputs with tool confirmations.
+    Endpoint(
+        f"{_CONVERSATIONS}/{{conversation_id}}", CONVERSATION, "answer", _need(), names.of_append
+    ),
+    Endpoint(
+        f"{_CONVERSATIONS}/{{conversation_id}}/restart",
+        CONVERSATION,
+        "answer",
+        _need("from_entry_id"),
+        names.of_restart,
+    ),
+    Endpoint("/v1/chat/completions", COMPLETION, "chat", _CHAT),
+    Endpoint("/v1/agents/completions", COMPLETION, "chat", _need("agent_id", "messages")),
+    Endpoint("/v1/fim/completions", COMPLETION, "fim", _need("model", "prompt")),
+    Endpoint("/v1/embeddings", "embedding", "embeddings", _INPUT, names.of_inputs),
+    Endpoint("/v1/moderations", "moderation", "moderation", _INPUT, names.of_inputs),
+    Endpoint("/v1/chat/moderations", "moderation", "moderation", _INPUT, names.of_chats),
+    Endpoint("/v1/classifications", "classification", "classification", _INPUT, names.of_inputs),
+    Endpoint(
+        "/v1/chat/classifications", "classification", "classification", _INPUT, names.of_chats
+    ),
+    Endpoint("/v1/ocr", "ocr", "ocr", _need("document")),
+    Endpoint(
+        "/v1/audio/transcriptions",
+        "transcription",
+        "transcription",
+        _need("model", "file|file_url|file_id"),
+    ),
+    Endpoint("/v1/audio/speech", "speech", "speech", _need("input")),
+    Endpoint("/v1/responses", "response", "response", _INPUT),
+    Endpoint("/v1/agents", "agent", "agent_created", _need("model", "name")),
+    Endpoint(_AGENT, "agent", "agent_created", _need(), method="GET"),
+    Endpoint(_AGENT, "agent", "agent_created", _need(), method="PATCH"),
+    # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
+    Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
+    Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),
+    Endpoint(f"{_VERTEX}:rawPredict", COMPLETION, "chat", _VERTEX_BODY),
+    Endpoint(f"{_VERTEX}:streamRawPredict", COMPLETION, "chat", _VERTEX_BODY),
 )
 
 
@@ -61,51 +96,55 @@ class _Handler:
         self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: dict[str, str] = scope["emulator.headers"]
+        row, headers = self._endpoint, scope["emulator.headers"]
         authorization = checks.authorization(headers)
-        body = checks.json_object(scope["emulator.body"])
-        problems = self._endpoint.problems(body)
+        body = checks.json_object(scope["emulator.body"] if row.method != "GET" else {})
+        problems = row.problems(body)
         if problems:
             raise checks.invalid(*problems)
         offset = checks.seconds(headers, _CLOCK_HEADER)
-        name = _scenario_name(headers, body)
-        conversation = self._endpoint.conversation(
-            self._state, scope["path_params"].get("conversation_id", ""), body
-        )
-        inputs = body.get("inputs")
+        name = _scenario_name(row, headers, body)
+        own = row.names(self._state, scope["path_params"], body)
+
+        def now() -> float:
+            return self._state.now() + offset
+
         call = Call(
-            answer=_answer(self._state, authorization, name),
-            names={
-                "conversation_id": conversation.id,
-                "model": conversation.model,
-                "agent_id": conversation.agent_id,
-                "text": inputs if isinstance(inputs, str) else json.dumps(inputs),
-            },
+            api=row.api,
+            answer=_answer(self._state, authorization, name, row.scenario),
+            names={**own, **names.of_time(now())},
             stream=body.get("stream") is True,
-            now=lambda: self._state.now() + offset,
+            now=now,
             transport=scope["emulator.transport"],
         )
         await respond(call, scope, receive, send)
 
 
-def _scenario_name(headers: dict[str, str], body: dict[str, Any]) -> str:
-    """Return the scenario which the header names, else the one for the tools."""
+def _scenario_name(row: Endpoint, headers: dict[str, str], body: dict[str, Any]) -> str:
+    """Return the scenario which the header names, else the one of the endpoint or its tools."""
     name = headers.get(_SCENARIO_HEADER)
     if name is None:
-        return "web_search" if "web_search" in checks.tool_types(body) else "answer"
+        searches = row.api == CONVERSATION and "web_search" in checks.tool_types(body)
+        return "web_search" if searches else row.scenario
     known = load_scenarios()
     if name not in known:
         message = f"Unknown scenario {name!r}; known: {', '.join(known)}"
         raise checks.invalid(checks.problem(["header", _SCENARIO_HEADER], message))
+    if known[name].api not in (None, row.api):
+        message = f"Scenario {name!r} answers {known[name].api}, this endpoint is {row.api}"
+        raise checks.invalid(checks.problem(["header", _SCENARIO_HEADER], message))
     return name
 
 
-def _answer(state: State, authorization: str, name: str) -> Answer:
+def _answer(state: State, authorization: str, name: str, default: str) -> Answer:
     scenarios = load_scenarios()
     answer = scenarios[name].answer(state.count_attempt(authorization, name))
-    return scenarios[answer.scenario].answer(0) if answer.scenario else answer
+    if answer.scenario is None:
+        return answer
+    other = default if answer.scenario == DEFAULT else answer.scenario
+    return scenarios[other].answer(0)
 
 
 def routes(state: State) -> list[Route]:
     """Return the table as routes."""
-    return [Route(row.path, _Handler(row, state), methods=["POST"]) for row in ENDPOINTS]
+    return [Route(row.path, _Handler(row, state), methods=[row.method]) for row in ENDPOINTS]

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
-    from emulator.scenario import Event
+    from emulator.scenario import Event, Group
 
-_PLACEHOLDER = re.compile(r"\{(conversation_id|model|agent_id|text|n)\}")
+_PLACEHOLDER = re.compile(
+    r"\{(conversation_id|model|agent_id|text|n|created|created_at|vector"
+    r"|name|description|instructions|tools)\}"
+)
+_EACH = "for_each_input"
 
 
 @dataclass(frozen=True)
@@ -27,50 +31,67 @@ class Rendered:
     split: bool
 
 
-def fill(value: Any, names: dict[str, str | None]) -> Any:
+def fill(value: Any, names: dict[str, Any]) -> Any:
     """Replace the placeholders in every string of a JSON value.
 
     One pass: a user's text that itself holds "{model}" must not be expanded a second time.
-    A string which is only a placeholder becomes its value, so that it can be null.
+    A string which is only a placeholder becomes its value, so that it can be null or a list.
+    An item ``{for_each_input: ...}`` of a list stands there once for each input of the request.
     """
     if isinstance(value, str):
         if (whole := _PLACEHOLDER.fullmatch(value)) is not None:
             return names[whole[1]]
-        return _PLACEHOLDER.sub(lambda found: names[found[1]] or "", value)
+        return _PLACEHOLDER.sub(lambda found: str(names[found[1]] or ""), value)
     if isinstance(value, list):
-        return [fill(item, names) for item in cast("list[object]", value)]
+        return [one for item in cast("list[object]", value) for one in _filled(item, names)]
     if isinstance(value, dict):
         items = cast("dict[str, Any]", value).items()
         return {key: fill(item, names) for key, item in items}
     return value
 
 
-def _created_at(at: Any, now: Callable[[], float]) -> Any:
-    if not isinstance(at, dict):
-        return at
-    seconds = now() + cast("dict[str, float]", at)["offset"]
+def _filled(item: Any, names: dict[str, Any]) -> list[Any]:
+    """Return an item of a list as often as it is wanted."""
+    if not isinstance(item, dict) or _EACH not in item:
+        return [fill(item, names)]
+    template = cast("dict[str, Any]", item)[_EACH]
+    return [fill(template, {**names, "n": n}) for n in range(names["inputs"])]
+
+
+def timestamp(seconds: float) -> str:
+    """Write a time as the API does."""
     moment = datetime.fromtimestamp(seconds, tz=timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _render(event: Event, names: dict[str, str | None], now: Callable[[], float]) -> Rendered:
+def _created_at(at: Any, now: Callable[[], float]) -> Any:
+    if not isinstance(at, dict):
+        return at
+    return timestamp(now() + cast("dict[str, float]", at)["offset"])
+
+
+def _render(event: Event, names: dict[str, Any], now: Callable[[], float]) -> Rendered:
     if event.raw is not None:
         return Rendered(None, event.raw.encode(), event.split)
-    payload: dict[str, Any] = {"type": event.payload["type"]}
+    payload: dict[str, Any] = {}
+    if "type" in event.payload:
+        payload["type"] = event.payload["type"]
     if not event.omit_created_at:
         payload["created_at"] = _created_at(event.at, now)
     payload.update(fill(event.payload, names))
-    line = event.event or payload["type"]
+    line = event.event or payload.get("type")
+    head = f"event: {line}\n" if line else ""
     data = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
-    return Rendered(payload, f"event: {line}\ndata: {data}\n\n".encode(), event.split)
+    return Rendered(payload, f"{head}data: {data}\n\n".encode(), event.split)
 
 
 async def play(
-    events: Iterable[Event], names: dict[str, str | None], now: Callable[[], float]
+    groups: Iterable[Group], names: dict[str, Any], now: Callable[[], float]
 ) -> AsyncIterator[Rendered]:
-    """Yield each event when it is due. ``{n}`` counts the repeats of an event from 0."""
-    for event in events:
-        for n in range(event.repeat):
-            # Also when there is nothing to wait for: other requests must have their turn.
-            await asyncio.sleep(event.after)
-            yield _render(event, {**names, "n": str(n)}, now)
+    """Yield each event when it is due. ``{n}`` counts the repeats of its group from 0."""
+    for group in groups:
+        for n in range(group.repeat):
+            for event in group.events:
+                # Also when there is nothing to wait for: other requests must have their turn.
+                await asyncio.sleep(event.after)
+                yield _render(event, {**names, "n": str(n)}, now)

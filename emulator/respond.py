@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from emulator.completions import completion_response
 from emulator.connection import finish
 from emulator.outputs import conversation_response, error_of
 from emulator.render import fill, play
+from emulator.scenario import COMPLETION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +31,9 @@ _BETWEEN_PARTS = 0.002
 class Call:
     """One request that was accepted, and how to answer it."""
 
+    api: str
     answer: Answer
-    names: dict[str, str | None]
+    names: dict[str, Any]
     stream: bool
     now: Callable[[], float]
     transport: asyncio.Transport
@@ -41,19 +44,10 @@ async def respond(call: Call, scope: Scope, receive: Receive, send: Send) -> Non
     answer = call.answer
     if answer.end in ("no_answer", "refuse"):
         await finish(answer.end, call.transport, receive, send)
-    elif answer.events is None:
-        await _plain(call)(scope, receive, send)
-    elif call.stream:
+    elif answer.events is not None and call.stream:
         await _stream(call, receive, send)
     else:
-        await _document(call, scope, receive, send)
-
-
-def _plain(call: Call) -> Response:
-    """Return the fixed answer: text as it is, anything else as JSON."""
-    body = fill(call.answer.body, call.names)
-    response_class = PlainTextResponse if isinstance(body, str) else JSONResponse
-    return response_class(body, call.answer.status, call.answer.headers)
+        await _whole(call, await _document(call), scope, receive, send)
 
 
 async def _start(call: Call, headers: dict[str, str], send: Send) -> None:
@@ -81,8 +75,8 @@ async def _stream(call: Call, receive: Receive, send: Send) -> None:
     await finish(call.answer.end, call.transport, receive, send)
 
 
-async def _document(call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the same events as one ConversationResponse, or as an error when there is one."""
+async def _document(call: Call) -> Response:
+    """Return the body, else the events joined to one; an error among the events is the answer."""
     events = play(call.answer.events or [], call.names, call.now)
     payloads = [event.payload async for event in events if event.payload is not None]
     error = error_of(payloads)
@@ -90,13 +84,26 @@ async def _document(call: Call, scope: Scope, receive: Receive, send: Send) -> N
         code = error.get("code")
         status = code if isinstance(code, int) and 400 <= code < 600 else 500
         body = {"object": "error", "message": error.get("message"), "type": "error", "code": code}
-        await JSONResponse(body, status)(scope, receive, send)
-        return
-    response = JSONResponse(
-        conversation_response(call.names["conversation_id"] or "", payloads),
-        headers=call.answer.headers,
-    )
-    if call.answer.end == "complete":
+        return JSONResponse(body, status)
+    if call.answer.events is None or call.answer.body is not None:
+        body = fill(call.answer.body, call.names)
+        # Text as it is, anything else as JSON.
+        response_class = PlainTextResponse if isinstance(body, str) else JSONResponse
+        return response_class(body, call.answer.status, call.answer.headers)
+    if call.api == COMPLETION:
+        return JSONResponse(completion_response(payloads), headers=call.answer.headers)
+    document = conversation_response(call.names["conversation_id"] or "", payloads)
+    if call.answer.omit_completed_at:
+        for entry in document["outputs"]:
+            entry.pop("completed_at", None)
+    return JSONResponse(document, headers=call.answer.headers)
+
+
+async def _whole(
+    call: Call, response: Response, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Send a response; when the connection breaks, half of it."""
+    if call.answer.end == "complete" or response.status_code != call.answer.status:
         await response(scope, receive, send)
         return
     # The length promises the whole document, so that half of it is a cut connection.

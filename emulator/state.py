@@ -16,7 +16,10 @@ _MAX_CONVERSATIONS = 1000
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One HTTP request; header names are lower-case, body is None when it was not JSON."""
+    """One HTTP request; header names are lower-case.
+
+    The body is None when it was neither JSON nor a form; of a form's files there is the name.
+    """
 
     method: str
     path: str
