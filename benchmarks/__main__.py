@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.instrumentation.genai.mistralai import instrument
 
 from .floor import Floor
-from .stage import ARGUMENTS, Stage, aiter_events, events
+from .stage import ARGUMENTS, Stage, aiter_events, events, tools
 
 _EVENTS: Final = 5_000
 
@@ -39,6 +39,9 @@ LIMITS: Final = {
     "open_stream_kib": 4.0,
     "end_ms": 0.2,
     "import_ms": 60.0,
+    "tool_ratio": 1.4,
+    "content_event_us": 2.0,
+    "content_end_ms": 3.0,
 }
 
 
@@ -156,6 +159,51 @@ def memory_and_end(stage: Stage) -> dict[str, float]:
     }
 
 
+def per_tool(stage: Stage, floor: Floor, rounds: int) -> dict[str, float]:
+    """Microseconds that one more tool costs: ours, and a hand-written span."""
+
+    def timed(start: Callable[[], Any]) -> float:
+        began = perf_counter_ns()
+        for _ in start():
+            pass
+        return (perf_counter_ns() - began) / 1e3
+
+    def ours() -> Any:
+        return stage.conversations.start_stream(**ARGUMENTS)
+
+    def by_hand() -> Any:
+        return floor.observe_tools(stage.bare)
+
+    def cost(start: Callable[[], Any]) -> float:
+        stage.script = tools(200)
+        many = timed(start) - timed(stage.bare)
+        stage.script = tools(0)
+        return (many - timed(start) + timed(stage.bare)) / 200
+
+    pairs = [(cost(ours), cost(by_hand)) for _ in range(rounds)]
+    found, hand = (statistics.median(values) for values in zip(*pairs, strict=True))
+    return {"tool_us": found, "tool_floor_us": hand, "tool_ratio": found / hand}
+
+
+def content(stage: Stage, rounds: int) -> dict[str, float]:
+    """What content capture costs: us for one more delta, ms at the end of 10,000."""
+    stage.script = events(10_000)
+    pairs: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        bare, stream = stage.bare(), stage.conversations.start_stream(**ARGUMENTS)
+        times: list[float] = []
+        for source in (bare, stream):
+            began = perf_counter_ns()
+            for _ in range(10_001):
+                next(source)
+            times.append((perf_counter_ns() - began) / 10_001 / 1e3)
+        began = perf_counter_ns()
+        next(stream)
+        pairs.append((times[1] - times[0], (perf_counter_ns() - began) / 1e6))
+    event, end = (statistics.median(values) for values in zip(*pairs, strict=True))
+    return {"content_event_us": event, "content_end_ms": end}
+
+
 def import_time(rounds: int = 7) -> float:
     """CPU milliseconds of import and instrument() over importing the OpenTelemetry API alone."""
     api = (
@@ -195,8 +243,11 @@ def main() -> int:
         "conversation_no_sdk_us": bare_ours,
         "conversation_no_sdk_floor_us": bare_floor,
         **memory_and_end(stage),
+        **per_tool(stage, Floor(**providers), options.rounds),
         "import_ms": import_time(),
     }
+    instrument(capture_content="span_and_event")
+    results |= content(stage, options.rounds)
     if options.json:
         print(json.dumps(results))  # noqa: T201 -- this is what it is for
     else:

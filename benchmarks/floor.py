@@ -13,7 +13,7 @@ from datetime import datetime
 from time import monotonic_ns, time_ns
 from typing import Any
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import SpanKind, TracerProvider, get_tracer
 from opentelemetry.trace.propagation import set_span_in_context
@@ -32,6 +32,7 @@ class Floor:
         self._tokens = meter.create_histogram("floor.tokens")
         self._first = meter.create_histogram("floor.first_chunk")
         self._duration = meter.create_histogram("floor.duration")
+        self._tool = meter.create_histogram("floor.tool")
 
     def observe(self, start: Any) -> Any:
         """Calls ``start`` under a span, and puts a generator of its own into the stream."""
@@ -75,6 +76,41 @@ class Floor:
                 self._end(span, event.data, started, first_chunk, conversation_id, model,
                           response_id, shift)  # fmt: skip
             yield event
+
+    def observe_tools(self, start: Any) -> Any:
+        """Calls ``start``, and puts a generator into the stream that makes a span of each tool."""
+        stream = start()
+        stream.generator = self._watch_tools(stream.generator)
+        return stream
+
+    def _watch_tools(self, events: Any) -> Iterator[Any]:
+        begun: dict[str, int] = {}
+        span = self._tracer.start_span("chat", kind=SpanKind.CLIENT)
+        parent = set_span_in_context(span)
+        for event in events:
+            kind = event.event
+            if kind == "tool.execution.started":
+                begun[event.data.id] = time_ns()
+            elif kind == "tool.execution.done":
+                self._tool_span(event.data, begun.pop(event.data.id), parent)
+            yield event
+        span.end()
+
+    def _tool_span(self, done: Any, started: int, parent: Context) -> None:
+        attributes = {
+            "gen_ai.operation.name": "execute_tool",
+            "gen_ai.conversation.id": "conv_1",
+            "gen_ai.tool.type": "extension",
+            "gen_ai.tool.name": done.name,
+            "gen_ai.tool.call.id": done.id,
+        }
+        span = self._tracer.start_span(
+            f"execute_tool {done.name}", parent, attributes=attributes, start_time=started
+        )
+        ended = time_ns()
+        measured = {"gen_ai.tool.name": done.name, "gen_ai.tool.type": "extension"}
+        self._tool.record((ended - started) / 1e9, measured, set_span_in_context(span))
+        span.end(ended)
 
     def _end(self, span: Any, done: Any, started: int, first_chunk: float, conversation_id: Any,
              model: Any, response_id: Any, shift: int) -> None:  # fmt: skip

@@ -39,6 +39,17 @@ def events(deltas: int) -> list[ConversationEvents]:
     ]
 
 
+def tools(count: int) -> list[ConversationEvents]:
+    """The parsed events of a conversation in which that many tools run."""
+    first, *_, last = events(0)
+    pairs = [
+        _event(f"tool.execution.{step}", id=f"tool_{n}", name="web_search", **told)
+        for n in range(count)
+        for step, told in (("started", {"arguments": "{}"}), ("done", {}))
+    ]
+    return [first, *pairs, last]
+
+
 ARGUMENTS: dict[str, Any] = {
     "model": "mistral-medium-latest",
     "inputs": "How warm is it?",

@@ -17,9 +17,10 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
 from opentelemetry.instrumentation.genai.mistralai._open_calls import Abandoned
-from opentelemetry.instrumentation.genai.mistralai._recording import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording import Child, Ending
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
+from opentelemetry.instrumentation.genai.mistralai._usage import Usage as Reported
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
 MODEL: Final = "mistral-small-2506"
@@ -47,6 +48,20 @@ def typed(attributes: Mapping[str, object]) -> dict[str, tuple[type, object]]:
 Counts = tuple["int | None", "int | None", "int | None", "int | None", dict[str, int]]
 
 
+def counts_of(usage: Reported) -> Counts:
+    """Input, output, total and connector tokens, and calls of connectors."""
+    of_input, output, total, connector = (
+        usage.counts.get(key)
+        for key in (
+            "gen_ai.usage.input_tokens",
+            "gen_ai.usage.output_tokens",
+            "mistral_ai.usage.total_tokens",
+            "mistral_ai.usage.connector_tokens",
+        )
+    )
+    return of_input, output, total, connector, usage.connectors
+
+
 @dataclass
 class Ended:
     """An `Ending` and when it was, to be compared as a whole."""
@@ -63,12 +78,11 @@ class Ended:
     @staticmethod
     def of(ending: Ending, at: int = _START_NS) -> Ended:
         used, failure = ending.usage, ending.failure
-        tokens = (used.input_tokens, used.output_tokens, used.total_tokens, used.connector_tokens)
         return Ended(
             at=(at - _START_NS) / 1e9,
             outcome=ending.outcome,
             attributes=dict(ending.attributes),
-            usage=(*tokens, used.connectors),
+            usage=counts_of(used),
             response_model=ending.response_model,
             first_chunk=ending.first_chunk,
             failure=(failure.type, {**failure.attributes}, failure.exception) if failure else None,
@@ -93,6 +107,27 @@ class FakeClock:
 
 
 @dataclass
+class FakeChild:
+    """A span inside a call; times are seconds since the call's start."""
+
+    name: str
+    attributes: dict[str, tuple[type, object]]
+    started: float
+    parent: str | None = None
+    ended: float | None = None
+    error_type: str | None = None
+    inside: FakeChild | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def is_open(self) -> bool:
+        return self.ended is None
+
+    def end(self, at: int, error_type: str | None = None) -> None:
+        assert self.is_open
+        self.ended, self.error_type = (at - _START_NS) / 1e9, error_type
+
+
+@dataclass
 class FakeCall:
     """An `OpenCall` that keeps what its recorder tells it."""
 
@@ -106,6 +141,24 @@ class FakeCall:
     corrections: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     chunks: list[tuple[str | None, float]] = field(default_factory=list[tuple["str | None", float]])
     recorder: Abandoned | None = None
+    reference: object = "this turn"
+    clean: Callable[[str], str | None] | None = None
+    children: list[FakeChild] = field(default_factory=list["FakeChild"])
+
+    @property
+    def is_open(self) -> bool:
+        return not self.endings
+
+    def begin_child(
+        self, name: str, attributes: Mapping[str, Any], started: int, parent: Child | None
+    ) -> FakeChild | None:
+        if not self.is_open:
+            return None
+        of = parent if isinstance(parent, FakeChild) and parent.is_open else None
+        begun = (started - _START_NS) / 1e9
+        child = FakeChild(name, typed(attributes), begun, of.name if of else None, inside=of)
+        self.children.append(child)
+        return child
 
     def now(self) -> int:
         return self.clock() + self.clock_offset
@@ -117,6 +170,7 @@ class FakeCall:
         self.chunks.append((response_model, seconds))
 
     def end(self, ending: Ending, at: int) -> bool:
+        assert self.endings or not any(child.is_open for child in self.children)
         self.endings.append(Ended.of(ending, at))
         return len(self.endings) == 1
 
@@ -201,9 +255,27 @@ class Output(OldOutput):
 
 
 @dataclass
+class FunctionCall(Output):
+    id: Any = "fc_1"
+
+
+@dataclass
+class ToolStarted(Output):
+    id: Any = "tool_1"
+
+
+@dataclass
 class HandoffStarted(Data):
+    id: Any = "handoff_1"
     previous_agent_id: Any = "ag_1"
     previous_agent_name: Any = "router"
+
+
+@dataclass
+class HandoffDone(Data):
+    id: Any = "handoff_1"
+    next_agent_id: Any = "ag_2"
+    next_agent_name: Any = "writer"
 
 
 @dataclass
@@ -231,16 +303,17 @@ def _event(name: str, data: Callable[..., Data], at: Any = None, /, **fields: An
 
 started = partial(_event, "conversation.response.started", ResponseStarted)
 delta = partial(_event, "message.output.delta", Output)
-function_call = partial(_event, "function.call.delta", Output, id="fc_1")
-tool_started = partial(_event, "tool.execution.started", Output, id="tool_1")
+function_call = partial(_event, "function.call.delta", FunctionCall)
+tool_started = partial(_event, "tool.execution.started", ToolStarted)
 tool_done = partial(_event, "tool.execution.done", OldOutput, id="tool_1")
 handoff_started = partial(_event, "agent.handoff.started", HandoffStarted)
+handoff_done = partial(_event, "agent.handoff.done", HandoffDone)
 done = partial(_event, "conversation.response.done", ResponseDone)
 error = partial(_event, "conversation.response.error", ResponseError)
 old_tool_started = partial(_event, "tool.execution.started", OldOutput, id="tool_1")
 old_function_call = partial(_event, "function.call.delta", OldOutput, id="fc_1")
 
 
-def rejected(name: str, **raw: object) -> Event:
+def rejected(name: str, /, **raw: object) -> Event:
     """An event that the SDK knows by name and whose data its model rejects."""
     return Event(name, Unknown({"type": name, **raw}))

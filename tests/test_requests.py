@@ -126,7 +126,7 @@ def test_an_append_is_a_chat_until_the_response_says_more() -> None:
 def test_an_append_takes_from_the_turn_before_the_operation_and_nothing_else(
     turns: LastTurns,
 ) -> None:
-    turns.remember("conv_1", "invoke_agent")
+    turns.remember("conv_1", "invoke_agent", None)
     request = append_request({"conversation_id": "conv_1"})
     attributes = {**AGENT, "gen_ai.conversation.id": "conv_1"}
     assert said(request) == ("invoke_agent", attributes, (None, None, "conv_1"))
@@ -136,7 +136,7 @@ def test_an_append_takes_from_the_turn_before_the_operation_and_nothing_else(
 def test_a_restart_names_where_it_comes_from_since_the_api_answers_with_a_new_conversation(
     turns: LastTurns,
 ) -> None:
-    turns.remember("conv_1", "invoke_agent")
+    turns.remember("conv_1", "invoke_agent", None)
     request = restart_request({"conversation_id": "conv_1", "agent_version": "prod"})
     attributes = {**AGENT, "gen_ai.agent.version": "prod"}
     attributes["mistral_ai.conversation.restarted_from"] = "conv_1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import pickle
 from functools import partial
 from queue import SimpleQueue
@@ -44,6 +45,8 @@ class Recorder:
 @pytest.fixture(autouse=True)
 def dropped(monkeypatch: pytest.MonkeyPatch) -> Queue:
     """What dropped streams are put on. Nobody takes them out, and there is no lock to take."""
+    # An earlier test's streams would be dropped into this one's queue.
+    gc.collect()
     calls, queue = OpenCalls(), SimpleQueue[Any]()
     monkeypatch.setattr(calls, "_lock", None)
     monkeypatch.setattr(calls, "_dropped", queue)

@@ -33,39 +33,39 @@ BY_AGENT = delta(agent_id="ag_1")
 @pytest.mark.parametrize("conversation_id", [None, "", "conv_unknown"])
 def test_an_unknown_conversation_has_no_last_turn(conversation_id: str | None) -> None:
     turns = LastTurns()
-    turns.remember("conv_1", "chat")
-    assert turns.operation_of(conversation_id) is None
+    turns.remember("conv_1", "chat", None)
+    assert turns.last(conversation_id)[0] is None
 
 
 def test_a_later_turn_replaces_the_one_before() -> None:
     turns = LastTurns()
-    turns.remember("conv_1", "chat")
-    turns.remember("conv_1", "invoke_agent")
-    assert turns.operation_of("conv_1") == "invoke_agent"
+    turns.remember("conv_1", "chat", None)
+    turns.remember("conv_1", "invoke_agent", None)
+    assert turns.last("conv_1")[0] == "invoke_agent"
 
 
 def test_1024_conversations_are_remembered_and_not_one_more() -> None:
     turns = LastTurns()
     for n in range(1025):
-        turns.remember(f"conv_{n}", "chat")
-    known = [n for n in range(1025) if turns.operation_of(f"conv_{n}") is not None]
+        turns.remember(f"conv_{n}", "chat", None)
+    known = [n for n in range(1025) if turns.last(f"conv_{n}")[0] is not None]
     assert known == list(range(1, 1025))
 
 
 def test_a_conversation_that_goes_on_is_not_forgotten_first() -> None:
     turns = LastTurns(2)
     for conversation_id in ("conv_1", "conv_2", "conv_1", "conv_3"):
-        turns.remember(conversation_id, "chat")
-    assert [turns.operation_of(f"conv_{n}") for n in (1, 2, 3)] == ["chat", None, "chat"]
+        turns.remember(conversation_id, "chat", None)
+    assert [turns.last(f"conv_{n}")[0] for n in (1, 2, 3)] == ["chat", None, "chat"]
 
 
 def test_a_turn_that_an_append_has_just_read_is_not_forgotten_first() -> None:
     turns = LastTurns(2)
-    turns.remember("conv_1", "chat")
-    turns.remember("conv_2", "chat")
-    turns.operation_of("conv_1")
-    turns.remember("conv_3", "chat")
-    assert [turns.operation_of(f"conv_{n}") for n in (1, 2, 3)] == ["chat", None, "chat"]
+    turns.remember("conv_1", "chat", None)
+    turns.remember("conv_2", "chat", None)
+    turns.last("conv_1")[0]
+    turns.remember("conv_3", "chat", None)
+    assert [turns.last(f"conv_{n}")[0] for n in (1, 2, 3)] == ["chat", None, "chat"]
 
 
 def test_threads_that_write_at_once_keep_the_bound() -> None:
@@ -77,8 +77,8 @@ def test_threads_that_write_at_once_keep_the_bound() -> None:
         together.wait()
         try:
             for n in range(500):
-                turns.remember(f"{name}_{n % 20}", "chat")
-                turns.operation_of(f"{name}_{n % 7}")
+                turns.remember(f"{name}_{n % 20}", "chat", None)
+                turns.last(f"{name}_{n % 7}")[0]
         except Exception as exc:  # noqa: BLE001 -- any at all fails the test
             failures.append(exc)
 
@@ -87,7 +87,7 @@ def test_threads_that_write_at_once_keep_the_bound() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    known = [turns.operation_of(f"{name}_{n}") for name in "abcd" for n in range(20)]
+    known = [turns.last(f"{name}_{n}")[0] for name in "abcd" for n in range(20)]
     assert (failures, len([turn for turn in known if turn])) == ([], 8)
 
 
@@ -95,11 +95,11 @@ def test_a_child_is_not_stuck_on_a_lock_that_its_parent_held(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     turns = LastTurns()
-    turns.remember("conv_1", "chat")
+    turns.remember("conv_1", "chat", None)
     monkeypatch.setattr(turns, "_lock", _HeldByAThreadOfTheParent())
     turns.after_fork()
-    turns.remember("conv_2", "chat")
-    assert [turns.operation_of(f"conv_{n}") for n in (1, 2)] == ["chat", "chat"]
+    turns.remember("conv_2", "chat", None)
+    assert [turns.last(f"conv_{n}")[0] for n in (1, 2)] == ["chat", "chat"]
 
 
 def test_the_map_of_the_process_is_such_a_map() -> None:
@@ -185,7 +185,7 @@ def test_a_turn_is_remembered_with_its_final_operation_when_its_span_ends(
     story = Story(monkeypatch)
     story.asks(operation)
     story.receives((0.2, started()), *((0.3, event) for event in events))
-    assert story.turns.operation_of("conv_1") == remembered
+    assert story.turns.last("conv_1")[0] == remembered
 
 
 def test_a_restarted_turn_is_remembered_under_the_conversation_that_the_api_made(
@@ -196,7 +196,7 @@ def test_a_restarted_turn_is_remembered_under_the_conversation_that_the_api_made
     story.receives((0.2, started(conversation_id="conv_2")), (0.3, done()))
     (ended,) = story.call.endings
     assert ended.attributes["gen_ai.conversation.id"] == "conv_2"
-    assert [story.turns.operation_of(f"conv_{n}") for n in (1, 2)] == [None, "chat"]
+    assert [story.turns.last(f"conv_{n}")[0] for n in (1, 2)] == [None, "chat"]
 
 
 @pytest.mark.parametrize("answer", [None, "", 7])

@@ -16,6 +16,7 @@ from tests.fakes import (
     Ended,
     Story,
     Usage,
+    counts_of,
     delta,
     done,
     error,
@@ -37,9 +38,7 @@ ANYTHING = st.one_of(
 
 def read(source: object) -> tuple[object, ...]:
     """Input, output, total and connector tokens, and connectors."""
-    usage = read_usage(source)
-    total, connector_tokens = usage.total_tokens, usage.connector_tokens
-    return usage.input_tokens, usage.output_tokens, total, connector_tokens, usage.connectors
+    return counts_of(read_usage(source))
 
 
 def described(source: object) -> dict[str, object]:

@@ -74,11 +74,17 @@ class Recording:
         """The spans that have ended."""
         return list(self._spans.get_finished_spans())
 
-    def the_span(self) -> ReadableSpan:
-        """The only span; waits for it, since dropped streams are ended by a thread."""
+    def spans(self) -> list[ReadableSpan]:
+        """All spans; waits for them, since dropped streams are ended by a thread."""
         wait_until(lambda: len(self.finished()) >= self.started)
         spans = self.finished()
-        assert len(spans) == self.started == 1, [span.name for span in spans]
+        assert len(spans) == self.started, [span.name for span in spans]
+        return spans
+
+    def the_span(self) -> ReadableSpan:
+        """The only span."""
+        spans = self.spans()
+        assert len(spans) == 1, [span.name for span in spans]
         return spans[0]
 
     def span(self) -> Span:

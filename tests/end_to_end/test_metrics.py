@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
@@ -39,12 +40,17 @@ def latest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
 
 
 def seconds(recording: Recording) -> tuple[float, Any]:
-    """The span's duration and its time to first chunk."""
-    span = recording.the_span()
+    """The client span's duration and its time to first chunk."""
+    (span,) = [span for span in recording.spans() if span.kind.name == "CLIENT"]
+    first_chunk = (span.attributes or {})["gen_ai.response.time_to_first_chunk"]
+    return duration_of(span), first_chunk
+
+
+def duration_of(span: ReadableSpan) -> float:
+    """How long a span took, in seconds."""
     assert span.start_time is not None
     assert span.end_time is not None
-    first_chunk = (span.attributes or {})["gen_ai.response.time_to_first_chunk"]
-    return (span.end_time - span.start_time) / 1e9, first_chunk
+    return (span.end_time - span.start_time) / 1e9
 
 
 def test_default_mode_has_the_names_of_todays_dashboards(
@@ -52,9 +58,12 @@ def test_default_mode_has_the_names_of_todays_dashboards(
 ) -> None:
     run(client, "web_search")
     duration, first_chunk = seconds(recording)
+    (tool,) = [span for span in recording.spans() if span.kind.name == "INTERNAL"]
+    of_tools = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
     shared = common(emulator)
     counted = {**shared, "gen_ai.token.modality": "unknown"}
     assert recording.metrics() == {
+        "gen_ai.execute_tool.duration": [(of_tools, (1, duration_of(tool)))],
         "gen_ai.client.inference.usage.input_tokens": [(counted, 142)],
         "gen_ai.client.inference.usage.output_tokens": [(counted, 38)],
         "gen_ai.client.token.usage": [

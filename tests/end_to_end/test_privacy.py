@@ -60,7 +60,7 @@ def test_with_capture_off_no_word_of_the_users_is_in_any_signal(
     else:
         repeats = False
     assert repeats or scenario not in {"http_400", "http_401", "http_422", "http_500", "html"}
-    assert recording.the_span() is not None
+    assert recording.spans()
     assert TELLING not in everything(recording, no_log_records)
 
 
@@ -78,8 +78,8 @@ def exception_on_span(recording: Recording) -> dict[str, Any]:
 
 def exception_in_log(recording: Recording) -> dict[str, Any]:
     """The attributes of the log event."""
-    (record,) = recording.logs()
-    assert record.event_name == "gen_ai.client.operation.exception"
+    name = "gen_ai.client.operation.exception"
+    (record,) = [record for record in recording.logs() if record.event_name == name]
     assert record.severity_number is not None
     assert record.severity_number.value == 13
     context: Any = recording.the_span().get_span_context()

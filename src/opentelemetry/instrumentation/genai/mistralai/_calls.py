@@ -9,23 +9,53 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
 
 from . import _guard
-from . import _semconv as s
-from ._recording import Ending
-from ._requests import locate
-from ._spans import Call, context_for
-from ._streams import leave, observe, stream_classes
+from ._context import context_for
+from ._streams import leave
 from ._telemetry import Telemetry
 
 if TYPE_CHECKING:
-    from ._surface import Surface
+    from opentelemetry.context import Context
 
     _Coroutine = CoroutineType[Any, Any, Any]
 
 Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
+_Args = tuple[Any, ...]
+
+
+class Opened(Protocol):
+    """A call whose span is open, and current."""
+
+    def leave(self) -> None:
+        """Gives the caller's context back."""
+
+    def fail(self, exc: BaseException) -> None:
+        """Ends the span of a call that raised."""
+
+    def give_up(self) -> None:
+        """Ends the span, since recording went wrong."""
+
+
+class Surface(Protocol):
+    """A method of the SDK, of which `_surface` knows what it means."""
+
+    def begin(
+        self,
+        telemetry: Telemetry,
+        owner: object,
+        args: _Args,
+        kwargs: Arguments,
+        context: Context,
+        /,
+    ) -> Opened:
+        """Starts the span of a call and makes it current."""
+        ...
+
+    def returned(self, call: Any, result: Any, /) -> Any:
+        """Hands the result of a call on; returns what the caller gets."""
 
 
 class Switch:
@@ -50,7 +80,7 @@ def wrap_call(
     surface: Surface, wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
 ) -> Any:
     """Around a method that returns a stream or a response."""
-    call = _begin(surface, _owner(instance, args), kwargs)
+    call = _begin(surface, *_bound(instance, args), kwargs)
     if call is None:
         return wrapped(*args, **kwargs)
     try:
@@ -58,8 +88,7 @@ def wrap_call(
     except BaseException as exc:
         _raised(call, exc)
         raise
-    _returned(call, surface, result)
-    return result
+    return _returned(call, surface, result)
 
 
 def wrap_async_call(
@@ -68,28 +97,26 @@ def wrap_async_call(
     """Around the async twin; nothing happens before the caller awaits, as without us."""
     if _listener() is None:
         return wrapped(*args, **kwargs)
-    owner = _owner(instance, args)
+    bound = _bound(instance, args)
     try:
         # Called now, since a wrong argument is a TypeError now.
         coroutine = wrapped(*args, **kwargs)
     except BaseException as exc:
-        call = _begin(surface, owner, kwargs)
+        call = _begin(surface, *bound, kwargs)
         if call is not None:
             _raised(call, exc)
         raise
     if _is_coroutine(coroutine):
-        ours = _awaited(surface, _Unawaited(coroutine), owner, kwargs)
+        ours = _awaited(surface, _Unawaited(coroutine), bound, kwargs)
         return _named_like(coroutine, ours)
-    call = _begin(surface, owner, kwargs)
-    if call is not None:
-        _returned(call, surface, coroutine)
-    return coroutine
+    call = _begin(surface, *bound, kwargs)
+    return coroutine if call is None else _returned(call, surface, coroutine)
 
 
 async def _awaited(
-    surface: Surface, unawaited: _Unawaited, owner: object, kwargs: Arguments
+    surface: Surface, unawaited: _Unawaited, bound: tuple[object, _Args], kwargs: Arguments
 ) -> Any:
-    call = _begin(surface, owner, kwargs)
+    call = _begin(surface, *bound, kwargs)
     if call is None:
         return await unawaited.coroutine
     try:
@@ -97,13 +124,13 @@ async def _awaited(
     except BaseException as exc:
         _raised(call, exc)
         raise
-    _returned(call, surface, result)
-    return result
+    return _returned(call, surface, result)
 
 
-def _owner(instance: object, args: tuple[Any, ...]) -> object:
+def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
+    """Whose method is called, and its positional arguments."""
     # Another library may have taken our wrapper out of the class's __dict__: then nothing is bound.
-    return args[0] if instance is None and args else instance
+    return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
 def _listener() -> Telemetry | None:
@@ -118,42 +145,20 @@ def _listener() -> Telemetry | None:
         return None
 
 
-def _begin(surface: Surface, owner: object, kwargs: Arguments) -> Call | None:
+def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
-    telemetry, call = _listener(), None
+    telemetry = _listener()
     if telemetry is None:
         return None
     try:
         context = context_for(owner)
-        if context is None:
-            return None
-        request = surface.request(kwargs)
-        locate(request, owner, kwargs)
-        if surface.streamed:
-            request.attributes[s.REQUEST_STREAM] = True
-        call = Call(telemetry, request, owner, context)
-        call.enter(context, kwargs)
-        return call
+        return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
         _guard.report("start a call", exc)
-    except BaseException:
-        # An interrupt, or the user's hook wants to exit: the call is not made.
-        _give_up(call)
-        raise
-    _give_up(call)
-    return None
+        return None
 
 
-def _give_up(call: Call | None) -> None:
-    """Ends the span of a call that something went wrong with, as well as that is possible."""
-    try:
-        if call is not None:
-            call.end(Ending())
-    except Exception as exc:  # noqa: BLE001 -- somebody's provider; the span has been ended
-        _guard.report("give a call up", exc)
-
-
-def _raised(call: Call, exc: BaseException) -> None:
+def _raised(call: Opened, exc: BaseException) -> None:
     try:
         call.leave()
         call.fail(exc)
@@ -161,22 +166,22 @@ def _raised(call: Call, exc: BaseException) -> None:
         _guard.report("end a call", failure)
 
 
-def _returned(call: Call, surface: Surface, result: Any) -> None:
+def _returned(call: Opened, surface: Surface, result: Any) -> Any:
     try:
         call.leave()
-        if isinstance(result, tuple(stream_classes)):
-            observe(result, surface.recorder(call))
-            return
-        _guard.say_once(
-            "%s.%s returned no stream of the SDK, so its span ended with the call: is it wrapped by"
-            " another library?",
-            surface.cls,
-            surface.method,
-        )
-        call.end(Ending(closing=result))
+        return surface.returned(call, result)
     except Exception as failure:  # noqa: BLE001 -- the caller gets its result all the same
         _guard.report("hand a result over", failure)
-        _give_up(call)
+        give_up(call)
+        return result
+
+
+def give_up(call: Opened) -> None:
+    """Ends the span of a call that something went wrong with, as well as that is possible."""
+    try:
+        call.give_up()
+    except Exception as exc:  # noqa: BLE001 -- somebody's provider; the span has been ended
+        _guard.report("give a call up", exc)
 
 
 def wrap_exit(

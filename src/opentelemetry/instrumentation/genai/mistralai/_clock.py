@@ -60,6 +60,17 @@ class ServerClock:
         """The shift in milliseconds, None when there is none."""
         return self._shift / 1e6 if self._shift else None
 
+    def agree(self, first: datetime, last: datetime, arrived: int) -> None:
+        """Compares the clocks by a whole response, whose every timestamp lies inside its call.
+
+        Args:
+            first: the earliest timestamp of the response.
+            last: the latest one.
+            arrived: when it arrived, ns since the epoch.
+        """
+        inside = self._started <= _nanoseconds(first) and _nanoseconds(last) <= arrived
+        self._shift = 0 if inside else arrived - _nanoseconds(last)
+
     def to_local(self, server_time: datetime | None, arrived: int) -> int:
         """Maps a server timestamp onto this machine's clock.
 
@@ -73,9 +84,13 @@ class ServerClock:
         """
         if server_time is None:
             return max(self._latest, arrived)
-        since = server_time - _EPOCH
-        server = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
+        server = _nanoseconds(server_time)
         if self._shift is None:
             self._shift = 0 if self._started <= server <= arrived else arrived - server
         self._latest = max(self._latest, min(server + self._shift, arrived))
         return self._latest
+
+
+def _nanoseconds(time: datetime) -> int:
+    since = time - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000

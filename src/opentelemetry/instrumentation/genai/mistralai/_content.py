@@ -7,13 +7,21 @@ official GenAI instrumentations know.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final
+from typing import Any, Final, cast
 
 from . import _guard
+from . import _semconv as s
 
+Part = dict[str, Any]
+
+# 512 KiB, less what says that something was cut.
+_MAX_CONTENT: Final = 8 * 65_536 - 1024
+_MAX_TEXT: Final = 65_536
+_CUT: Final = "…[cut]"
 _VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -54,28 +62,104 @@ def mode_from_environment() -> ContentMode:
     return mode
 
 
-def redactor(redact: Callable[[str], object] | None) -> Callable[[str], str | None]:
+def cleaner(redact: Callable[[str], object] | None) -> Callable[[str], str | None]:
     """Makes the user's ``redact`` safe to call: what it does wrong drops the text, not the call.
 
     Args:
         redact: the user's function, None to record texts as they are.
 
     Returns:
-        A function that gives the text that may be recorded, or None when ``redact`` raised or
-        returned something other than a string.
+        A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
+        returned, or None when it raised or returned something other than a string.
     """
 
-    def safely(text: str) -> str | None:
+    def clean(text: str) -> str | None:
         if redact is None:
-            return text
+            return _cut(text)
         try:
             redacted = redact(text)
         except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
             _guard.report("redact", exc)
             return None
         if isinstance(redacted, str):
-            return redacted
+            return _cut(redacted)
         _guard.say_once("redact did not return a string; the text was dropped")
         return None
 
-    return safely
+    return clean
+
+
+def _cut(text: str) -> str:
+    if text.isascii() and len(text) <= _MAX_TEXT:
+        return text
+    # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
+    encoded = text.encode("utf-8", "replace")
+    if len(encoded) <= _MAX_TEXT:
+        return encoded.decode()
+    return encoded[: _MAX_TEXT - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
+
+
+class Content:
+    """What was said in one call, in the shape of the conventions, 512 KiB at most.
+
+    What a model says is the last to be left out; then its instructions and tools, then the input.
+    """
+
+    def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
+        self._input = messages
+        self._instructions = instructions
+        self._tools = tools
+
+    def structures(
+        self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
+    ) -> dict[str, list[Part]]:
+        """Everything by its attribute's name.
+
+        Args:
+            output: the messages of the answer: their parts, and why each is finished.
+            told: the attributes of the span, for a message that does not say so itself.
+        """
+        reasons = told.get(s.RESPONSE_FINISH_REASONS)
+        known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else "error"
+        messages: list[Part] = [
+            {"role": "assistant", "parts": parts, "finish_reason": reason or known}
+            for parts, reason in output
+            if parts
+        ]
+        room = _Room()
+        return {
+            key: fitting
+            for key, items in (
+                (s.OUTPUT_MESSAGES, messages),
+                (s.SYSTEM_INSTRUCTIONS, self._instructions),
+                (s.TOOL_DEFINITIONS, self._tools),
+                (s.INPUT_MESSAGES, self._input),
+            )
+            if (fitting := room.fit(items))
+        }
+
+
+class _Room:
+    """How much may still be recorded of one call, in bytes of JSON."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_CONTENT
+
+    def fit(self, items: list[Part]) -> list[Part]:
+        """As many of these messages or parts as there is room for; the last one says if not all."""
+        fitting: list[Part] = []
+        for item in items:
+            parts = item.get("parts")
+            kept = item if parts is None else {**item, "parts": self.fit(parts)}
+            rest: Part = item if parts is None else {**item, "parts": []}
+            self._left -= len(to_json(rest).encode()) + 1
+            if self._left < 0:
+                fitting.append({"type": "text", "content": _CUT} if parts is None else kept)
+                break
+            fitting.append(kept)
+        return fitting
+
+
+def to_json(value: object) -> str:
+    """JSON as short as it can be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

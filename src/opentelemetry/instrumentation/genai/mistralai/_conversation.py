@@ -3,7 +3,8 @@
 
 Events are dispatched on their name as the API spells it (``conversation.response.done``), never on
 their class: classes differ from one SDK line to the next, and an event that the SDK's model rejects
-arrives as another class, with the API's JSON in ``data.raw``.
+arrives as another class, with the API's JSON in ``data.raw``. A response that was not streamed is
+read as the events that its entries tell of.
 """
 
 from __future__ import annotations
@@ -15,112 +16,131 @@ from typing import Any, Final
 
 from . import _semconv as s
 from ._clock import ServerClock, read_time
+from ._entries import events_of
 from ._errors import failure_of_event
+from ._fields import fields_of, payload_of, text
 from ._recording import Ending, OpenCall, Outcome, StreamRecorder
-from ._requests import text
+from ._steps import Steps
 from ._turns import last_turns
-from ._usage import fields_of, read_usage
+from ._usage import read_usage
 
 _Fields = dict[str, object]
-_FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", Outcome.FAILED: "error"}
+# Without an outcome it is a response that was not streamed.
+_FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
 # A confirmation that was given or refused is nothing that the caller still has to answer.
 _ANSWERED: Final = frozenset({"allowed", "denied"})
 
 
 class ConversationRecorder(StreamRecorder):
-    """Records one conversation stream in constant memory, whatever its length."""
+    """Records one conversation in constant memory, whatever its length."""
 
     __slots__ = (
-        "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_delta_time",
-        "_entry_agent", "_entry_class", "_entry_id", "_first_chunk", "_handed_over", "_last_chunk",
-        "_model", "_must_answer", "_response_id", "_usage_counted",
+        "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_handed_over",
+        "_must_answer", "_piece", "_piece_agent", "_piece_class", "_steps", "_usage_counted",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
+        request = call.request
         self._clock = ServerClock(call.started)
-        self._conversation_id = call.request.conversation_id
-        self._agent_id = call.request.agent_id
+        self._conversation_id = request.conversation_id
+        self._agent_id = request.agent_id
         self._agent_name: str | None = None
-        self._model: str | None = None
-        # The message whose pieces are arriving: the class of their data, their id and agent.
-        self._entry_class: Any = None
-        self._entry_id: str | None = None
-        self._entry_agent: object = None
-        self._delta_time: object = None
-        self._response_id: str | None = None
+        # Of the message whose pieces are arriving: the class of their data, their agent, and the
+        # last one that was not looked at.
+        self._piece_class: Any = None
+        self._piece_agent: object = None
+        self._piece: Any = None
         self._must_answer = False
         self._handed_over = False
-        self._first_chunk: int | None = None
-        self._last_chunk: int | None = None
         self._created_at: datetime | None = None
+        self._steps: Steps | None = None
         self._usage_counted = False
 
     def on_event(self, event: Any) -> None:
         """Takes in one event, before the caller gets it."""
-        # One more piece of a message is what thousands of events are, and tells nothing but time.
+        # One more piece of a message is what thousands of events are, and the last one tells all.
         # Reading a field of a pydantic model costs 30 ns, so the class stands for the event's name.
         data = event.data
-        if type(data) is self._entry_class:
-            fields = data.__dict__
-            if fields["id"] == self._entry_id and (
-                self._agent_id is not None or fields.get("agent_id") is self._entry_agent
-            ):
-                self._arrived = monotonic_ns()
-                self._delta_time = fields["created_at"]
-                return
+        if type(data) is self._piece_class and (
+            self._agent_id is not None or data.__dict__.get("agent_id") is self._piece_agent
+        ):
+            self._arrived = monotonic_ns()
+            self._piece = data
+            return
         if self.ended:
             self._on_late_event(event)
             return
-        if self._delta_time is not None:
-            self._map(self._delta_time)
-            self._delta_time = None
+        self._catch_up()
         self._arrived = monotonic_ns()
         handler = HANDLERS.get(event.event)
         if handler is not None:
             handler(self, event)
 
+    def on_response(self, response: Any) -> None:
+        """Takes in a response that was not streamed, and ends the call with it."""
+        self._whole, fields = True, fields_of(response)
+        self._conversation_id = text(fields.get("conversation_id")) or self._conversation_id
+        events, times = events_of(fields.get("outputs"))
+        if times:
+            self._clock.agree(times[0], times[-1], self._call.now())
+        for event in events:
+            self.on_event(event)
+        ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
+        self.finish(ending, self._call.now())
+
     def on_started(self, event: Any) -> None:
         """The server listens; it names the conversation."""
-        data = _payload(event)
-        self._map(data.get("created_at"))
+        data = payload_of(event)
+        self._map(data)
         self._conversation_id = text(data.get("conversation_id")) or self._conversation_id
 
     def on_message(self, event: Any) -> None:
         """A piece of text, or of a function call."""
-        data = _payload(event)
+        data = payload_of(event)
         self._output(data, "agent_id")
-        entry_id = text(data.get("id"))
-        self._response_id = entry_id or self._response_id
+        self._response_id = text(data.get("id")) or self._response_id
         # Not while something is to be learned from each piece, nor for a rejected event.
         settled = self._model is not None and not self._clock.is_unset
-        if settled and data is event.data.__dict__ and not self._call.record_chunk_times:
-            self._entry_class, self._entry_id = type(event.data), entry_id
-            self._entry_agent = data.get("agent_id")
+        if settled and data is not event.data and not self._call.record_chunk_times:
+            self._piece_class, self._piece_agent = type(event.data), data.get("agent_id")
 
     def on_function_call(self, event: Any) -> None:
         """A piece of a function call, which the caller must answer unless that is settled."""
         self.on_message(event)
-        status = text(_payload(event).get("confirmation_status"))
+        status = text(payload_of(event).get("confirmation_status"))
         # Each piece is looked at, since any may settle it.
-        self._entry_class, self._must_answer = None, status not in _ANSWERED
+        self._piece_class, self._must_answer = None, status not in _ANSWERED
 
     def on_tool_started(self, event: Any) -> None:
         """A tool that runs on the server."""
-        self._output(_payload(event), "agent_id")
+        data = payload_of(event)
+        at = self._output(data, "agent_id")
+        self._inside().start_tool(data, at)
+
+    def on_tool_done(self, event: Any) -> None:
+        """The tool is done."""
+        data = payload_of(event)
+        self._inside().end_tool(data, self._map(data), self._tool_content(data.get("id")))
 
     def on_handoff_started(self, event: Any) -> None:
         """An agent hands over; if it is the first agent, its name is learned here."""
-        data = _payload(event)
-        self._output(data, "previous_agent_id")
+        data = payload_of(event)
+        at = self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
         previous = text(data.get("previous_agent_id"))
         if first and previous is not None and previous == self._agent_id:
             self._agent_name = text(data.get("previous_agent_name"))
+        self._inside().start_handoff(data, at)
+
+    def on_handoff_done(self, event: Any) -> None:
+        """Another agent takes over."""
+        data = payload_of(event)
+        self._inside().end_handoff(data, self._map(data))
 
     def on_done(self, event: Any) -> None:
         """Ends the conversation at the event's ``created_at``; later events change nothing."""
-        data = _payload(event)
+        data = payload_of(event)
         self._usage_counted = True
         self._created_at = read_time(data.get("created_at"))
         at = self._clock.to_local(self._created_at, self._arrived + self._call.clock_offset)
@@ -129,36 +149,27 @@ class ConversationRecorder(StreamRecorder):
 
     def on_error(self, event: Any) -> None:
         """The server gives up."""
-        data = _payload(event)
+        data = payload_of(event)
         failure = failure_of_event(data.get("code"))
-        at = self._map(data.get("created_at"))
-        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), at)
+        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
 
     def on_other(self, event: Any) -> None:
-        """Something between other events, of which only the time is of use yet."""
-        self._map(_payload(event).get("created_at"))
+        """Something between other events, of which only the time is of use."""
+        self._map(payload_of(event))
 
     def _on_late_event(self, event: Any) -> None:
         """After an error or a close, a done event still tells what was spent."""
         if self._usage_counted or HANDLERS.get(event.event) is not ConversationRecorder.on_done:
             return
         self._usage_counted = True
-        ending = Ending(usage=read_usage(_payload(event).get("usage")))
+        ending = Ending(usage=read_usage(payload_of(event).get("usage")))
         ending.response_model = self._model
         self._call.count_late(ending)
 
-    def _output(self, data: _Fields, agent_field: str) -> None:
-        """Learns from an output event who answers, and when the first one came."""
-        if self._first_chunk is None:
-            self._first_chunk = self._arrived
-        if self._call.record_chunk_times:
-            if self._last_chunk is not None:
-                self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
-            self._last_chunk = self._arrived
-        self._delta_time = data.get("created_at")
-        if self._clock.is_unset:
-            self._map(self._delta_time)
-        self._entry_class, self._must_answer = None, False
+    def _output(self, data: _Fields, agent_field: str) -> int:
+        """Learns from an output event who answers, and when; returns the event's time."""
+        self.on_chunk()
+        self._piece_class, self._must_answer = None, False
         if self._agent_id is None:
             self._agent_id = text(data.get(agent_field))
             if self._agent_id is not None:
@@ -169,64 +180,69 @@ class ConversationRecorder(StreamRecorder):
             nameless = request.operation == s.CHAT and not (request.model or self._agent_id)
             if self._model is not None and nameless:
                 self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
+        return self._map(data)
 
-    def _map(self, created_at: object) -> int:
-        """Maps a server time onto this machine's clock; of an entry's pieces, the last one's."""
+    def _inside(self) -> Steps:
+        if self._steps is None:
+            self._steps = Steps(self._call, self._conversation_id)
+        return self._steps.begin(self._agent_id)
+
+    def _tool_content(self, _step_id: object) -> dict[str, str]:
+        """What a tool was given and what it returned, as span attributes."""
+        return {}
+
+    def _catch_up(self) -> None:
+        """Learns from the last piece of a message, and from its arrival, what is still of use."""
+        piece, self._piece = self._piece, None
+        if piece is not None:
+            self._map(piece.__dict__)
+            self._response_id = text(piece.__dict__.get("id")) or self._response_id
+
+    def _map(self, data: _Fields) -> int:
+        """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
         arrived = self._arrived + self._call.clock_offset
-        return self._clock.to_local(read_time(created_at), arrived)
+        return self._clock.to_local(read_time(data.get("created_at")), arrived)
 
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self.ended, self._entry_class = True, None
-        call = self._call
-        ending.response_model = self._model
-        if self._first_chunk is not None:
-            ending.first_chunk = (self._first_chunk + call.clock_offset - call.started) / 1e9
+        self._catch_up()
+        self.ended, self._piece_class = True, None
+        call, steps = self._call, self._steps
+        if steps is not None:
+            at = steps.end(at, ending.failure.type if ending.failure else None)
         self._describe(ending)
         if call.end(ending, at) and self._conversation_id is not None:
             operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
-            last_turns.remember(self._conversation_id, operation)
+            last_turns.remember(self._conversation_id, operation, call.reference)
 
     def _describe(self, ending: Ending) -> None:
-        reason = _FINISH_REASONS.get(ending.outcome or "")
+        reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._must_answer:
             reason = "tool_call"
         created_at = self._created_at
-        for key, value in (
+        self.describe(
+            ending,
+            [reason] if reason else None,
             (s.CONVERSATION_ID, self._conversation_id),
             (s.AGENT_ID, self._agent_id),
             (s.AGENT_NAME, self._agent_name),
-            (s.RESPONSE_ID, self._response_id),
-            (s.RESPONSE_MODEL, self._model),
-            (s.RESPONSE_FINISH_REASONS, None if reason is None else [reason]),
-            (s.RESPONSE_TIME_TO_FIRST_CHUNK, ending.first_chunk),
-            (s.RESPONSE_CREATED_AT, None if created_at is None else created_at.isoformat()),
-            (s.STREAM_OUTCOME, ending.outcome),
+            (s.RESPONSE_CREATED_AT, created_at.isoformat() if created_at else None),
             (s.CLOCK_SHIFT, self._clock.shift_ms),
-        ):
-            if value is not None:
-                ending.attributes[key] = value
-        ending.usage.describe(ending.attributes)
-
-
-def _payload(event: Any) -> _Fields:
-    """The event's data; of one that the SDK's model rejected, the API's own JSON."""
-    fields = fields_of(event.data)
-    return fields_of(fields["raw"]) if "raw" in fields else fields
+        )
 
 
 Handler = Callable[[ConversationRecorder, Any], None]
 HANDLERS: Final[Mapping[str, Handler]] = {
     "conversation.response.started": ConversationRecorder.on_started,
+    "tool.execution.started": ConversationRecorder.on_tool_started,
     "tool.execution.delta": ConversationRecorder.on_other,
-    "tool.execution.done": ConversationRecorder.on_other,
-    "agent.handoff.done": ConversationRecorder.on_other,
+    "tool.execution.done": ConversationRecorder.on_tool_done,
+    "agent.handoff.started": ConversationRecorder.on_handoff_started,
+    "agent.handoff.done": ConversationRecorder.on_handoff_done,
     "message.output.delta": ConversationRecorder.on_message,
     "function.call.delta": ConversationRecorder.on_function_call,
-    "tool.execution.started": ConversationRecorder.on_tool_started,
-    "agent.handoff.started": ConversationRecorder.on_handoff_started,
     "conversation.response.done": ConversationRecorder.on_done,
     "conversation.response.error": ConversationRecorder.on_error,
 }

@@ -12,76 +12,96 @@ from typing import TYPE_CHECKING, Final
 
 from . import _semconv as s
 from ._errors import is_word
+from ._requests import COUNTED, INFERENCE, TIMED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from opentelemetry.context import Context
-    from opentelemetry.metrics import Histogram, Meter
+    from opentelemetry.metrics import Counter, Histogram, Meter
 
     from ._recording import Ending
+    from ._settings import AttributeValue
     from ._spans import Call
     from ._usage import Usage
 
     Attributes = dict[str, "str | int"]
 
 _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
+_RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
 _TOKENS: Final = [4**n for n in range(14)]
+_COUNTS: Final = [2**n for n in range(8)]
 _MAX_NAMES: Final = 100
-# Of connectors, for the whole process: each is a time series more in everybody's database.
-_names: Final[set[str]] = set()
+_OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
+# For the whole process: each name is a time series more in everybody's database.
+_connectors: Final[set[str]] = set()
+_tools: Final[set[str]] = set()
 
 
 class Instruments:
     """All instruments of one meter."""
 
     def __init__(self, meter: Meter, *, latest: bool) -> None:
-        def seconds(name: str, latest_name: str, description: str) -> Histogram:
+        def counter(name: str, unit: str, description: str) -> Counter:
+            return meter.create_counter(name, unit, description)
+
+        def histogram(
+            name: str, unit: str, description: str, buckets: Sequence[float] = _DURATIONS
+        ) -> Histogram:
             return meter.create_histogram(
-                latest_name if latest else name,
-                "s",
-                description,
-                explicit_bucket_boundaries_advisory=_DURATIONS,
+                name, unit, description, explicit_bucket_boundaries_advisory=buckets
             )
 
-        def tokens(name: str, description: str) -> Histogram:
-            return meter.create_histogram(
-                name, "{token}", description, explicit_bucket_boundaries_advisory=_TOKENS
-            )
-
-        self._input = meter.create_counter(
-            s.METRIC_INPUT_TOKENS, "{token}", "Tokens that were sent to the model."
+        self._latest = latest
+        self._input = counter(s.METRIC_INPUT_TOKENS, "{token}", "Tokens sent to the model.")
+        self._output = counter(s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that it answered with.")
+        cached = counter(s.METRIC_CACHE_READ, "{token}", "Input tokens read from a cache.")
+        written = counter(s.METRIC_CACHE_WRITE, "{token}", "Input tokens written to a cache.")
+        reasoned = counter(s.METRIC_REASONING, "{token}", "Output tokens spent on reasoning.")
+        self._details = (
+            (s.USAGE_CACHE_READ, cached),
+            (s.USAGE_CACHE_WRITE, written),
+            (s.USAGE_REASONING, reasoned),
         )
-        self._output = meter.create_counter(
-            s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that the model answered with."
-        )
-        self._connector_tokens = meter.create_counter(
+        self._connector_tokens = counter(
             s.METRIC_CONNECTOR_TOKENS, "{token}", "Tokens that connectors used, beside the input."
         )
-        self._connector_calls = meter.create_counter(
-            s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors."
-        )
-        self._duration = seconds(
-            s.METRIC_DURATION, s.METRIC_LATEST_DURATION, "Duration of the operation."
-        )
-        self._first_chunk = seconds(
-            s.METRIC_FIRST_CHUNK, s.METRIC_LATEST_FIRST_CHUNK, "Time to the first output chunk."
-        )
-        self._chunk = seconds(s.METRIC_CHUNK, s.METRIC_LATEST_CHUNK, "Time between output chunks.")
+        self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
+        self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
+        self._duration = self._operation
+        first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
         if latest:
-            self._tokens_in = tokens(s.METRIC_LATEST_INPUT_TOKENS, "Input tokens of a call.")
-            self._tokens_out = tokens(s.METRIC_LATEST_OUTPUT_TOKENS, "Output tokens of a call.")
+            first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
+            self._duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
+            self._tokens_in = histogram(
+                s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
+            )
+            self._tokens_out = histogram(
+                s.METRIC_LATEST_OUTPUT_TOKENS, "{token}", "Output tokens of a call.", _TOKENS
+            )
         else:
-            both = tokens(s.METRIC_TOKEN_USAGE, "Input and output tokens of a call.")
-            self._tokens_in = self._tokens_out = both
-        self._latest = latest
+            self._tokens_in = self._tokens_out = histogram(
+                s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
+            )
+        self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
+        self._chunk = histogram(between, "s", "Time between output chunks.")
+        self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
+        self._run = histogram(
+            s.METRIC_RUN_DURATION, "s", "Duration of an agent loop.", _RUN_DURATIONS
+        )
+        self._run_requests = histogram(
+            s.METRIC_RUN_REQUESTS, "{inference_call}", "Requests in an agent loop.", _COUNTS
+        )
+        self._run_tools = histogram(
+            s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
+        )
 
     def record_end(self, call: Call, ending: Ending, duration: float, context: Context) -> None:
         """Records a call that ends, in the context of its span, whose duration (s) it shares."""
+        measured = call.request.measured
         common = self.count_usage(call, ending, context)
-        usage = ending.usage
-        if usage.input_tokens:
-            self._tokens_in.record(usage.input_tokens, self._typed(common, "input"), context)
-        if usage.output_tokens:
-            self._tokens_out.record(usage.output_tokens, self._typed(common, "output"), context)
+        if measured == INFERENCE or (measured == COUNTED and not self._latest):
+            self._record_tokens(ending.usage, common, context)
         if ending.first_chunk is not None:
             self._first_chunk.record(ending.first_chunk, common, context)
         # A copy: the SDK keeps the mapping of the first measurement with these attributes.
@@ -90,7 +110,14 @@ class Instruments:
             attributes[s.ERROR_TYPE] = ending.failure.type
         if ending.outcome is not None:
             attributes[s.STREAM_OUTCOME] = ending.outcome
-        self._duration.record(duration, attributes, context)
+        histogram = self._duration if measured == INFERENCE else self._operation
+        histogram.record(duration, attributes, context)
+
+    def _record_tokens(self, usage: Usage, common: Attributes, context: Context) -> None:
+        if sent := usage.counts.get(s.USAGE_INPUT_TOKENS):
+            self._tokens_in.record(sent, self._typed(common, "input"), context)
+        if answered := usage.counts.get(s.USAGE_OUTPUT_TOKENS):
+            self._tokens_out.record(answered, self._typed(common, "output"), context)
 
     def count_usage(self, call: Call, ending: Ending, context: Context) -> Attributes:
         """Adds a call's usage to the counters; what was not reported counts as 0 tokens.
@@ -99,11 +126,17 @@ class Instruments:
         """
         usage = ending.usage
         common = _common(call, ending)
+        if call.request.measured == TIMED:
+            return common
         counted: Attributes = {**common, s.TOKEN_MODALITY: "unknown"}
-        self._input.add(usage.input_tokens or 0, counted, context)
-        self._output.add(usage.output_tokens or 0, counted, context)
-        if usage.connector_tokens is not None:
-            self._connector_tokens.add(usage.connector_tokens, common, context)
+        counts = usage.counts
+        self._input.add(counts.get(s.USAGE_INPUT_TOKENS, 0), counted, context)
+        self._output.add(counts.get(s.USAGE_OUTPUT_TOKENS, 0), counted, context)
+        for attribute, counter in self._details:
+            if attribute in counts:
+                counter.add(counts[attribute], counted, context)
+        if s.USAGE_CONNECTOR_TOKENS in counts:
+            self._connector_tokens.add(counts[s.USAGE_CONNECTOR_TOKENS], common, context)
         for name, calls in _by_metric_name(usage).items() if usage.connectors else ():
             self._connector_calls.add(calls, {**common, s.CONNECTOR_NAME: name}, context)
         return common
@@ -112,6 +145,40 @@ class Instruments:
         """Records the time between two output chunks."""
         self._chunk.record(seconds, _common(call, ending), context)
 
+    def record_tool(
+        self,
+        attributes: Mapping[str, AttributeValue],
+        error_type: str | None,
+        seconds: float,
+        context: Context,
+    ) -> None:
+        """Records the duration of a tool, of whose span these are the attributes."""
+        measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
+        name = measured.get(s.TOOL_NAME)
+        if isinstance(name, str) and not _may_name(_tools, name):
+            measured[s.TOOL_NAME] = s.OTHER
+        if error_type is not None:
+            measured[s.ERROR_TYPE] = error_type
+        self._tool.record(seconds, measured, context)
+
+    def record_run(
+        self,
+        model: str | None,
+        error_type: str | None,
+        seconds: float,
+        calls: tuple[int, int],
+        context: Context,
+    ) -> None:
+        """Records an agent loop: its duration, and its ``calls`` of models and of tools."""
+        attributes: Attributes = {}
+        if model is not None:
+            attributes[s.REQUEST_MODEL] = model
+        if error_type is not None:
+            attributes[s.ERROR_TYPE] = error_type
+        self._run.record(seconds, attributes, context)
+        self._run_requests.record(calls[0], {}, context)
+        self._run_tools.record(calls[1], {}, context)
+
     def _typed(self, common: Attributes, kind: str) -> Attributes:
         return common if self._latest else {**common, s.TOKEN_TYPE: kind}
 
@@ -119,17 +186,17 @@ class Instruments:
 def _by_metric_name(usage: Usage) -> dict[str, int]:
     calls: dict[str, int] = {}
     for name, n in usage.connectors.items():
-        key = name if _may_name(name) else s.OTHER
+        key = name if _may_name(_connectors, name) else s.OTHER
         calls[key] = calls.get(key, 0) + n
     return calls
 
 
-def _may_name(name: str) -> bool:
-    if name in _names:
+def _may_name(names: set[str], name: str) -> bool:
+    if name in names:
         return True
-    if len(_names) >= _MAX_NAMES or not is_word(name):
+    if len(names) >= _MAX_NAMES or not is_word(name):
         return False
-    _names.add(name)
+    names.add(name)
     return True
 
 

@@ -7,15 +7,29 @@ streams, records the prompt unasked, and leaks when a stream is left early. Insi
 that request gets no span but our ``traceparent``, which the SDK would have sent too. Where the user
 gave the client a provider of its own (`configure_telemetry`, `set_tracer_provider`,
 ``MISTRAL_SDK_TELEMETRY=dedicated``), the SDK does what it was told.
+
+Around agent loops and their tools the SDK always has spans of its own, from tracers that its
+modules hold. Inside a loop of ours these tracers start none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+from opentelemetry import propagate
+from opentelemetry.trace import INVALID_SPAN
 
 from . import _guard
-from ._spans import call_under_way, inject_traceparent
+from ._context import call_under_way, run_under_way
+
+if TYPE_CHECKING:
+    _Proxy = wrapt.ObjectProxy[Any]
+else:
+    # Before 2.0 it takes no type.
+    _Proxy = wrapt.ObjectProxy
 
 
 def wrap_before_request(
@@ -45,7 +59,25 @@ def wrap_traced_request(
         return wrapped(*args, **kwargs)
     if kwargs.get("tracing_enabled"):
         try:
-            inject_traceparent(request.headers)
+            propagate.inject(request.headers)
         except Exception as exc:  # noqa: BLE001 -- the request is sent, with the header or without
             _guard.report("inject traceparent", exc)
     return request, None
+
+
+class QuietTracer(_Proxy):
+    """One of the SDK's tracers, that starts no spans inside an agent loop of ours."""
+
+    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
+        """A context manager, as that of `Tracer`."""
+        if run_under_way() is not None:
+            return nullcontext(INVALID_SPAN)
+        return self.__wrapped__.start_as_current_span(*args, **kwargs)
+
+
+class QuietTrace(_Proxy):
+    """The module ``opentelemetry.trace``, as one of the SDK's modules sees it."""
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Any:
+        """A `QuietTracer`."""
+        return QuietTracer(self.__wrapped__.get_tracer(*args, **kwargs))

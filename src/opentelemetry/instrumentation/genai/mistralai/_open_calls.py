@@ -75,6 +75,10 @@ class OpenCalls:
         """Whether a call is open."""
         return bool(self._open)
 
+    def __contains__(self, call: Abandoned) -> bool:
+        """Whether a call is open, and this process's."""
+        return call in self._open
+
     def claim(self, call: Abandoned) -> bool:
         """Takes a call out; True for one caller only, and never in a forked child."""
         # One dict operation, so that two threads cannot both get it and none needs a lock.

@@ -20,18 +20,22 @@ import wrapt
 
 from . import _guard
 from ._calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
-from ._native import wrap_before_request, wrap_traced_request
+from ._local_tools import wrap_tool
+from ._native import QuietTrace, QuietTracer, wrap_before_request, wrap_traced_request
 from ._open_calls import open_calls
 from ._streams import stream_classes
-from ._surface import ROOTS, SURFACES
+from ._surface import LOOPS, ROOTS, SURFACES
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 
-_Wrapper = Callable[..., Any]
+_Make = Callable[[Any], Any]
 # Of a patch: the class or module, the name in it, and the wrapper's replacement.
 _Patch = tuple[Any, str, Any]
 
 _STREAMS: Final = "utils.eventstreaming"
 _TRACING: Final = "_hooks.tracing"
+_CONVERSATIONS: Final = "conversations"
+_LOOPS: Final = "extra.run.context"
+_TOOLS: Final = "extra.run.tools"
 _lock: Final = RLock()
 _patched: Final[dict[str, list[_Patch]]] = {}
 _hooked: Final[set[str]] = set()
@@ -46,7 +50,8 @@ def patch(*, check_versions: bool) -> None:
         check_versions: whether to leave an unsupported SDK alone, with a log line.
     """
     global _active, _check_versions
-    modules = dict.fromkeys([_STREAMS, *(surface.module for surface in SURFACES), _TRACING])
+    of_surfaces = [surface.module for surface in SURFACES]
+    modules = dict.fromkeys([_STREAMS, *of_surfaces, _TRACING, _LOOPS, _TOOLS])
     names = [f"{root}.{module}" for root in ROOTS for module in modules]
     for name in names:
         if name in sys.modules:
@@ -86,8 +91,8 @@ def _on_import(module: ModuleType) -> None:
         try:
             if _check_versions and not _is_supported():
                 return
-            for owner, name, wrapper in _targets(module):
-                replacement = wrapt.FunctionWrapper(owner.__dict__[name], wrapper)
+            for owner, name, make in _targets(module):
+                replacement = make(owner.__dict__[name])
                 setattr(owner, name, replacement)
                 patches.append((owner, name, replacement))
         except Exception as exc:  # noqa: BLE001 -- it would break the user's import
@@ -107,31 +112,46 @@ def _is_supported() -> bool:
     return conflict is None
 
 
-def _targets(module: ModuleType) -> Iterator[tuple[Any, str, _Wrapper]]:
-    """What of a module is to be wrapped, and with what."""
-    for owner, name, wrapper in _candidates(module):
+def _targets(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
+    """What of a module is to be replaced, and how its replacement is made."""
+    for owner, name, make in _candidates(module):
         if owner is not None and name in vars(owner):
-            yield owner, name, wrapper
+            yield owner, name, make
 
 
-def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Wrapper]]:
+def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
     name = module.__name__
     if name.endswith(f".{_STREAMS}"):
         stream = getattr(module, "EventStream", None)
         async_stream = getattr(module, "EventStreamAsync", None)
         stream_classes.update(cls for cls in (stream, async_stream) if cls is not None)
-        yield stream, "__exit__", wrap_exit
-        yield stream, "close", wrap_exit
-        yield async_stream, "__aexit__", wrap_async_exit
-        yield async_stream, "close", wrap_async_exit
+        yield stream, "__exit__", _wrapped_by(wrap_exit)
+        yield stream, "close", _wrapped_by(wrap_exit)
+        yield async_stream, "__aexit__", _wrapped_by(wrap_async_exit)
+        yield async_stream, "close", _wrapped_by(wrap_async_exit)
     elif name.endswith(f".{_TRACING}"):
-        yield getattr(module, "TracingHook", None), "before_request", wrap_before_request
-        yield module, "get_traced_request_and_span", wrap_traced_request
+        hook = getattr(module, "TracingHook", None)
+        yield hook, "before_request", _wrapped_by(wrap_before_request)
+        yield module, "get_traced_request_and_span", _wrapped_by(wrap_traced_request)
+    elif name.endswith(f".{_LOOPS}"):
+        yield module, "create_function_result", _wrapped_by(wrap_tool)
+    elif name.endswith(f".{_TOOLS}"):
+        yield module, "trace", QuietTrace
+    elif name.endswith(f".{_CONVERSATIONS}"):
+        yield module, "tracer", QuietTracer
     for surface in SURFACES:
         if name.endswith(f".{surface.module}"):
             cls = getattr(module, surface.cls, None)
-            yield cls, surface.method, partial(wrap_call, surface)
-            yield cls, f"{surface.method}_async", partial(wrap_async_call, surface)
+            yield cls, surface.method, _wrapped_by(partial(wrap_call, surface))
+            yield cls, f"{surface.method}_async", _wrapped_by(partial(wrap_async_call, surface))
+    for loop in LOOPS:
+        if name.endswith(f".{loop.module}"):
+            cls = getattr(module, loop.cls, None)
+            yield cls, loop.method, _wrapped_by(partial(wrap_async_call, loop))
+
+
+def _wrapped_by(wrapper: Callable[..., Any]) -> _Make:
+    return lambda original: wrapt.FunctionWrapper(original, wrapper)
 
 
 def _undo(patches: list[_Patch]) -> None:

@@ -7,13 +7,18 @@ call with an `Ending`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from . import _semconv as s
 from ._errors import Failure, failure_of
 from ._open_calls import Abandoned
-from ._requests import AttributeValue, Request
+from ._requests import Request
+from ._settings import AttributeValue
 from ._usage import Usage
+
+# One message that was said: its parts, and why it is finished, None if it is not.
+Output = tuple[list[dict[str, Any]], "str | None"]
 
 
 class Outcome:
@@ -37,10 +42,12 @@ class Ending:
         first_chunk: seconds from the start to the first output, None without one.
         failure: why the span is an ERROR, None if it is not.
         closing: the response, or the event that closed the stream, for the user's hook.
+        output: what was said; None while content is not captured.
     """
 
     __slots__ = (
-        "attributes", "closing", "failure", "first_chunk", "outcome", "response_model", "usage",
+        "attributes", "closing", "failure", "first_chunk", "outcome", "output", "response_model",
+        "usage",
     )  # fmt: skip
 
     def __init__(
@@ -58,16 +65,41 @@ class Ending:
         self.first_chunk: float | None = None
         self.failure = failure
         self.closing = closing
+        self.output: list[Output] | None = None
+
+
+class Child(Protocol):
+    """A span inside a call."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span has not ended."""
+        ...
+
+    def end(self, at: int, error_type: str | None = None) -> None:
+        """Ends the span at ``at``, ns since the epoch; an ERROR if it has an ``error_type``."""
 
 
 class OpenCall(Protocol):
     """A call whose span is open, as its recorder sees it."""
 
     request: Request
+    reference: object
+    """What a later turn may link to."""
     started: int
     """The span's start, ns since the epoch."""
     clock_offset: int
     """What to add to ``time.monotonic_ns()`` to have ns since the epoch."""
+
+    @property
+    def clean(self) -> Callable[[str], str | None] | None:
+        """Gives what may be recorded of a text; None while content is not captured."""
+        ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span has not ended, and is this process's to end."""
+        ...
 
     @property
     def record_chunk_times(self) -> bool:
@@ -80,6 +112,20 @@ class OpenCall(Protocol):
 
     def correct(self, operation: str, span_name: str) -> None:
         """The response says what the request could not."""
+
+    def begin_child(
+        self,
+        name: str,
+        attributes: Mapping[str, AttributeValue],
+        started: int,
+        parent: Child | None,
+    ) -> Child | None:
+        """Starts a span inside this one, or inside ``parent`` while that is open.
+
+        Returns:
+            None if the span of this call has ended, or is another process's.
+        """
+        ...
 
     def record_chunk(self, response_model: str | None, seconds: float) -> None:
         """Records the time between two output chunks."""
@@ -98,13 +144,22 @@ class OpenCall(Protocol):
 class StreamRecorder:
     """Records one stream, and knows every way in which one can end."""
 
-    __slots__ = ("_arrived", "_call", "_left_at", "ended")
+    __slots__ = (
+        "_arrived", "_call", "_first_chunk", "_last_chunk", "_left_at", "_model", "_response_id",
+        "_whole", "ended",
+    )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
         """Takes charge of a call whose stream is handed to the caller now."""
         self._call = call
         self._arrived = call.now() - call.clock_offset
         self._left_at: int | None = None
+        self._first_chunk: int | None = None
+        self._last_chunk: int | None = None
+        self._model: str | None = None
+        self._response_id: str | None = None
+        # Whether the response came at once: then nothing of it is a chunk.
+        self._whole = False
         self.ended = False
         call.recorder = self
 
@@ -112,9 +167,47 @@ class StreamRecorder:
         """Takes in one event, before the caller gets it."""
         raise NotImplementedError
 
+    def on_response(self, response: Any) -> None:
+        """Takes in a response that was not streamed, and ends the call with it."""
+        raise NotImplementedError
+
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         raise NotImplementedError
+
+    def on_chunk(self) -> None:
+        """Notes the time of an event that brought output."""
+        if self._whole:
+            return
+        if self._first_chunk is None:
+            self._first_chunk = self._arrived
+        if self._call.record_chunk_times:
+            if self._last_chunk is not None:
+                self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
+            self._last_chunk = self._arrived
+
+    def describe(
+        self,
+        ending: Ending,
+        finish_reasons: list[str] | None,
+        *others: tuple[str, AttributeValue | None],
+    ) -> None:
+        """Puts what is known of the response into the call's ending."""
+        ending.response_model = self._model
+        if self._first_chunk is not None:
+            first = self._first_chunk + self._call.clock_offset
+            ending.first_chunk = (first - self._call.started) / 1e9
+        for key, value in (
+            (s.RESPONSE_ID, self._response_id),
+            (s.RESPONSE_MODEL, self._model),
+            (s.RESPONSE_FINISH_REASONS, finish_reasons),
+            (s.RESPONSE_TIME_TO_FIRST_CHUNK, ending.first_chunk),
+            (s.STREAM_OUTCOME, ending.outcome),
+            *others,
+        ):
+            if value is not None:
+                ending.attributes[key] = value
+        ending.usage.describe(ending.attributes)
 
     def exhausted(self) -> None:
         """No more events, and none that closed the stream: something was cut off."""

@@ -10,21 +10,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from . import _semconv as s
+from ._fields import text
+from ._settings import AttributeValue, describe_settings
 from ._turns import last_turns
-from ._usage import fields_of
 
-AttributeValue = str | bool | int | float | list[str]
+# Which metrics a call has: all, tokens by the counters alone, or none but its duration.
+INFERENCE: Final = "inference"
+COUNTED: Final = "counted"
+TIMED: Final = "timed"
 
 
 class Request:
     """What is known of a call when its span starts."""
 
     __slots__ = (
-        "address", "agent_id", "attributes", "conversation_id", "model", "operation", "port",
+        "address", "agent_id", "attributes", "conversation_id", "measured", "model", "operation",
+        "port", "previous", "subject",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
@@ -35,27 +40,65 @@ class Request:
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
+        # What the turn before this one left to link to.
+        self.previous: object = None
+        self.measured = INFERENCE
+        # What the span is named after, if not after the model.
+        self.subject: str | None = None
 
     @property
     def span_name(self) -> str:
         """``chat {model}``; agents are named only by the response, so not here."""
-        if self.operation == s.INVOKE_AGENT or self.model is None:
+        subject = self.subject or self.model
+        if self.operation == s.INVOKE_AGENT or subject is None:
             return self.operation
-        return f"{self.operation} {self.model}"
+        return f"{self.operation} {subject}"
 
 
 ReadRequest = Callable[[Mapping[str, Any]], Request]
 
 
+def model_request(
+    operation: str, measured: str = INFERENCE, output_type: str | None = None
+) -> ReadRequest:
+    """Makes a reader of requests to a model, with their settings beside it.
+
+    Args:
+        operation: ``gen_ai.operation.name``.
+        measured: which metrics such a call has.
+        output_type: ``gen_ai.output.type``, where a request need not say it.
+    """
+
+    def read(kwargs: Mapping[str, Any]) -> Request:
+        request = _request(operation, kwargs)
+        request.measured = measured
+        if output_type is not None:
+            request.attributes[s.OUTPUT_TYPE] = output_type
+        return _with_model(request, kwargs)
+
+    return read
+
+
+def agent_request(kwargs: Mapping[str, Any]) -> Request:
+    """A completion by an agent."""
+    return _with_agent(_request(s.INVOKE_AGENT, kwargs), text(kwargs.get("agent_id")))
+
+
+def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
+    """A new agent, whose name is that of the span."""
+    request = _request(s.CREATE_AGENT, kwargs.get("completion_args"))
+    request.measured = TIMED
+    request.subject = text(kwargs.get("name"))
+    if request.subject is not None:
+        request.attributes[s.AGENT_NAME] = request.subject
+    return _with_model(request, kwargs)
+
+
 def start_request(kwargs: Mapping[str, Any]) -> Request:
     """A new conversation, with a model or with an agent."""
-    model, agent_id = text(kwargs.get("model")), text(kwargs.get("agent_id"))
+    agent_id = text(kwargs.get("agent_id"))
     request = _conversation(s.INVOKE_AGENT if agent_id else s.CHAT, kwargs)
-    if model is not None:
-        request.model = request.attributes[s.REQUEST_MODEL] = model
-    if agent_id is not None:
-        request.agent_id = request.attributes[s.AGENT_ID] = agent_id
-    return request
+    return _with_agent(_with_model(request, kwargs), agent_id)
 
 
 def append_request(kwargs: Mapping[str, Any]) -> Request:
@@ -98,76 +141,40 @@ def _host_and_port(url: str) -> tuple[str | None, int | None]:
     return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
+def _with_model(request: Request, kwargs: Mapping[str, Any]) -> Request:
+    model = text(kwargs.get("model"))
+    if model is not None:
+        request.model = request.attributes[s.REQUEST_MODEL] = model
+    return request
+
+
+def _with_agent(request: Request, agent_id: str | None) -> Request:
+    if agent_id is not None:
+        request.agent_id = request.attributes[s.AGENT_ID] = agent_id
+    return request
+
+
 def _next_turn(kwargs: Mapping[str, Any]) -> Request:
-    before = last_turns.operation_of(text(kwargs.get("conversation_id")))
-    return _conversation(before or s.CHAT, kwargs)
+    operation, previous = last_turns.last(text(kwargs.get("conversation_id")))
+    request = _conversation(operation or s.CHAT, kwargs)
+    request.previous = previous
+    return request
 
 
 def _conversation(operation: str, kwargs: Mapping[str, Any]) -> Request:
-    attributes: dict[str, AttributeValue] = {
-        s.OPERATION_NAME: operation,
-        s.PROVIDER_NAME: s.PROVIDER,
-    }
+    request = _request(operation, kwargs.get("completion_args"))
     if "agent_version" in kwargs:
         version = kwargs["agent_version"]
         named = str(version) if type(version) is int else text(version)
         if named is not None:
-            attributes[s.AGENT_VERSION] = named
-    for name, value in fields_of(kwargs.get("completion_args")).items():
-        if name in _SETTINGS:
-            key, convert = _SETTINGS[name]
-            setting = convert(value)
-            if setting is not None:
-                attributes[key] = setting
+            request.attributes[s.AGENT_VERSION] = named
+    return request
+
+
+def _request(operation: str, settings: object) -> Request:
+    attributes: dict[str, AttributeValue] = {
+        s.OPERATION_NAME: operation,
+        s.PROVIDER_NAME: s.PROVIDER,
+    }
+    describe_settings(settings, attributes)
     return Request(operation, attributes)
-
-
-def text(value: object) -> str | None:
-    """A string that is one and not empty, else None."""
-    if not isinstance(value, str) or not value:
-        return None
-    # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
-    if not value.isascii():
-        return value.encode("utf-8", "replace").decode()
-    # Not str(value): that of an enum with string values is "Class.MEMBER".
-    return str.__str__(value)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = float(value) if abs(value) <= _MAX_INTEGER else None
-    return value if isinstance(value, float) else None
-
-
-def _integer(value: object) -> int | None:
-    return value if type(value) is int and abs(value) <= _MAX_INTEGER else None
-
-
-def _texts(value: object) -> list[str] | None:
-    if isinstance(value, str):
-        value = [value]
-    if not isinstance(value, (list, tuple)):
-        return None
-    return [item for item in map(text, cast("list[object]", value)) if item]
-
-
-def _output_type(response_format: object) -> str | None:
-    kind = fields_of(response_format).get("type")
-    return _OUTPUT_TYPES.get(kind) if isinstance(kind, str) else None
-
-
-# What OTLP can carry; one larger number, and the exporter drops the whole batch.
-_MAX_INTEGER: Final = 2**63 - 1
-_OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
-_Convert = Callable[[object], AttributeValue | None]
-_SETTINGS: Final[Mapping[str, tuple[str, _Convert]]] = {
-    "temperature": (s.REQUEST_TEMPERATURE, _number),
-    "top_p": (s.REQUEST_TOP_P, _number),
-    "max_tokens": (s.REQUEST_MAX_TOKENS, _integer),
-    "frequency_penalty": (s.REQUEST_FREQUENCY_PENALTY, _number),
-    "presence_penalty": (s.REQUEST_PRESENCE_PENALTY, _number),
-    "stop": (s.REQUEST_STOP_SEQUENCES, _texts),
-    "random_seed": (s.REQUEST_SEED, _integer),
-    "reasoning_effort": (s.REQUEST_REASONING_LEVEL, text),
-    "response_format": (s.OUTPUT_TYPE, _output_type),
-}

@@ -17,6 +17,13 @@ PROVIDER: Final = "mistral_ai"
 # Operations
 CHAT: Final = "chat"
 INVOKE_AGENT: Final = "invoke_agent"
+EXECUTE_TOOL: Final = "execute_tool"
+TEXT_COMPLETION: Final = "text_completion"
+EMBEDDINGS: Final = "embeddings"
+GENERATE_CONTENT: Final = "generate_content"
+MODERATION: Final = "moderation"
+CLASSIFICATION: Final = "classification"
+CREATE_AGENT: Final = "create_agent"
 
 # Attributes: the request
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -31,6 +38,10 @@ REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
 REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 REQUEST_SEED: Final = "gen_ai.request.seed"
 REQUEST_REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
+REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+REQUEST_ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
+REQUEST_PREVIOUS_RESPONSE: Final = "gen_ai.request.previous_response.id"
+EMBEDDINGS_DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
@@ -52,9 +63,31 @@ STREAM_OUTCOME: Final = "mistral_ai.stream.outcome"
 CLOCK_SHIFT: Final = "mistral_ai.clock.shift_ms"
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
+USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+USAGE_PAGES: Final = "mistral_ai.usage.pages"
+USAGE_DOCUMENT_BYTES: Final = "mistral_ai.usage.document_bytes"
+USAGE_AUDIO_SECONDS: Final = "mistral_ai.usage.audio_seconds"
 USAGE_TOTAL_TOKENS: Final = "mistral_ai.usage.total_tokens"
 USAGE_CONNECTOR_TOKENS: Final = "mistral_ai.usage.connector_tokens"
 USAGE_CONNECTORS: Final = "mistral_ai.usage.connectors."
+
+# Attributes: tools and handoffs
+TOOL_NAME: Final = "gen_ai.tool.name"
+TOOL_TYPE: Final = "gen_ai.tool.type"
+TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
+TRANSFER_TARGET_NAME: Final = "gen_ai.transfer.target.name"
+TRANSFER_MODE: Final = "gen_ai.transfer.mode"
+HANDOFF_TARGET_ID: Final = "mistral_ai.handoff.target.id"
+
+# Attributes: content
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 
 # Attributes: errors
 ERROR_TYPE: Final = "error.type"
@@ -73,14 +106,22 @@ OTHER: Final = "_OTHER"
 # Values of error.type that no exception has
 INCOMPLETE_STREAM: Final = "incomplete_stream"
 
-# Log event
+# Log events
 EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
+DETAILS_EVENT: Final = "gen_ai.client.inference.operation.details"
 
 # Metrics, in both modes
 METRIC_INPUT_TOKENS: Final = "gen_ai.client.inference.usage.input_tokens"
 METRIC_OUTPUT_TOKENS: Final = "gen_ai.client.inference.usage.output_tokens"
+METRIC_CACHE_READ: Final = "gen_ai.client.inference.usage.cache_read.input_tokens"
+METRIC_CACHE_WRITE: Final = "gen_ai.client.inference.usage.cache_write.input_tokens"
+METRIC_REASONING: Final = "gen_ai.client.inference.usage.reasoning.output_tokens"
 METRIC_CONNECTOR_TOKENS: Final = "mistral_ai.client.connector.tokens"
 METRIC_CONNECTOR_CALLS: Final = "mistral_ai.client.connector.calls"
+METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
+METRIC_RUN_DURATION: Final = "gen_ai.invoke_agent.duration"
+METRIC_RUN_REQUESTS: Final = "gen_ai.invoke_agent.inference_calls"
+METRIC_RUN_TOOLS: Final = "gen_ai.invoke_agent.tool_calls"
 # Metrics, default mode
 METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 -- not a secret
 METRIC_DURATION: Final = "gen_ai.client.operation.duration"

@@ -8,61 +8,38 @@ uses OpenTelemetry's API.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from time import monotonic_ns, time_ns
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as otel_context
-from opentelemetry import propagate
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode
 from opentelemetry.trace.propagation import set_span_in_context
 
 from . import _guard
 from . import _semconv as s
+from ._child_spans import ChildSpan
+from ._content import Content, to_json
+from ._context import CALL, give_back
 from ._errors import failure_of, is_cancellation
 from ._open_calls import Abandoned, open_calls
-from ._recording import Ending
+from ._recording import Child, Ending
 from ._requests import Request
+from ._settings import AttributeValue
 
 if TYPE_CHECKING:
     from ._telemetry import Telemetry
-
-# The call that is under way in this context: who is called by it has no span of its own.
-_CALL: Final = otel_context.create_key("mistralai-call")
-# What `suppress_instrumentation` and the GenAI frameworks set.
-_SUPPRESSED: Final = ("suppress_instrumentation", "suppress_language_model_instrumentation")
-
-
-def context_for(owner: object) -> Context | None:
-    """The context in which a call of this object gets its span, None where it gets none.
-
-    It gets none if the caller, or a framework, asked for no telemetry; nor inside a call of the
-    same object, when the SDK calls itself, or another library holds an older wrapper of ours.
-    """
-    context = otel_context.get_current()
-    if context:
-        call = context.get(_CALL)
-        if isinstance(call, Call) and call.under_way and call.owner is owner:
-            return None
-        if any(context.get(key) for key in _SUPPRESSED):
-            return None
-    return context
-
-
-def call_under_way() -> Call | None:
-    """The call whose request is being made in this context, None outside of one."""
-    call = otel_context.get_value(_CALL)
-    return call if isinstance(call, Call) and call.under_way else None
 
 
 class Call:
     """One client span, from its start to its one end."""
 
     __slots__ = (
-        "_span", "_telemetry", "_token", "clock_offset", "final_operation", "native_hook", "owner",
-        "recorder", "recording", "request", "started", "under_way",
+        "_span", "_telemetry", "_token", "clean", "clock_offset", "content", "final_operation",
+        "native_hook", "owner", "recorder", "recording", "reference", "request", "started",
+        "under_way",
     )  # fmt: skip
 
     def __init__(
@@ -78,14 +55,22 @@ class Call:
         self.clock_offset = -monotonic_ns()
         self.started = time_ns()
         self.clock_offset += self.started
+        previous = request.previous
+        links = (Link(previous),) if isinstance(previous, SpanContext) else ()
         name, attributes = request.span_name, request.attributes
         span = telemetry.tracer.start_span(
-            name, parent, SpanKind.CLIENT, attributes, (), self.started
+            name, parent, SpanKind.CLIENT, attributes, links, self.started
         )
-        # The span has its own copy; what metrics need of them is kept beside.
-        request.attributes = {}
         self._span = span
         self.recording = span.is_recording()
+        mode = telemetry.capture_content
+        wanted = mode.on_events or (mode.on_spans and self.recording)
+        self.clean = telemetry.clean if wanted else None
+        self.content: Content | None = None
+        if not mode.on_events:
+            # The span has its own copy; what metrics need of them is kept beside.
+            request.attributes = {}
+        self.reference: object = span.get_span_context() if self.recording else None
         self.final_operation = request.operation
         self.native_hook: object = None
         self.recorder: Abandoned | None = None
@@ -99,8 +84,13 @@ class Call:
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
             _run_hook("request_hook", hook, self._span, MappingProxyType(kwargs))
-        context = otel_context.set_value(_CALL, self, set_span_in_context(self._span, parent))
+        context = otel_context.set_value(CALL, self, set_span_in_context(self._span, parent))
         self._token = otel_context.attach(context)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span has not ended, and is this process's to end."""
+        return self in open_calls
 
     @property
     def record_chunk_times(self) -> bool:
@@ -120,20 +110,28 @@ class Call:
         token, self._token = self._token, None
         # A task that was started meanwhile has this call in its context; it may outlive the owner.
         self.under_way, self.owner = False, None
-        # Not context.detach(): that logs an error when the SDK's coroutine is closed from another
-        # context than it ran in, and then there is nothing to give back.
-        try:
-            token.var.reset(token)
-        except ValueError:
-            pass
-        except AttributeError:
-            # OTEL_PYTHON_CONTEXT names something else than contextvars.
-            otel_context.detach(token)
+        give_back(token)
 
     def correct(self, operation: str, span_name: str) -> None:
         """The response says what the request could not: an agent's call, or its model."""
         self.final_operation = operation
         self._span.update_name(span_name)
+
+    def begin_child(
+        self,
+        name: str,
+        attributes: Mapping[str, AttributeValue],
+        started: int,
+        parent: Child | None,
+    ) -> ChildSpan | None:
+        """Starts a span inside this one, or inside ``parent`` while that is open."""
+        if not self.is_open:
+            return None
+        if isinstance(parent, ChildSpan) and parent.is_open:
+            context = parent.context
+        else:
+            context = self.context()
+        return ChildSpan(self._telemetry, name, attributes, started, context)
 
     def abandon(self) -> None:
         """Ends a call that everybody forgot; before it had a result that is no error."""
@@ -141,6 +139,10 @@ class Call:
             self.recorder.abandon()
         else:
             self.end(Ending())
+
+    def give_up(self) -> None:
+        """Ends a call of which no more can be told."""
+        self.end(Ending())
 
     def fail(self, exc: BaseException) -> None:
         """Ends a call that raised before it had a result."""
@@ -190,19 +192,33 @@ class Call:
 
     def _describe(self, ending: Ending, ended: int, context: Context) -> None:
         span, failure, hook = self._span, ending.failure, self._telemetry.response_hook
+        attributes = ending.attributes
+        if self.final_operation != self.request.operation:
+            attributes[s.OPERATION_NAME] = self.final_operation
+        if failure is not None:
+            attributes[s.ERROR_TYPE] = failure.type
+            attributes.update(failure.attributes)
         if self.recording:
-            attributes = ending.attributes
-            if self.final_operation != self.request.operation:
-                attributes[s.OPERATION_NAME] = self.final_operation
             if failure is not None:
-                attributes[s.ERROR_TYPE] = failure.type
-                attributes.update(failure.attributes)
                 span.set_status(StatusCode.ERROR, failure.type)
             span.set_attributes(attributes)
+        if self.content is not None:
+            self._record_content(self.content, ending, ended, context)
         if failure is not None and failure.exception is not None:
             self._telemetry.record_exception(span, failure.exception, ended, context)
         if self.recording and hook is not None:
             _run_hook("response_hook", hook, span, ending.closing)
+
+    def _record_content(
+        self, content: Content, ending: Ending, ended: int, context: Context
+    ) -> None:
+        said = content.structures(ending.output or [], ending.attributes)
+        mode = self._telemetry.capture_content
+        if mode.on_spans and self.recording:
+            self._span.set_attributes({key: to_json(value) for key, value in said.items()})
+        if mode.on_events:
+            details = {**self.request.attributes, **ending.attributes, **said}
+            self._telemetry.record_details(details, ended, context)
 
 
 def _run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument: object) -> None:
@@ -211,8 +227,3 @@ def _run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument
         hook(span, argument)
     except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
         _guard.report(name, exc)
-
-
-def inject_traceparent(headers: MutableMapping[str, str]) -> None:
-    """Writes the current span's context into the headers of a request."""
-    propagate.inject(headers)

@@ -65,7 +65,7 @@ class _Observer:
         try:
             if isinstance(exc, (StopIteration, StopAsyncIteration)):
                 self._recorder.exhausted()
-            elif _is_alive(self._generator):
+            elif is_alive(self._generator):
                 # "generator already executing": two threads read one stream, and it goes on.
                 return
             elif isinstance(exc, GeneratorExit):
@@ -152,7 +152,8 @@ class AsyncStreamObserver(_Observer):
         return closing
 
 
-def _is_alive(generator: Any) -> bool:
+def is_alive(generator: Any) -> bool:
+    """Whether a generator, sync or async, has not come to its end."""
     frame = getattr(generator, "gi_frame", None) or getattr(generator, "ag_frame", None)
     return frame is not None
 

@@ -11,7 +11,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
 
 from . import _semconv as s
-from ._content import ContentMode, redactor
+from ._content import ContentMode, cleaner
 from ._errors import describe
 from ._metrics import Instruments
 from ._open_calls import open_calls
@@ -41,8 +41,8 @@ class Telemetry:
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
-        self._capture_content = capture_content
-        self._redact = redactor(redact)
+        self.capture_content = capture_content
+        self.clean = cleaner(redact)
         self._latest = latest
         self.listened_to = False
         self.request_hook = request_hook
@@ -80,16 +80,32 @@ class Telemetry:
         return Instruments(meter, latest=self._latest)
 
     def record_exception(
-        self, span: trace.Span, exc: BaseException, at: int, context: Context
+        self, span: trace.Span, exc: BaseException, at: int, context: Context, *, log: bool = True
     ) -> None:
         """Records an exception once on the span and once as a log event, at the span's end."""
-        mode = self._capture_content
+        mode = self.capture_content
         if span.is_recording():
-            span.add_event("exception", describe(exc, self._redact if mode.on_spans else None), at)
+            span.add_event("exception", describe(exc, self.clean if mode.on_spans else None), at)
+        if log:
+            described = describe(exc, self.clean if mode.on_events else None)
+            self._emit(s.EXCEPTION_EVENT, _logs.SeverityNumber.WARN, described, at, context)
+
+    def record_details(self, attributes: Mapping[str, Any], at: int, context: Context) -> None:
+        """Records a call with its content as a log event, at the span's end."""
+        self._emit(s.DETAILS_EVENT, _logs.SeverityNumber.INFO, attributes, at, context)
+
+    def _emit(
+        self,
+        name: str,
+        severity: _logs.SeverityNumber,
+        attributes: Mapping[str, Any],
+        at: int,
+        context: Context,
+    ) -> None:
         self._logger.emit(
-            event_name=s.EXCEPTION_EVENT,
-            severity_number=_logs.SeverityNumber.WARN,
+            event_name=name,
+            severity_number=severity,
             timestamp=at,
             context=context,
-            attributes=describe(exc, self._redact if mode.on_events else None),
+            attributes=attributes,
         )

@@ -16,24 +16,24 @@ class LastTurns:
 
     def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:
         self._size = size
-        self._operations: OrderedDict[str, str] = OrderedDict()
+        self._turns: OrderedDict[str, tuple[str, object]] = OrderedDict()
         self._lock = RLock()
 
-    def remember(self, conversation_id: str, operation: str) -> None:
-        """Notes that a turn of this conversation has ended."""
+    def remember(self, conversation_id: str, operation: str, reference: object) -> None:
+        """Notes that a turn of this conversation has ended; ``reference`` is what to link to."""
         with self._lock:
-            self._operations[conversation_id] = operation
-            self._operations.move_to_end(conversation_id)
-            if len(self._operations) > self._size:
-                self._operations.popitem(last=False)
+            self._turns[conversation_id] = operation, reference
+            self._turns.move_to_end(conversation_id)
+            if len(self._turns) > self._size:
+                self._turns.popitem(last=False)
 
-    def operation_of(self, conversation_id: str | None) -> str | None:
-        """The final operation of the conversation's last turn, None when it is not known."""
+    def last(self, conversation_id: str | None) -> tuple[str | None, object]:
+        """The final operation of a conversation's last turn and its reference, if it is known."""
         with self._lock:
-            if conversation_id is None or conversation_id not in self._operations:
-                return None
-            self._operations.move_to_end(conversation_id)
-            return self._operations[conversation_id]
+            if conversation_id is None or conversation_id not in self._turns:
+                return None, None
+            self._turns.move_to_end(conversation_id)
+            return self._turns[conversation_id]
 
     def after_fork(self) -> None:
         """Makes the lock the child's own: nobody there would release that of a parent's thread."""

@@ -3,40 +3,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final, cast
 
 from . import _guard
 from . import _semconv as s
 from ._errors import is_word
+from ._fields import fields_of
 
 # Two adds of a hostile number make a counter that no exporter can encode, for the process's life.
 _MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
 
 
-class Usage:
-    """Token counts as the API reported them; None is what it did not report, or not usably."""
+# What the API calls a count, in any of its usage objects, and the span attribute that it becomes.
+_ATTRIBUTES: Final[Mapping[str, str]] = {
+    "prompt_tokens": s.USAGE_INPUT_TOKENS,
+    "input_tokens": s.USAGE_INPUT_TOKENS,
+    "completion_tokens": s.USAGE_OUTPUT_TOKENS,
+    "output_tokens": s.USAGE_OUTPUT_TOKENS,
+    "total_tokens": s.USAGE_TOTAL_TOKENS,
+    "connector_tokens": s.USAGE_CONNECTOR_TOKENS,
+    "cached_tokens": s.USAGE_CACHE_READ,
+    "num_cached_tokens": s.USAGE_CACHE_READ,
+    "cache_write_tokens": s.USAGE_CACHE_WRITE,
+    "reasoning_tokens": s.USAGE_REASONING,
+    "pages_processed": s.USAGE_PAGES,
+    "doc_size_bytes": s.USAGE_DOCUMENT_BYTES,
+    "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
+}
+# Where the API says more of the tokens that it counts; no two of them count the same thing.
+_DETAILS: Final = (
+    "prompt_tokens_details",
+    "completion_tokens_details",
+    "input_tokens_details",
+    "output_tokens_details",
+)
 
-    __slots__ = ("connector_tokens", "connectors", "input_tokens", "output_tokens", "total_tokens")
+
+class Usage:
+    """Counts as the API reported them; what it did not report, or not usably, is not there.
+
+    Attributes:
+        counts: by span attribute.
+        connectors: calls of each connector.
+    """
+
+    __slots__ = ("connectors", "counts")
 
     def __init__(self) -> None:
-        self.input_tokens: int | None = None
-        self.output_tokens: int | None = None
-        self.total_tokens: int | None = None
-        self.connector_tokens: int | None = None
+        self.counts: dict[str, int] = {}
         self.connectors: dict[str, int] = {}
 
     def describe(self, attributes: dict[str, Any]) -> None:
         """Adds the span attributes: what was reported, of connectors 32 with fit names at most."""
-        if self.input_tokens is not None:
-            attributes[s.USAGE_INPUT_TOKENS] = self.input_tokens
-        if self.output_tokens is not None:
-            attributes[s.USAGE_OUTPUT_TOKENS] = self.output_tokens
-        if self.total_tokens is not None:
-            attributes[s.USAGE_TOTAL_TOKENS] = self.total_tokens
-        if self.connector_tokens is not None:
-            attributes[s.USAGE_CONNECTOR_TOKENS] = self.connector_tokens
+        attributes.update(self.counts)
         if self.connectors:
             fit = (name for name in self.connectors if is_word(name))
             for name in islice(fit, _MAX_NAMES):
@@ -44,38 +66,39 @@ class Usage:
 
 
 def read_usage(source: object) -> Usage:
-    """Reads a ``ConversationUsageInfo``, or the raw dict of one that the model rejected.
+    """Reads usage in any shape that the API has for it.
 
     Args:
-        source: the SDK's object, a dict, or anything else, which then reports nothing.
+        source: the SDK's object, the raw dict of one that its model rejected, or anything else,
+            which then reports nothing.
 
     Returns:
-        The counts that are ints (no bool) from 0 to 10¹²; the others are None, with a debug line.
+        The counts that are ints (no bool) from 0 to 10¹²; others are left out, with a debug line.
     """
-    reported = fields_of(source)
-    usage = Usage()
-    usage.input_tokens = count(reported.get("prompt_tokens"))
-    usage.output_tokens = count(reported.get("completion_tokens"))
-    usage.total_tokens = count(reported.get("total_tokens"))
-    usage.connector_tokens = count(reported.get("connector_tokens"))
+    reported, usage = _everything_in(source), Usage()
+    for name, value in reported.items():
+        if name in _ATTRIBUTES:
+            found = count(value)
+            if found is not None:
+                usage.counts[_ATTRIBUTES[name]] = found
     connectors = reported.get("connectors")
     if isinstance(connectors, dict):
-        for name, value in cast("dict[object, object]", connectors).items():
+        for connector, value in cast("dict[object, object]", connectors).items():
             calls = count(value)
-            if isinstance(name, str) and calls is not None:
-                usage.connectors[name] = calls
+            if isinstance(connector, str) and calls is not None:
+                usage.connectors[connector] = calls
     return usage
 
 
-def fields_of(source: object) -> dict[str, object]:
-    """The fields of an SDK object, or a raw dict as it is; nothing of anything else.
-
-    Not getattr: for a field that a model lacks, and older SDK lines lack many, pydantic's costs
-    three microseconds.
-    """
-    if isinstance(source, dict):
-        return source  # pyright: ignore[reportUnknownVariableType] -- typing.cast() costs a call
-    return getattr(source, "__dict__", None) or {}
+def _everything_in(source: object) -> dict[str, object]:
+    reported = fields_of(source)
+    # What a model does not know is kept aside.
+    extra = fields_of(getattr(source, "__pydantic_extra__", None)) if reported else {}
+    if extra or any(name in reported for name in _DETAILS):
+        reported = {**reported, **extra}
+        for name in _DETAILS:
+            reported.update(fields_of(reported.get(name)))
+    return reported
 
 
 def count(value: object) -> int | None:

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agent loops that run in the caller's process.
+
+``run_async`` and ``run_stream_async`` ask the model, call functions and MCP tools, and ask again.
+One span is around the loop; its requests and tools are its children. While the SDK's own code runs
+the loop's span is current; where the caller's code runs, it is not: `RunStream` takes the place of
+the SDK's async generator to tell the two apart. A tool runs under its own span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from . import _guard
+from . import _semconv as s
+from ._context import RUN, give_back
+from ._errors import Failure
+from ._fields import fields_of, text
+from ._local_spans import LocalSpan
+from ._open_calls import open_calls
+from ._streams import is_alive
+
+_Step = Coroutine[Any, Any, Any]
+
+if TYPE_CHECKING:
+    from ._settings import AttributeValue
+    from ._telemetry import Telemetry
+
+
+class Run(LocalSpan):
+    """One agent loop."""
+
+    __slots__ = ("_model", "_run_context", "_token", "requests", "streamed", "tools", "under_way")
+
+    def __init__(
+        self, telemetry: Telemetry, run_context: object, parent: Context, *, streamed: bool
+    ) -> None:
+        """``run_context`` is the SDK's ``RunContext``."""
+        self._run_context = fields_of(run_context)
+        self._model = text(self._run_context.get("model"))
+        attributes = self.identity(s.INVOKE_AGENT)
+        if self._model is not None:
+            attributes[s.REQUEST_MODEL] = self._model
+        super().__init__(telemetry, s.INVOKE_AGENT, attributes, parent)
+        self.context = otel_context.set_value(RUN, self, self.context)
+        self.streamed = streamed
+        self.requests = self.tools = 0
+        self.under_way = True
+        self._token: object = None
+
+    def identity(self, operation: str) -> dict[str, AttributeValue]:
+        """Attributes of everything in this loop; the conversation is known after the first call."""
+        attributes: dict[str, AttributeValue] = {s.OPERATION_NAME: operation}
+        for field, key in (("conversation_id", s.CONVERSATION_ID), ("agent_id", s.AGENT_ID)):
+            value = text(self._run_context.get(field))
+            if value is not None:
+                attributes[key] = value
+        return attributes
+
+    def enter(self) -> None:
+        """The SDK's own code runs."""
+        self._token = self.attach()
+
+    def leave(self) -> None:
+        """The caller's code runs again."""
+        self.detach(self._token)
+
+    def attach(self) -> object:
+        """Makes the span current; a generator may be entered twice at once, so returns a token."""
+        return otel_context.attach(self.context)
+
+    def detach(self, token: object) -> None:
+        """Gives the caller's context back."""
+        self._last = self.now()
+        give_back(token)
+
+    def leave_by(self, exc: BaseException) -> None:
+        """The caller threw an exception into the loop, and got one back."""
+        if isinstance(exc, GeneratorExit):
+            self.fail(exc)
+        else:
+            self.end(self.now(), None)
+
+    def returned(self, result: Any) -> Any:
+        """The method has returned: the loop's result, or the generator that will run it."""
+        if self.streamed and hasattr(result, "__anext__"):
+            return RunStream(result, self)
+        self.end(self._last, None)
+        return result
+
+    def end(self, at: int, failure: Failure | None) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if not open_calls.claim(self):
+            return
+        self.under_way = False
+        error_type = failure.type if failure else None
+        try:
+            if failure is not None and failure.exception is not None:
+                # The request or the tool that raised has told the log.
+                self._span.record_exception(failure.exception, at, log=False)
+            self.telemetry.instruments.record_run(
+                self._model,
+                error_type,
+                (at - self._started) / 1e9,
+                (self.requests, self.tools),
+                self._span.context,
+            )
+        finally:
+            self._span.end(at, error_type, self.identity(s.INVOKE_AGENT))
+
+
+class RunStream(AsyncGenerator[Any, Any]):
+    """In the place of the async generator that ``run_stream_async`` answers with."""
+
+    def __init__(self, generator: Any, run: Run) -> None:
+        self._generator = generator
+        self._run = run
+
+    def __anext__(self) -> _Step:
+        """The next event, for which the loop's span is current in the SDK's code."""
+        return self._step(self._run.fail, self._generator.__anext__())
+
+    def asend(self, value: Any) -> _Step:
+        """As the SDK's generator does."""
+        return self._step(self._run.fail, self._generator.asend(value))
+
+    def athrow(self, *args: Any) -> _Step:
+        """As the SDK's generator does; it is the caller who leaves, which is no error."""
+        return self._step(self._run.leave_by, self._generator.athrow(*args))
+
+    def aclose(self) -> _Step:
+        """Closes the generator; the caller does not want more."""
+        return self._step(self._run.leave_by, self._generator.aclose())
+
+    async def _step(self, stopped: Callable[[BaseException], None], step: Awaitable[Any]) -> Any:
+        run = self._run
+        token = run.attach()
+        try:
+            result = await step
+        except BaseException as exc:
+            # It may hold the exception, whose traceback holds this frame: a stream in one of its
+            # frames would wait for the collector, and be closed too late.
+            del step
+            run.detach(token)
+            self._stopped(stopped, exc)
+            raise
+        run.detach(token)
+        self._stopped(stopped, StopAsyncIteration())
+        return result
+
+    def _stopped(self, stopped: Callable[[BaseException], None], exc: BaseException) -> None:
+        # A generator that is alive yields more, or was asked for two events at once.
+        if is_alive(self._generator):
+            return
+        try:
+            if isinstance(exc, StopAsyncIteration):
+                self._run.end(self._run.now(), None)
+            else:
+                stopped(exc)
+        except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception
+            _guard.report("end a loop", failure)
+
+    def __del__(self) -> None:
+        # As in `_streams`: nothing here but this, whatever is gone at interpreter shutdown.
+        try:
+            if self._run.under_way:
+                open_calls.drop(self._run)
+        except Exception:  # noqa: BLE001, S110 -- see above
+            pass

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder of everything that is no conversation: chat, agents, fim, responses, audio and more.
+
+Their streams have no ``createdAt`` and say of no event that it is the last: usage may come after
+the finish reason. So the span waits for the end of the stream, and ends when its last chunk came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import monotonic_ns
+from typing import Any, Final, cast
+
+from . import _guard
+from . import _semconv as s
+from ._errors import failure_of_event
+from ._fields import fields_of, text
+from ._messages import Clean, parts_of, tool_call
+from ._recording import Ending, OpenCall, Outcome, Output, StreamRecorder
+from ._transcript import Transcript
+from ._usage import read_usage
+
+_Fields = dict[str, object]
+# What a server may make its client remember.
+_MAX_CHOICES: Final = 128
+_REASONS: Final = {"tool_calls": "tool_call", "max_output_tokens": "length"}
+
+
+class CompletionRecorder(StreamRecorder):
+    """Records one completion, streamed or not."""
+
+    __slots__ = ("_choices", "_closing", "_done", "_output", "_said", "_usage")
+
+    def __init__(self, call: OpenCall) -> None:
+        super().__init__(call)
+        # Of each choice: why it is finished.
+        self._choices: dict[int, str | None] = {}
+        self._done = False
+        self._usage: object = None
+        self._closing: object = None
+        self._said: dict[int, Transcript] = {}
+        # The output of a response that tells it whole.
+        self._output: list[Output] | None = None
+
+    def on_event(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it."""
+        if self.ended:
+            return
+        self._arrived = monotonic_ns()
+        fields = fields_of(event)
+        data, name = fields_of(fields.get("data")), fields.get("event")
+        if name is None:
+            self.on_completion(data, "delta")
+            return
+        handler = HANDLERS.get(text(name))
+        if handler is not None:
+            self._closing = event
+            handler(self, fields_of(data["raw"]) if "raw" in data else data)
+
+    def on_response(self, response: Any) -> None:
+        """Takes in a response that was not streamed, and ends the call with it."""
+        self._whole, self._closing = True, response
+        fields = fields_of(response)
+        self.on_completion(fields, "message")
+        if "output" in fields:
+            self.on_response_object(fields)
+        elif self._call.clean and isinstance(fields.get("text"), str):
+            self._transcript(0).on_message({"content": fields["text"]})
+        if not self.ended:
+            self.finish(Ending(), self._call.now())
+
+    def on_completion(self, data: _Fields, field: str) -> None:
+        """A chunk of a completion, or a whole one."""
+        if self._model is None:
+            self._model, self._response_id = text(data.get("model")), text(data.get("id"))
+        choices = data.get("choices")
+        for choice in cast("list[object]", choices) if isinstance(choices, list) else ():
+            self._on_choice(fields_of(choice), field)
+        self._usage = data.get("usage") or data.get("usage_info") or self._usage
+
+    def _on_choice(self, choice: _Fields, field: str) -> None:
+        index, reason = choice.get("index"), choice.get("finish_reason")
+        message = fields_of(choice.get(field))
+        if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
+            return
+        if isinstance(reason, str):
+            self._choices[index] = _REASONS.get(reason) or text(reason)
+        elif index not in self._choices:
+            self._choices[index] = None
+        if message.get("content") or message.get("tool_calls"):
+            self.on_chunk()
+            if self._call.clean is not None:
+                _keep(self._transcript(index), message)
+
+    def on_delta(self, data: _Fields) -> None:
+        """A piece of text, sound, or arguments."""
+        self.on_chunk()
+        piece = data.get("delta") or data.get("text")
+        if self._call.clean is not None and isinstance(piece, str):
+            self._transcript(0).on_message({"id": data.get("item_id"), "content": piece})
+
+    def on_audio_done(self, data: _Fields) -> None:
+        """All sound, or all of its text, has come."""
+        self._done = True
+        self.on_completion(data, "message")
+
+    def on_response_event(self, data: _Fields) -> None:
+        """News of a response of the Responses API."""
+        self.on_response_object(fields_of(data.get("response")))
+
+    def on_response_object(self, response: _Fields) -> None:
+        """A response of the Responses API, of which the status says whether it is the last word."""
+        self.on_completion(response, "message")
+        status = response.get("status")
+        if status in ("completed", "incomplete"):
+            details = fields_of(response.get("incomplete_details"))
+            reason = text(details.get("reason")) or "stop"
+            called = any(
+                fields_of(item).get("type") == "function_call" for item in _items(response)
+            )
+            self._done = True
+            self._choices[0] = "tool_call" if called else _REASONS.get(reason, reason)
+        if self._call.clean is not None and _items(response):
+            self._output = [(_parts_of_items(_items(response), self._call.clean), self._reason(0))]
+        if status == "failed":
+            self._fail(fields_of(response.get("error")).get("code"))
+
+    def on_error(self, data: _Fields) -> None:
+        """The server gives up."""
+        self._fail(data.get("code"))
+
+    def _fail(self, code: object) -> None:
+        outcome = None if self._whole else Outcome.FAILED
+        self.finish(Ending(outcome, failure=failure_of_event(code)), self._call.now())
+
+    def exhausted(self) -> None:
+        """No more events; whether that is right depends on what they said."""
+        if not self._end_completed():
+            super().exhausted()
+
+    def left(self, outcome: str) -> None:
+        """The caller left; when all had been said, that changes nothing."""
+        if not self._end_completed():
+            super().left(outcome)
+
+    def abandon(self) -> None:
+        """Ends the span of a stream that everybody forgot."""
+        if not self._end_completed():
+            super().abandon()
+
+    def _end_completed(self) -> bool:
+        complete = self._done or (bool(self._choices) and all(self._choices.values()))
+        if complete:
+            self.finish(Ending(Outcome.COMPLETED), self._arrived + self._call.clock_offset)
+        return complete
+
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if self.ended:
+            return
+        self.ended = True
+        ending.usage = read_usage(self._usage)
+        ending.closing = self._closing
+        reasons = [reason for _, reason in sorted(self._choices.items()) if reason]
+        created = self._call.request.operation == s.CREATE_AGENT
+        agent_id = self._response_id if created else None
+        if created:
+            self._response_id = self._model = None
+        self.describe(ending, reasons or None, (s.AGENT_ID, agent_id))
+        try:
+            self._tell(ending)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+            _guard.report("capture content", exc)
+        finally:
+            self._call.end(ending, at)
+
+    def _tell(self, ending: Ending) -> None:
+        """Puts what was said into the call's ending, and lets it go."""
+        clean, said, output = self._call.clean, self._said, self._output
+        self._said, self._output = {}, None
+        if clean is not None:
+            ending.output = output or [
+                (said[index].parts(clean), self._reason(index)) for index in sorted(said)
+            ]
+
+    def _reason(self, index: int) -> str | None:
+        return self._choices.get(index)
+
+    def _transcript(self, index: int) -> Transcript:
+        return self._said.setdefault(index, Transcript())
+
+
+def _keep(said: Transcript, message: _Fields) -> None:
+    said.on_message({"content": message.get("content")})
+    calls = message.get("tool_calls")
+    for position, call in enumerate(cast("list[object]", calls) if isinstance(calls, list) else ()):
+        fields = fields_of(call)
+        function = fields_of(fields.get("function"))
+        # Its default is 0, also for the second of two calls.
+        given: Any = getattr(call, "__pydantic_fields_set__", fields)
+        key = fields["index"] if "index" in given else position
+        # What the SDK makes of an id that is not there.
+        call_id = None if fields.get("id") == "null" else fields.get("id")
+        said.on_call({**function, "id": ("call", key), "tool_call_id": call_id or "call"})
+
+
+def _items(response: _Fields) -> list[object]:
+    output = response.get("output")
+    return cast("list[object]", output) if isinstance(output, list) else []
+
+
+def _parts_of_items(items: list[object], clean: Clean) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for item in map(fields_of, items):
+        if "arguments" in item:
+            parts.append(tool_call(item.get("call_id"), item.get("name"), item["arguments"], clean))
+        else:
+            parts.extend(parts_of(item.get("content"), clean))
+    return parts
+
+
+Handler = Callable[[CompletionRecorder, _Fields], None]
+HANDLERS: Final[Mapping[str | None, Handler]] = {
+    "transcription.text.delta": CompletionRecorder.on_delta,
+    "transcription.done": CompletionRecorder.on_audio_done,
+    "speech.audio.delta": CompletionRecorder.on_delta,
+    "speech.audio.done": CompletionRecorder.on_audio_done,
+    "response.created": CompletionRecorder.on_response_event,
+    "response.output_text.delta": CompletionRecorder.on_delta,
+    "response.reasoning_text.delta": CompletionRecorder.on_delta,
+    "response.function_call_arguments.delta": CompletionRecorder.on_delta,
+    "response.completed": CompletionRecorder.on_response_event,
+    "response.incomplete": CompletionRecorder.on_response_event,
+    "response.failed": CompletionRecorder.on_response_event,
+    "error": CompletionRecorder.on_error,
+}

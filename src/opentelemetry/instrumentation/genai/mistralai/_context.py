@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What OpenTelemetry's context says about a call: whether it is to be recorded, and inside what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+if TYPE_CHECKING:
+    from ._agent_runs import Run
+    from ._spans import Call
+
+# The call that is under way in this context: who is called by it has no span of its own.
+CALL: Final = otel_context.create_key("mistralai-call")
+# The agent loop that runs in this context.
+RUN: Final = otel_context.create_key("mistralai-run")
+# What `suppress_instrumentation` and the GenAI frameworks set.
+_SUPPRESSED: Final = "suppress_instrumentation"
+_MODELS_SUPPRESSED: Final = "suppress_language_model_instrumentation"
+
+
+def context_for(owner: object) -> Context | None:
+    """The context in which a call of this object gets its span, None where it gets none.
+
+    It gets none if the caller, or a framework, asked for no telemetry; nor inside a call of the
+    same object, when the SDK calls itself, or another library holds an older wrapper of ours.
+    """
+    context = otel_context.get_current()
+    if context:
+        call = cast("Call | None", context.get(CALL))
+        if call is not None and call.under_way and call.owner is owner:
+            return None
+        if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
+            return None
+    return context
+
+
+def call_under_way() -> Call | None:
+    """The call whose request is being made in this context, None outside of one."""
+    call = cast("Call | None", otel_context.get_value(CALL))
+    return call if call is not None and call.under_way else None
+
+
+def run_under_way(context: Context | None = None) -> Run | None:
+    """The agent loop that runs in this context, None outside of one."""
+    context = otel_context.get_current() if context is None else context
+    run = cast("Run | None", context.get(RUN))
+    return run if run is not None and run.under_way else None
+
+
+def give_back(token: Any) -> None:
+    """Detaches what was attached, without a word where there is nothing to detach from.
+
+    `context.detach` logs an error when the SDK's coroutine is closed from another context than it
+    ran in.
+    """
+    try:
+        token.var.reset(token)
+    except ValueError:
+        pass
+    except AttributeError:
+        # OTEL_PYTHON_CONTEXT names something else than contextvars.
+        otel_context.detach(token)

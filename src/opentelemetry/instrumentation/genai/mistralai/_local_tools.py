@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions and MCP tools that an agent loop calls in the caller's process."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from . import _guard
+from . import _semconv as s
+from ._context import give_back, run_under_way
+from ._errors import Failure
+from ._fields import fields_of, text
+from ._local_spans import LocalSpan
+from ._messages import as_text
+from ._open_calls import open_calls
+
+if TYPE_CHECKING:
+    from ._agent_runs import Run
+    from ._settings import AttributeValue
+
+# Where the SDK's three kinds of tools have what does the work.
+_WORKERS: Final = ("callable", "awaitable", "mcp_client")
+
+
+class _Tool(LocalSpan):
+    """One function, or one tool of an MCP server, that the loop calls."""
+
+    __slots__ = ("raised", "said")
+
+    def __init__(self, run: Run, call: Mapping[str, object], parent: Context) -> None:
+        name, call_id = text(call.get("name")), text(call.get("tool_call_id"))
+        attributes = run.identity(s.EXECUTE_TOOL)
+        attributes[s.TOOL_TYPE] = "function"
+        if name is not None:
+            attributes[s.TOOL_NAME] = name
+        if call_id is not None:
+            attributes[s.TOOL_CALL_ID] = call_id
+        label = f"{s.EXECUTE_TOOL} {name}" if name else s.EXECUTE_TOOL
+        super().__init__(run.telemetry, label, attributes, parent)
+        self.raised: BaseException | None = None
+        self.said: dict[str, AttributeValue] = {}
+        self.say(s.TOOL_CALL_ARGUMENTS, call.get("arguments"))
+
+    def say(self, key: str, value: object) -> None:
+        """Notes arguments or a result, if content is to be on spans."""
+        if value and self.telemetry.capture_content.on_spans:
+            cleaned = self.telemetry.clean(as_text(value))
+            if cleaned is not None:
+                self.said[key] = cleaned
+
+    def noting(self, worker: Any) -> Any:
+        """The same worker, whose exception is noted: the SDK may make a mere result of it."""
+        if hasattr(worker, "execute_tool"):
+            return _Client(self.noting(worker.execute_tool))
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return worker(*args, **kwargs)
+            except BaseException as exc:
+                self.raised = exc
+                raise
+
+        async def call_async(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await worker(*args, **kwargs)
+            except BaseException as exc:
+                self.raised = exc
+                raise
+
+        return call_async if _is_async(worker) else call
+
+    def end(self, at: int, failure: Failure | None) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        # The exception's traceback refers to frames that refer to this.
+        self.raised = None
+        if not open_calls.claim(self):
+            return
+        try:
+            if failure is not None and failure.exception is not None:
+                self._span.record_exception(failure.exception, at, log=True)
+        finally:
+            self._span.end(at, failure.type if failure else None, self.said)
+
+
+class _Client:
+    """In the place of an MCP client while one tool of it is called."""
+
+    def __init__(self, execute_tool: Any) -> None:
+        self.execute_tool = execute_tool
+
+
+def wrap_tool(
+    wrapped: Callable[..., Any], _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Around ``create_function_result``, with which a loop calls a function or an MCP tool."""
+    run = run_under_way()
+    if run is None:
+        return wrapped(*args, **kwargs)
+    names = ("function_call", "run_tool", "continue_on_fn_error")
+    return _run_tool(run, wrapped, {**dict(zip(names, args, strict=False)), **kwargs})
+
+
+async def _run_tool(run: Run, wrapped: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    tool = _begin_tool(run, arguments)
+    if tool is None:
+        return await wrapped(**arguments)
+    token = otel_context.attach(tool.context)
+    try:
+        result = await wrapped(**arguments)
+    except BaseException as exc:
+        give_back(token)
+        _end_tool(tool, tool.raised or exc, None)
+        raise
+    give_back(token)
+    _end_tool(tool, tool.raised, result)
+    return result
+
+
+def _begin_tool(run: Run, arguments: dict[str, Any]) -> _Tool | None:
+    try:
+        run.tools += 1
+        call = fields_of(arguments.get("function_call"))
+        tool = _Tool(run, call, otel_context.get_current())
+        noted = copy.copy(arguments["run_tool"])
+        for field in _WORKERS:
+            if field in fields_of(noted):
+                setattr(noted, field, tool.noting(getattr(noted, field)))
+        arguments["run_tool"] = noted
+    except Exception as exc:  # noqa: BLE001 -- the tool is called, with a span or without
+        _guard.report("start a tool", exc)
+        return None
+    return tool
+
+
+def _end_tool(tool: _Tool, exc: BaseException | None, result: object) -> None:
+    try:
+        tool.say(s.TOOL_CALL_RESULT, fields_of(result).get("result"))
+        if exc is None:
+            tool.end(tool.now(), None)
+        else:
+            tool.fail(exc)
+    except Exception as failure:  # noqa: BLE001 -- the loop gets its result all the same
+        _guard.report("end a tool", failure)
+
+
+def _is_async(worker: Any) -> bool:
+    import inspect
+
+    return inspect.iscoroutinefunction(worker)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a conversation's stream says, kept only when content is captured, and joined at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from . import _guard
+from . import _semconv as s
+from ._content import Part
+from ._conversation import ConversationRecorder
+from ._fields import fields_of, payload_of
+from ._messages import (
+    Clean,
+    as_text,
+    parts_of,
+    server_tool,
+    text_part,
+    thoughts_of,
+    tool_call,
+)
+from ._recording import Ending, OpenCall
+
+_Fields = dict[str, Any]
+
+
+class _Text:
+    """Pieces of one text of one message."""
+
+    def __init__(self, kind: str, entry_id: object) -> None:
+        self.kind, self.entry_id = kind, entry_id
+        self.pieces: list[str] = []
+
+    def parts(self, clean: Clean) -> list[Part]:
+        part = text_part(self.kind, "".join(self.pieces), clean)
+        return [part] if part else []
+
+
+class _Chunks:
+    """Something in a message that is no text."""
+
+    def __init__(self, content: object) -> None:
+        self._content = content
+
+    def parts(self, clean: Clean) -> list[Part]:
+        return parts_of(self._content, clean)
+
+
+class _Called:
+    """A function or tool, with its arguments in pieces."""
+
+    def __init__(self, data: _Fields) -> None:
+        self.entry_id, self.call_id = data.get("id"), data.get("tool_call_id")
+        self.name = data.get("name")
+        self.pieces: list[str] = []
+        self.result: object = None
+        self.add(data)
+
+    def add(self, data: _Fields) -> None:
+        # Copied now: the SDK's own loop goes on to change what it was given.
+        if arguments := data.get("arguments"):
+            self.pieces.append(as_text(arguments))
+        self.result = data.get("info") or self.result
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+    def parts(self, clean: Clean) -> list[Part]:
+        if self.call_id:
+            return [tool_call(self.call_id, self.name, self.arguments, clean)]
+        return server_tool(self.entry_id, self.name, self.arguments, self.result, clean)
+
+
+class Transcript:
+    """Everything that one response said, in the order in which it began."""
+
+    def __init__(self) -> None:
+        self._items: list[_Text | _Chunks | _Called] = []
+        self._text = _Text("", None)
+        self._called: dict[object, _Called] = {}
+
+    def on_message(self, data: _Fields) -> None:
+        """A piece of a message, or a whole one."""
+        content = data.get("content")
+        if type(content) is str:
+            self._add_text("text", data.get("id"), content)
+            return
+        chunks = cast("list[object]", content) if isinstance(content, list) else [content]
+        for chunk in chunks:
+            fields = fields_of(chunk)
+            if isinstance(fields.get("text"), str):
+                self._add_text("text", data.get("id"), cast("str", fields["text"]))
+            elif "thinking" in fields:
+                self._add_text("reasoning", data.get("id"), thoughts_of(fields["thinking"]))
+            elif fields or isinstance(chunk, str):
+                self._items.append(_Chunks(chunk))
+
+    def on_call(self, data: _Fields) -> None:
+        """A piece of a function call, or news of a tool."""
+        key = _key(data.get("id"))
+        called = self._called.get(key)
+        if called is None:
+            called = self._called[key] = _Called(data)
+            self._items.append(called)
+        else:
+            called.add(data)
+
+    def on_tool_started(self, data: _Fields) -> None:
+        """A tool starts anew, even one of an id that was there before."""
+        self._called.pop(_key(data.get("id")), None)
+        self.on_call(data)
+
+    def tool_content(self, step_id: object, clean: Clean) -> dict[str, str]:
+        """A tool's arguments and result, as span attributes."""
+        called = self._called.get(_key(step_id))
+        if called is None:
+            return {}
+        result = as_text(called.result) if called.result else ""
+        texts = {s.TOOL_CALL_ARGUMENTS: called.arguments, s.TOOL_CALL_RESULT: result}
+        cleaned = {key: clean(text) for key, text in texts.items() if text}
+        return {key: text for key, text in cleaned.items() if text is not None}
+
+    def parts(self, clean: Clean) -> list[Part]:
+        """The parts of the one message that this was."""
+        return [part for item in self._items for part in item.parts(clean)]
+
+    def _add_text(self, kind: str, entry_id: object, piece: str) -> None:
+        text = self._text
+        known = bool(self._items) and self._items[-1] is text
+        if not known or text.kind != kind or text.entry_id != entry_id:
+            text = self._text = _Text(kind, entry_id)
+            self._items.append(text)
+        text.pieces.append(piece)
+
+
+def _key(entry_id: object) -> object:
+    """What can be looked up of an id that a server may have sent in any shape."""
+    return entry_id if type(entry_id) in (str, tuple) else None
+
+
+class CapturingRecorder(ConversationRecorder):
+    """Records a conversation with all that is said in it."""
+
+    __slots__ = ("_clean", "_transcript")
+
+    def __init__(self, call: OpenCall, clean: Clean) -> None:
+        super().__init__(call)
+        self._clean = clean
+        self._transcript = Transcript()
+
+    def on_event(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it."""
+        try:
+            keep = None if self.ended else _KEEPERS.get(event.event)
+            if keep is not None:
+                keep(self._transcript, payload_of(event))
+        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+            _guard.report("capture content", exc)
+        super().on_event(event)
+
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        try:
+            if not self.ended:
+                ending.output = [(self._transcript.parts(self._clean), None)]
+        except Exception as exc:  # noqa: BLE001 -- as above
+            _guard.report("capture content", exc)
+        finally:
+            # Also when the user's `redact` was interrupted.
+            super().finish(ending, at)
+            # The caller still has the stream, and in it this recorder.
+            self._transcript = Transcript()
+
+    def _tool_content(self, step_id: object) -> dict[str, str]:
+        return self._transcript.tool_content(step_id, self._clean)
+
+
+def conversation_recorder(call: OpenCall) -> ConversationRecorder:
+    """The recorder of a conversation, with content or without, as the call's user wants it."""
+    clean = call.clean
+    return ConversationRecorder(call) if clean is None else CapturingRecorder(call, clean)
+
+
+_KEEPERS: Final[Mapping[str, Callable[[Transcript, _Fields], None]]] = {
+    "message.output.delta": Transcript.on_message,
+    "function.call.delta": Transcript.on_call,
+    "tool.execution.started": Transcript.on_tool_started,
+    "tool.execution.delta": Transcript.on_call,
+    "tool.execution.done": Transcript.on_call,
+}
