@@ -9,11 +9,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from rich.console import Console
 from rich.table import Table
 
-_WIDTH = 14
+_WIDTH = 10
 _SHOWN = {
     "gen_ai.usage.input_tokens": "in",
     "gen_ai.usage.output_tokens": "out",
-    "mistral_ai.usage.connector_tokens": "conn.",
+    "mistral_ai.usage.connector_tokens": "tools",
 }
 
 
@@ -33,9 +33,15 @@ def draw(
     ordered = sorted(spans, key=lambda span: span.start_time or 0)
     begin = ordered[0].start_time or 0
     end = max(span.end_time or 0 for span in ordered)
-    table = Table(title="What was recorded", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(title="What was recorded", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for heading in ("span", "", "ms", "tokens"):
-        table.add_column(heading, justify="right" if heading == "ms" else "left", no_wrap=True)
+        fixed = heading in ("", "ms")
+        table.add_column(
+            heading,
+            justify="right" if heading == "ms" else "left",
+            no_wrap=True,
+            min_width={"": _WIDTH, "ms": 5}[heading] if fixed else None,
+        )
     for span in ordered:
         attributes = span.attributes or {}
         started, ended = span.start_time or begin, span.end_time or end

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mistralai.extra.run.context import RunContext
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
     from emulator import Emulator
     from tests.jaeger.server import Jaeger
+
+
+def get_weather(city: str) -> str:
+    """Tells the weather.
+
+    Args:
+        city: where.
+    """
+    return f"22 degrees in {city}"
 
 
 class Program:
@@ -108,9 +118,19 @@ class Program:
                         break
         return events
 
+    async def loop(self, scenario: str) -> Any:
+        """Runs an agent loop with a local function."""
+        client: Any = self._client()
+        headers = {"x-emulator-scenario": scenario}
+        async with client, RunContext(model="mistral-medium-latest") as context:
+            context.register_func(get_weather)  # pyright: ignore[reportUnknownMemberType] -- the SDK's
+            return await client.beta.conversations.run_async(
+                run_ctx=context, inputs="How warm is it?", http_headers=headers
+            )
+
     def _client(self) -> Any:
-        # Its type is known to one SDK line only.
-        return Mistral(api_key="key", server_url=self._server_url)  # pyright: ignore[reportUnknownVariableType]
+        # Its type is known to one SDK line only. The emulator counts attempts by key.
+        return Mistral(api_key=uuid.uuid4().hex, server_url=self._server_url)  # pyright: ignore[reportUnknownVariableType]
 
     def spans(self) -> list[ReadableSpan]:
         """The ended spans in the order of their ends; Jaeger has been sent them, too."""
