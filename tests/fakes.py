@@ -146,6 +146,10 @@ class FakeCall:
     children: list[FakeChild] = field(default_factory=list["FakeChild"])
 
     @property
+    def content_on_spans(self) -> bool:
+        return True
+
+    @property
     def is_open(self) -> bool:
         return not self.endings
 

@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 from . import _guard
 from . import _semconv as s
 from ._calls import give_up
+from ._content import Content
 from ._context import run_under_way
 from ._recording import Ending
 from ._requests import locate
@@ -50,6 +51,7 @@ def begin_call(
 
 
 def _read_content(surface: Surface, call: Call, kwargs: Mapping[str, Any]) -> None:
+    call.content = Content([], [], [])
     try:
         if call.clean is not None:
             call.content = surface.content(kwargs, call.clean)

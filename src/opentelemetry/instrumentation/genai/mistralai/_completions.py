@@ -15,12 +15,24 @@ from . import _guard
 from . import _semconv as s
 from ._errors import failure_of_event
 from ._fields import fields_of, text
-from ._messages import Clean, parts_of, tool_call
+from ._json import Clean
+from ._messages import parts_of, tool_call
 from ._recording import Ending, OpenCall, Outcome, Output, StreamRecorder
 from ._transcript import Transcript
 from ._usage import read_usage
 
 _Fields = dict[str, object]
+# Events that close nothing.
+_UNDER_WAY: Final = frozenset(
+    {
+        "transcription.text.delta",
+        "speech.audio.delta",
+        "response.created",
+        "response.output_text.delta",
+        "response.reasoning_text.delta",
+        "response.function_call_arguments.delta",
+    }
+)
 # What a server may make its client remember.
 _MAX_CHOICES: Final = 128
 _REASONS: Final = {"tool_calls": "tool_call", "max_output_tokens": "length"}
@@ -54,7 +66,8 @@ class CompletionRecorder(StreamRecorder):
             return
         handler = HANDLERS.get(text(name))
         if handler is not None:
-            self._closing = event
+            if name not in _UNDER_WAY:
+                self._closing = event
             handler(self, fields_of(data["raw"]) if "raw" in data else data)
 
     def on_response(self, response: Any) -> None:
@@ -93,11 +106,15 @@ class CompletionRecorder(StreamRecorder):
                 _keep(self._transcript(index), message)
 
     def on_delta(self, data: _Fields) -> None:
-        """A piece of text, sound, or arguments."""
+        """A piece of text or sound."""
         self.on_chunk()
         piece = data.get("delta") or data.get("text")
         if self._call.clean is not None and isinstance(piece, str):
             self._transcript(0).on_message({"id": data.get("item_id"), "content": piece})
+
+    def on_silent_delta(self, _data: _Fields) -> None:
+        """A piece of arguments, which say nothing before they are whole."""
+        self.on_chunk()
 
     def on_audio_done(self, data: _Fields) -> None:
         """All sound, or all of its text, has come."""
@@ -198,7 +215,8 @@ def _keep(said: Transcript, message: _Fields) -> None:
         function = fields_of(fields.get("function"))
         # Its default is 0, also for the second of two calls.
         given: Any = getattr(call, "__pydantic_fields_set__", fields)
-        key = fields["index"] if "index" in given else position
+        index = fields.get("index") if "index" in given else None
+        key = index if isinstance(index, int) else position
         # What the SDK makes of an id that is not there.
         call_id = None if fields.get("id") == "null" else fields.get("id")
         said.on_call({**function, "id": ("call", key), "tool_call_id": call_id or "call"})
@@ -221,14 +239,11 @@ def _parts_of_items(items: list[object], clean: Clean) -> list[dict[str, Any]]:
 
 Handler = Callable[[CompletionRecorder, _Fields], None]
 HANDLERS: Final[Mapping[str | None, Handler]] = {
-    "transcription.text.delta": CompletionRecorder.on_delta,
+    **dict.fromkeys(_UNDER_WAY, CompletionRecorder.on_delta),
     "transcription.done": CompletionRecorder.on_audio_done,
-    "speech.audio.delta": CompletionRecorder.on_delta,
     "speech.audio.done": CompletionRecorder.on_audio_done,
+    "response.function_call_arguments.delta": CompletionRecorder.on_silent_delta,
     "response.created": CompletionRecorder.on_response_event,
-    "response.output_text.delta": CompletionRecorder.on_delta,
-    "response.reasoning_text.delta": CompletionRecorder.on_delta,
-    "response.function_call_arguments.delta": CompletionRecorder.on_delta,
     "response.completed": CompletionRecorder.on_response_event,
     "response.incomplete": CompletionRecorder.on_response_event,
     "response.failed": CompletionRecorder.on_response_event,

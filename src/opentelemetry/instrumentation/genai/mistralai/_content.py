@@ -126,16 +126,16 @@ class Content:
             for parts, reason in output
             if parts
         ]
-        room = _Room()
+        room, mark = _Room(), {"type": "text", "content": _CUT}
         return {
-            key: fitting
-            for key, items in (
-                (s.OUTPUT_MESSAGES, messages),
-                (s.SYSTEM_INSTRUCTIONS, self._instructions),
-                (s.TOOL_DEFINITIONS, self._tools),
-                (s.INPUT_MESSAGES, self._input),
+            key: room.fit(items, marker)
+            for key, items, marker in (
+                (s.OUTPUT_MESSAGES, messages, mark),
+                (s.SYSTEM_INSTRUCTIONS, self._instructions, mark),
+                (s.TOOL_DEFINITIONS, self._tools, {"type": "function", "name": _CUT}),
+                (s.INPUT_MESSAGES, self._input, mark),
             )
-            if (fitting := room.fit(items))
+            if items
         }
 
 
@@ -145,19 +145,23 @@ class _Room:
     def __init__(self) -> None:
         self._left = _MAX_CONTENT
 
-    def fit(self, items: list[Part]) -> list[Part]:
-        """As many of these messages or parts as there is room for; the last one says if not all."""
+    def fit(self, items: list[Part], mark: Part) -> list[Part]:
+        """As many of these messages or parts as there is room for; then a mark, if not all."""
         fitting: list[Part] = []
         for item in items:
             parts = item.get("parts")
-            kept = item if parts is None else {**item, "parts": self.fit(parts)}
-            rest: Part = item if parts is None else {**item, "parts": []}
-            self._left -= len(to_json(rest).encode()) + 1
-            if self._left < 0:
-                fitting.append({"type": "text", "content": _CUT} if parts is None else kept)
+            if not self._takes(item if parts is None else {**item, "parts": []}):
+                fitting.append(mark if parts is None else {**item, "parts": [mark]})
                 break
-            fitting.append(kept)
+            fitting.append(item if parts is None else {**item, "parts": self.fit(parts, mark)})
+            if not self._left:
+                break
         return fitting
+
+    def _takes(self, item: Part) -> bool:
+        size = len(to_json(item).encode()) + 1
+        self._left = self._left - size if size < self._left else 0
+        return self._left > 0
 
 
 def to_json(value: object) -> str:

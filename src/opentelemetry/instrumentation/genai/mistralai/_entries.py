@@ -30,7 +30,7 @@ class EntryEvent(NamedTuple):
     data: dict[str, object]
 
 
-# What the last piece of a message or a function call would say once more.
+# What the closing event of an entry would say once more.
 _SAID: Final = ("content", "arguments")
 
 
@@ -63,12 +63,13 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
         opening, closing = _EVENTS[kind]
         latest = began or latest
         # A tool of which only the end is known has no start.
-        if began or not ended or opening == closing:
+        opened = began or not ended or opening == closing
+        if opened:
             events.append(EntryEvent(opening, {**entry, "created_at": latest}))
         if ended or (entry is not entries[-1] and _goes_on(entry)):
             # Never before its start, or it would be told before it.
             done = max((time for time in (latest, ended or following) if time), default=None)
-            rest = dict.fromkeys(_SAID) if opening == closing else {}
+            rest = dict.fromkeys(_SAID) if opened else {}
             events.append(EntryEvent(closing, {**entry, **rest, "created_at": done}))
     if times:
         events.sort(key=lambda event: cast("datetime", event.data["created_at"]))

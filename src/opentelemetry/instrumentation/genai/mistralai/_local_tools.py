@@ -15,8 +15,8 @@ from . import _semconv as s
 from ._context import give_back, run_under_way
 from ._errors import Failure
 from ._fields import fields_of, text
+from ._json import as_text
 from ._local_spans import LocalSpan
-from ._messages import as_text
 from ._open_calls import open_calls
 
 if TYPE_CHECKING:
@@ -44,14 +44,18 @@ class _Tool(LocalSpan):
         super().__init__(run.telemetry, label, attributes, parent)
         self.raised: BaseException | None = None
         self.said: dict[str, AttributeValue] = {}
-        self.say(s.TOOL_CALL_ARGUMENTS, call.get("arguments"))
 
     def say(self, key: str, value: object) -> None:
         """Notes arguments or a result, if content is to be on spans."""
-        if value and self.telemetry.capture_content.on_spans:
+        if not value or not self.telemetry.capture_content.on_spans:
+            return
+        try:
             cleaned = self.telemetry.clean(as_text(value))
-            if cleaned is not None:
-                self.said[key] = cleaned
+        except (ValueError, RecursionError):
+            # It is no JSON; the SDK is about to find that out.
+            return
+        if cleaned is not None:
+            self.said[key] = cleaned
 
     def noting(self, worker: Any) -> Any:
         """The same worker, whose exception is noted: the SDK may make a mere result of it."""
@@ -122,30 +126,45 @@ async def _run_tool(run: Run, wrapped: Callable[..., Any], arguments: dict[str, 
 
 
 def _begin_tool(run: Run, arguments: dict[str, Any]) -> _Tool | None:
+    tool = None
     try:
         run.tools += 1
         call = fields_of(arguments.get("function_call"))
         tool = _Tool(run, call, otel_context.get_current())
+        tool.say(s.TOOL_CALL_ARGUMENTS, call.get("arguments"))
         noted = copy.copy(arguments["run_tool"])
         for field in _WORKERS:
             if field in fields_of(noted):
                 setattr(noted, field, tool.noting(getattr(noted, field)))
         arguments["run_tool"] = noted
+        return tool
     except Exception as exc:  # noqa: BLE001 -- the tool is called, with a span or without
         _guard.report("start a tool", exc)
-        return None
-    return tool
+    except BaseException:
+        # The user's `redact` was interrupted: the tool is not called.
+        _give_up(tool)
+        raise
+    _give_up(tool)
+    return None
+
+
+def _give_up(tool: _Tool | None) -> None:
+    if tool is not None:
+        tool.give_up()
 
 
 def _end_tool(tool: _Tool, exc: BaseException | None, result: object) -> None:
     try:
         tool.say(s.TOOL_CALL_RESULT, fields_of(result).get("result"))
-        if exc is None:
-            tool.end(tool.now(), None)
-        else:
-            tool.fail(exc)
-    except Exception as failure:  # noqa: BLE001 -- the loop gets its result all the same
-        _guard.report("end a tool", failure)
+    finally:
+        # Also when the user's `redact` was interrupted.
+        try:
+            if exc is None:
+                tool.end(tool.now(), None)
+            else:
+                tool.fail(exc)
+        except Exception as failure:  # noqa: BLE001 -- the loop gets its result all the same
+            _guard.report("end a tool", failure)
 
 
 def _is_async(worker: Any) -> bool:

@@ -8,15 +8,13 @@ the fields that they have: their classes and even the spelling of ``type`` diffe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from math import isfinite
 from typing import Any, Final, cast
 
 from ._content import Content, Part
 from ._fields import fields_of, text
+from ._json import Clean, structure
 
-Clean = Callable[[str], "str | None"]
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
 Message = dict[str, Any]
 
@@ -116,46 +114,6 @@ def server_tool(
     return parts
 
 
-def structure(value: object, clean: Clean) -> object:
-    """What may be recorded of JSON, as the structure it is.
-
-    ``clean`` sees it as one text, in which nothing is escaped that JSON allows as it is.
-    """
-    try:
-        source = _strict_json(value) if isinstance(value, str) else value
-        readable = "" if source is None else as_text(source)
-    except (ValueError, RecursionError):
-        readable = value if isinstance(value, str) else ""
-    # Half a surrogate pair, which JSON may escape, cannot be exported.
-    cleaned = clean(readable.encode("utf-8", "replace").decode())
-    try:
-        return None if cleaned is None else _strict_json(cleaned)
-    except (ValueError, RecursionError):
-        return cleaned
-
-
-def as_text(value: object) -> str:
-    """A JSON value as text; a string is taken for JSON already.
-
-    Raises:
-        ValueError: it has a number that JSON has not.
-    """
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=lambda _: None)
-
-
-def _strict_json(value: str) -> object:
-    return json.loads(value, parse_constant=_finite, parse_float=_finite)
-
-
-def _finite(number: str) -> float:
-    # Python reads and writes NaN and Infinity, and nobody else does.
-    if not isfinite(value := float(number)):
-        raise ValueError(number)
-    return value
-
-
 def _message(role: str, parts: list[Part]) -> Message:
     return {"role": role, "parts": parts}
 
@@ -234,11 +192,12 @@ def _media(value: object, modality: str, clean: Clean) -> Part:
     if not isinstance(url, str):
         return {"type": "omitted_blob", "modality": modality}
     header, _, data = url.rpartition(",")
-    if "://" in url[:16] and not url.startswith("data:"):
+    inline = url[:5].lower() == "data:"
+    if "://" in url[:16] and not inline:
         return {"type": "uri", "modality": modality, "uri": clean(url) or ""}
     size = len(data.rstrip("=")) * 3 // 4
     part: Part = {"type": "omitted_blob", "modality": modality, "size": size}
-    if header.startswith("data:"):
+    if inline:
         part["mime_type"] = header[5:].partition(";")[0][:64]
     return part
 

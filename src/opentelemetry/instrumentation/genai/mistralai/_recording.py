@@ -97,6 +97,11 @@ class OpenCall(Protocol):
         ...
 
     @property
+    def content_on_spans(self) -> bool:
+        """Whether spans may carry content."""
+        ...
+
+    @property
     def is_open(self) -> bool:
         """Whether the span has not ended, and is this process's to end."""
         ...

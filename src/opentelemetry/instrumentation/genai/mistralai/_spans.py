@@ -88,6 +88,11 @@ class Call:
         self._token = otel_context.attach(context)
 
     @property
+    def content_on_spans(self) -> bool:
+        """Whether spans may carry content."""
+        return self._telemetry.capture_content.on_spans
+
+    @property
     def is_open(self) -> bool:
         """Whether the span has not ended, and is this process's to end."""
         return self in open_calls

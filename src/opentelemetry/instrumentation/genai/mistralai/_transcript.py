@@ -11,15 +11,8 @@ from . import _semconv as s
 from ._content import Part
 from ._conversation import ConversationRecorder
 from ._fields import fields_of, payload_of
-from ._messages import (
-    Clean,
-    as_text,
-    parts_of,
-    server_tool,
-    text_part,
-    thoughts_of,
-    tool_call,
-)
+from ._json import Clean, as_text
+from ._messages import parts_of, server_tool, text_part, thoughts_of, tool_call
 from ._recording import Ending, OpenCall
 
 _Fields = dict[str, Any]
@@ -174,6 +167,8 @@ class CapturingRecorder(ConversationRecorder):
             self._transcript = Transcript()
 
     def _tool_content(self, step_id: object) -> dict[str, str]:
+        if not self._call.content_on_spans:
+            return {}
         return self._transcript.tool_content(step_id, self._clean)
 
 
