@@ -7,6 +7,7 @@ are stale.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._surface import SURFACES
+from opentelemetry.instrumentation.genai.mistralai._surface import LOOPS, SURFACES
+from tests.end_to_end.agent_runs import add, asking, prepared, run
 from tests.end_to_end.conftest import read_sync
 from tests.end_to_end.sdk import Mistral
+from tests.end_to_end.test_completion_errors import CALLS
+from tests.end_to_end.test_completions import METHODS, ask_sync
 
 README = Path(__file__).parents[2] / "README.md"
 _TYPES: dict[type, str] = {
@@ -44,13 +48,16 @@ class _Attributes(SpanProcessor):
         self.seen: dict[str, str] = {}
         self.at_start: set[str] = set()
         self.at_end: set[str] = set()
+        self._starting: dict[int, set[str]] = {}
 
     def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 -- interface
-        self._starting = self._names(span)
-        self.at_start |= self._starting
+        # Apart for each span: those inside a call start before it ends.
+        names = self._starting[span.context.span_id] = self._names(span)
+        self.at_start |= names
 
     def on_end(self, span: ReadableSpan) -> None:
-        self.at_end |= self._names(span) - self._starting
+        assert span.context is not None
+        self.at_end |= self._names(span) - self._starting.pop(span.context.span_id)
 
     def _names(self, span: ReadableSpan) -> set[str]:
         attributes = {
@@ -67,7 +74,7 @@ class _Attributes(SpanProcessor):
 
 
 def tables() -> dict[str, str]:
-    """Runs conversations of every kind and describes what came out."""
+    """Makes calls of every kind and describes what came out."""
     attributes, reader = _Attributes(), InMemoryMetricReader()
     tracer_provider = TracerProvider(shutdown_on_exit=False)
     tracer_provider.add_span_processor(attributes)
@@ -76,7 +83,7 @@ def tables() -> dict[str, str]:
         tracer_provider=tracer_provider, meter_provider=meter_provider, record_chunk_times=True
     )
     try:
-        _converse()
+        _use()
     finally:
         uninstrument()
     seen = sorted(attributes.seen.items())
@@ -90,24 +97,69 @@ def tables() -> dict[str, str]:
     }
 
 
+# Where a client has the methods of a class, if that is not in the attribute of its module's name.
+_PLACES = {
+    "conversations": "beta.conversations",
+    "transcriptions": "audio.transcriptions",
+    "speech": "audio.speech",
+    "beta_agents": "beta.agents",
+    "mistral_agents": "beta.agents",
+}
+# Methods that call one of the table.
+_INSIDE = {"complete": "parse", "stream": "parse_stream"}
+
+
 def _coverage() -> list[str]:
-    rows = [
-        f"| `client.beta.{surface.module}.{surface.method}` | `{surface.method}_async` |"
-        for surface in SURFACES
-    ]
+    names: dict[str, str] = {}
+    for surface in SURFACES:
+        place = f"client.{_PLACES.get(surface.module, surface.module)}"
+        methods = [surface.method]
+        if surface.cls == "Chat":
+            methods.append(_INSIDE[surface.method])
+        for method in methods:
+            names[f"{place}.{method}"] = f"`{method}_async`"
+    for loop in LOOPS:
+        names[f"client.{_PLACES[loop.module]}.{loop.method}"] = "is async"
+    rows = [f"| `{name}` | {twin} |" for name, twin in names.items()]
     return ["| method | async twin |", "|---|---|", *rows]
 
 
-def _converse() -> None:
+def _use() -> None:
     with serve() as emulator, Mistral(api_key="key", server_url=emulator.url) as client:
-        read_sync(client, "web_search", model="m", completion_args=_EVERY_SETTING,
-                  http_headers={"x-emulator-clock-offset": "3600"})  # fmt: skip
-        read_sync(client, "handoff", agent_id="ag_triage", agent_version=1)
-        read_sync(client, "answer", method="append_stream", conversation_id="conv")
-        read_sync(client, "answer", method="restart_stream", conversation_id="conv",
-                  from_entry_id="entry")  # fmt: skip
-        with pytest.raises(Exception, match="429"):
-            read_sync(client, "http_429")
+        _converse(client)
+        _complete(client)
+        _use_the_rest(client)
+        asyncio.run(_run(emulator.url))
+
+
+def _converse(client: Any) -> None:
+    read_sync(client, "web_search", model="m", completion_args=_EVERY_SETTING,
+              http_headers={"x-emulator-clock-offset": "3600"})  # fmt: skip
+    read_sync(client, "handoff", agent_id="ag_triage", agent_version=1)
+    read_sync(client, "answer", method="append_stream", conversation_id="conv")
+    read_sync(client, "answer", method="restart_stream", conversation_id="conv",
+              from_entry_id="entry")  # fmt: skip
+    with pytest.raises(Exception, match="429"):
+        read_sync(client, "http_429")
+
+
+def _complete(client: Any) -> None:
+    for method in METHODS:
+        ask_sync(client, method, "chat_cached")
+    ask_sync(client, "chat.stream", "chat_choices", n=2)
+
+
+def _use_the_rest(client: Any) -> None:
+    for method, given in CALLS:
+        ask_sync(client, method, **given)
+    ask_sync(client, "embeddings.create", model="m", inputs="Hello?", output_dimension=4,
+             encoding_format="float")  # fmt: skip
+    ask_sync(client, "responses.create", model="m", input="Hello?", previous_response_id="resp_0")
+
+
+async def _run(url: str) -> None:
+    async with asking(url, "loop_add") as conversations:
+        await run(conversations, prepared(add), streamed=False)
 
 
 def _metric_rows(reader: InMemoryMetricReader) -> list[str]:

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chunks of completions, audio and responses on a fake clock: how each stream ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+
+from opentelemetry.instrumentation.genai.mistralai._completions import HANDLERS, CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording import Ending
+from opentelemetry.instrumentation.genai.mistralai._requests import Request
+from tests.fakes import MODEL, PACKAGE, UNSET, Ended, Event, FakeCall, FakeClock, Unknown
+
+ID: Final = "cmpl_1"
+
+
+Shape = SimpleNamespace
+
+
+@dataclass
+class Chunk:
+    """``CompletionEvent``, which has no name, unlike all other events."""
+
+    data: Any
+
+
+def choice(index: Any = 0, reason: Any = None, content: Any = "", **delta: Any) -> Shape:
+    return Shape(index=index, delta=Shape(content=content, **delta), finish_reason=reason)
+
+
+def chunk(*choices: Any, usage: Any = UNSET, **fields: Any) -> Chunk:
+    given = {"id": ID, "model": MODEL, "choices": list(choices), "usage": usage}
+    return Chunk(Shape(**{**given, **fields}))
+
+
+def tokens(prompt: Any = 5, completion: Any = 7, total: Any = 12) -> Shape:
+    return Shape(prompt_tokens=prompt, completion_tokens=completion, total_tokens=total)
+
+
+def event(name: str, **data: Any) -> Event:
+    return Event(name, Shape(type=name, **data))
+
+
+@dataclass
+class Call(FakeCall):
+    """A call that keeps what was said, too."""
+
+    said: list[Any] = field(default_factory=list[Any])
+
+    def end(self, ending: Ending, at: int) -> bool:
+        self.said.append(ending.output)
+        return super().end(ending, at)
+
+
+class Told:
+    """One completion on a fake clock; the stream is handed over after 0.1 s."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, clean: Any = None) -> None:
+        self.clock = FakeClock()
+        self.clock.set(0.1)
+        monkeypatch.setattr(f"{PACKAGE}._completions.monotonic_ns", self.clock)
+        self.call = Call(self.clock, Request("chat", {}), clean=clean)
+        self.recorder = CompletionRecorder(self.call)
+
+    def receives(self, *events: Any) -> None:
+        """One event at each tenth of a second, from 0.2 s on; it is 9 s when the caller acts."""
+        for n, arrived in enumerate(events):
+            self.clock.set(0.2 + n / 10)
+            self.recorder.on_event(arrived)
+        self.clock.set(9)
+
+    def end(self) -> Ended:
+        """The one ending of the call."""
+        (ended,) = self.call.endings
+        assert self.recorder.ended
+        return ended
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    return Told(monkeypatch)
+
+
+NAMES: Final = ("name", "arguments")
+IDENTITY: Final[dict[str, object]] = {"gen_ai.response.id": ID, "gen_ai.response.model": MODEL}
+USED: Final[dict[str, object]] = {
+    "gen_ai.usage.input_tokens": 5,
+    "gen_ai.usage.output_tokens": 7,
+    "mistral_ai.usage.total_tokens": 12,
+}
+
+
+BROKEN = ConnectionError("gone")
+OPEN = (chunk(choice()), chunk(choice(content="Hello")))
+FINISHED = (*OPEN, chunk(choice(reason="stop"), usage=tokens()))
+LATE = (*OPEN, chunk(choice(reason="stop")), chunk(usage=tokens()))
+# One of two choices is finished: so is the stream, but not the completion.
+HALF = (chunk(choice(0, "stop", "Hello"), choice(1, content="Good")),)
+NONE: dict[str, Any] = {}
+CUT = ("incomplete_stream", NONE, None)
+RAISED = ("ConnectionError", NONE, BROKEN)
+# What came, what then happened, when it ended, how, and why it failed.
+ENDINGS: dict[str, tuple[Any, str, Any, float, str, Any]] = {
+    "nothing came": ((), "exhausted", (), 9, "failed", CUT),
+    "no finish reason": (OPEN, "exhausted", (), 9, "failed", CUT),
+    "one choice unfinished": (HALF, "exhausted", (), 9, "failed", CUT),
+    "broken before it finished": (OPEN, "failed", (BROKEN,), 9, "failed", RAISED),
+    "broken after it finished": (FINISHED, "failed", (BROKEN,), 9, "failed", RAISED),
+    "closed before it finished": (OPEN, "left", ("closed",), 9, "closed", None),
+    "cancelled before it finished": (OPEN, "left", ("cancelled",), 9, "cancelled", None),
+    "never read": ((), "abandon", (), 0.1, "abandoned", None),
+    "dropped before it finished": (OPEN, "abandon", (), 0.3, "abandoned", None),
+    "one choice unfinished, dropped": (HALF, "abandon", (), 0.2, "abandoned", None),
+    "exhausted": (FINISHED, "exhausted", (), 0.4, "completed", None),
+    "closed after it finished": (FINISHED, "left", ("closed",), 0.4, "completed", None),
+    "cancelled after it finished": (FINISHED, "left", ("cancelled",), 0.4, "completed", None),
+    "dropped after it finished": (FINISHED, "abandon", (), 0.4, "completed", None),
+    "usage after the finish reason": (LATE, "exhausted", (), 0.5, "completed", None),
+    "dropped after late usage": (LATE, "abandon", (), 0.5, "completed", None),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_each_way_to_end_is_told_with_its_time(told: Told, name: str) -> None:
+    events, happens, args, at, outcome, failure = ENDINGS[name]
+    told.receives(*events)
+    assert told.call.endings == []
+    getattr(told.recorder, happens)(*args)
+    finished, half = events in (FINISHED, LATE), events == HALF
+    first = (0.2 if half else 0.3) if events else None
+    expected: dict[str, Any] = {"mistral_ai.stream.outcome": outcome, **(USED if finished else {})}
+    if finished or half:
+        expected["gen_ai.response.finish_reasons"] = ["stop"]
+    if events:
+        expected |= {**IDENTITY, "gen_ai.response.time_to_first_chunk": first}
+    used = (5, 7, 12, None, NONE) if finished else (None, None, None, None, NONE)
+    model = MODEL if events else None
+    assert told.end() == Ended(at, outcome, expected, used, model, first, failure)
+
+
+def test_a_stream_that_has_ended_changes_no_more(told: Told) -> None:
+    told.receives(*FINISHED)
+    told.recorder.exhausted()
+    ended = told.end()
+    told.receives(chunk(choice(1, "length", "more"), usage=tokens(999)))
+    told.recorder.failed(BROKEN)
+    told.recorder.left("closed")
+    told.recorder.abandon()
+    assert told.end() is ended
+    assert told.call.late == []
+
+
+def test_the_choices_of_a_completion_are_told_in_their_order(told: Told) -> None:
+    told.receives(
+        chunk(choice(1, content="Good"), choice(0)),
+        chunk(choice(1, "length"), choice(0, content="Hello")),
+        chunk(choice(0, "stop"), usage=tokens()),
+    )
+    told.recorder.exhausted()
+    assert told.end().attributes == {
+        **IDENTITY,
+        **USED,
+        "gen_ai.response.finish_reasons": ["stop", "length"],
+        "gen_ai.response.time_to_first_chunk": 0.2,
+        "mistral_ai.stream.outcome": "completed",
+    }
+
+
+def test_a_choice_that_no_server_should_invent_is_not_kept(told: Told) -> None:
+    told.receives(*(chunk(choice(index, "stop")) for index in range(1000)))
+    told.receives(chunk(choice(-1, "stop"), choice("0", "stop"), choice(None, "stop")))
+    told.recorder.exhausted()
+    assert told.end().attributes["gen_ai.response.finish_reasons"] == ["stop"] * 128
+
+
+def test_only_content_and_tool_calls_are_chunks_of_output(told: Told) -> None:
+    told.call.record_chunk_times = True
+    call = Shape(id="c", index=0, function=Shape(name="f", arguments=""))
+    told.receives(
+        chunk(choice()),
+        chunk(usage=tokens()),
+        chunk(choice(content=None)),
+        chunk(choice(tool_calls=[call])),
+        chunk(choice()),
+        chunk(choice(content="x")),
+    )
+    told.recorder.left("closed")
+    assert told.end().first_chunk == 0.5
+    assert told.call.chunks == [(MODEL, 0.2)]
+
+
+def test_tool_calls_that_come_in_pieces_are_joined_and_told_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = Told(monkeypatch, clean=str)
+
+    def piece(index: int, call_id: str, name: str, text: str) -> dict[str, Any]:
+        return {"id": call_id, "index": index, "function": {"name": name, "arguments": text}}
+
+    told.receives(
+        chunk(choice(tool_calls=[piece(0, "call_1", "weather", '{"city": ')])),
+        chunk(choice(tool_calls=[piece(1, "call_2", "time", "")])),
+        chunk(choice(tool_calls=[piece(1, "null", "", '{"z": 1'), piece(0, "null", "", "2}")])),
+        chunk(choice(tool_calls=[piece(1, "null", "", "}")])),
+        chunk(choice(reason="tool_calls")),
+    )
+    told.recorder.exhausted()
+    assert told.end().attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
+    first = {"type": "tool_call", "id": "call_1", "name": "weather", "arguments": {"city": 2}}
+    second = {"type": "tool_call", "id": "call_2", "name": "time", "arguments": {"z": 1}}
+    assert told.call.said == [[([first, second], "tool_call")]]
+
+
+def responds(status: str, **more: Any) -> Event:
+    fields: dict[str, Any] = {"id": ID, "model": MODEL, "status": status, "output": [], **more}
+    return event(f"response.{status}", response=Shape(**fields))
+
+
+AUDIO = event("speech.audio.delta", audio_data="AAAA")
+STARTED = event("response.created", response=Shape(id=ID, model=MODEL, status="in_progress"))
+LIMIT, ERROR = Shape(reason="max_output_tokens"), Shape(code="server_error", message="about you")
+CALL = Shape(type="function_call", arguments="{}")
+# The last event, how the stream ended, the finish reasons, and why it failed.
+ENDS_OF_OTHERS: list[tuple[Event, str, list[str] | None, str | None]] = [
+    (event("transcription.done", model=MODEL, text="Hi", usage=tokens()), "completed", None, None),
+    (event("speech.audio.done", usage=tokens()), "completed", None, None),
+    (responds("completed", usage=tokens()), "completed", ["stop"], None),
+    (responds("completed", output=[CALL]), "completed", ["tool_call"], None),
+    (responds("incomplete", incomplete_details=LIMIT), "completed", ["length"], None),
+    (responds("failed", error=ERROR), "failed", None, "server_error"),
+    (event("error", code="rate_limited", message="you"), "failed", None, "rate_limited"),
+    (event("error", code="about you"), "failed", None, "_OTHER"),
+    (Event("error", Unknown({"type": "error", "code": 500})), "failed", None, "500"),
+]
+
+
+@pytest.mark.parametrize(("last", "outcome", "reasons", "error"), ENDS_OF_OTHERS)
+def test_audio_and_responses_say_that_they_are_done(
+    told: Told, last: Event, outcome: str, reasons: Any, error: str | None
+) -> None:
+    told.receives(STARTED, AUDIO, last)
+    # A failure is the last word; usage may still come after all else.
+    assert bool(told.call.endings) == (outcome == "failed")
+    told.recorder.exhausted()
+    ended = told.end()
+    assert (ended.at, ended.outcome, ended.first_chunk) == (0.4, outcome, 0.3)
+    assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
+    assert ended.failure == (None if error is None else (error, {}, None))
+    assert ended.closing is last
+    assert ended.attributes["gen_ai.response.id"] == ID
+
+
+def test_a_stream_that_said_neither_done_nor_error_has_nothing_for_the_hook(told: Told) -> None:
+    told.receives(STARTED, AUDIO)
+    told.recorder.left("closed")
+    assert told.end().closing is None
+
+
+HOSTILE: list[Any] = [
+    None,
+    UNSET,
+    True,
+    -1,
+    10**30,
+    "",
+    "\ud800",
+    [],
+    [None],
+    [[1]],
+    {},
+    {"raw": 1},
+]
+FIELDS: Final = "delta text item_id response error code usage usage_info model id choices message"
+OF_RESPONSES: Final = "id model status output incomplete_details error usage choices"
+
+
+def shapes(junk: Any) -> Iterator[Any]:
+    """Everything that can be received, with junk in each place in turn."""
+    call: dict[str, Any] = {"id": "c", "index": 0, "function": {"name": "f", "arguments": "{}"}}
+    calls = [{**call, name: junk} for name in call]
+    calls += [{**call, "function": {"name": "f", "arguments": "", name: junk}} for name in NAMES]
+    yield from (junk, Chunk(junk), chunk(junk), chunk(usage=junk), chunk(id=junk, model=junk))
+    yield from (chunk(choices=junk), chunk(choice(junk)), chunk(choice(0, junk)))
+    yield from (chunk(choice(content=junk)), chunk(choice(content=[junk, {"text": junk}])))
+    yield from (chunk(choice(tool_calls=given)) for given in (junk, [junk], *([c] for c in calls)))
+    yield chunk(Shape(index=0, delta=junk, message=junk, finish_reason=None))
+    items = [junk, {"content": junk}, {"arguments": junk, "name": junk, "call_id": junk}]
+    for name in (junk, *HANDLERS):
+        yield from (Event(name, junk), Event(name, Unknown(junk)))
+        yield from (Event(name, Shape(**{of: junk})) for of in FIELDS.split())
+        for told in ({"output": items}, *({of: junk} for of in OF_RESPONSES.split())):
+            yield Event(name, Shape(response={"status": "completed", **told}))
+
+
+@pytest.mark.parametrize("clean", [None, str], ids=["off", "on"])
+@pytest.mark.parametrize("junk", HOSTILE, ids=repr)
+def test_no_shape_that_a_server_invents_raises_or_leaves_the_span_open(
+    monkeypatch: pytest.MonkeyPatch, clean: Any, junk: Any
+) -> None:
+    for shape in shapes(junk):
+        told, whole = Told(monkeypatch, clean), Told(monkeypatch, clean)
+        told.receives(shape, shape)
+        told.recorder.exhausted()
+        whole.recorder.on_response(getattr(shape, "data", shape))
+        assert (told.end().outcome is None, whole.end().outcome) == (False, None)
