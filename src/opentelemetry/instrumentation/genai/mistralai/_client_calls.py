@@ -12,7 +12,7 @@ from . import _guard
 from . import _semconv as s
 from ._calls import give_up
 from ._content import Content
-from ._context import run_under_way
+from ._context import RUN, run_under_way
 from ._recording import Ending
 from ._requests import locate
 from ._spans import Call
@@ -30,12 +30,12 @@ def begin_call(
     kwargs: Mapping[str, Any],
     context: Context,
 ) -> Call:
-    """Starts the span of a call and makes it current."""
+    """Starts the span of a call, and makes it current."""
     request = surface.request(kwargs)
     locate(request, owner, kwargs)
     if surface.streamed or (surface.streamed is None and kwargs.get("stream") is True):
         request.attributes[s.REQUEST_STREAM] = True
-    run = run_under_way(context)
+    run = run_under_way(context) if RUN in context else None
     if run is not None:
         run.requests += 1
     call = Call(telemetry, request, owner, context)

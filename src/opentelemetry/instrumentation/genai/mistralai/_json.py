@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from math import isfinite
-from typing import Any, Final, cast
+from typing import Final, cast
 
 Clean = Callable[[str], "str | None"]
 
@@ -69,5 +69,6 @@ def _integer(number: str) -> int:
 def _is_flat(value: object, depth: int) -> bool:
     if not isinstance(value, (dict, list)):
         return True
-    inside: Any = cast("dict[str, object]", value).values() if isinstance(value, dict) else value
+    known = cast("dict[str, object] | list[object]", value)
+    inside = known.values() if isinstance(known, dict) else known
     return depth > 0 and all(_is_flat(item, depth - 1) for item in inside)

@@ -47,7 +47,7 @@ class _Tool(LocalSpan):
 
     def say(self, key: str, value: object) -> None:
         """Notes arguments or a result, if content is to be on spans."""
-        if not value or not self.telemetry.capture_content.on_spans:
+        if not value or not self.telemetry.content_on_spans:
             return
         try:
             cleaned = self.telemetry.clean(as_text(value))

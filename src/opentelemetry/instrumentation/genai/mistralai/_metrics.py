@@ -101,7 +101,11 @@ class Instruments:
         measured = call.request.measured
         common = self.count_usage(call, ending, context)
         if measured == INFERENCE or (measured == COUNTED and not self._latest):
-            self._record_tokens(ending.usage, common, context)
+            counts = ending.usage.counts
+            if sent := counts.get(s.USAGE_INPUT_TOKENS):
+                self._tokens_in.record(sent, self._typed(common, "input"), context)
+            if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
+                self._tokens_out.record(answered, self._typed(common, "output"), context)
         if ending.first_chunk is not None:
             self._first_chunk.record(ending.first_chunk, common, context)
         # A copy: the SDK keeps the mapping of the first measurement with these attributes.
@@ -112,12 +116,6 @@ class Instruments:
             attributes[s.STREAM_OUTCOME] = ending.outcome
         histogram = self._duration if measured == INFERENCE else self._operation
         histogram.record(duration, attributes, context)
-
-    def _record_tokens(self, usage: Usage, common: Attributes, context: Context) -> None:
-        if sent := usage.counts.get(s.USAGE_INPUT_TOKENS):
-            self._tokens_in.record(sent, self._typed(common, "input"), context)
-        if answered := usage.counts.get(s.USAGE_OUTPUT_TOKENS):
-            self._tokens_out.record(answered, self._typed(common, "output"), context)
 
     def count_usage(self, call: Call, ending: Ending, context: Context) -> Attributes:
         """Adds a call's usage to the counters; what was not reported counts as 0 tokens.

@@ -63,11 +63,11 @@ class Call:
         )
         self._span = span
         self.recording = span.is_recording()
-        mode = telemetry.capture_content
-        wanted = mode.on_events or (mode.on_spans and self.recording)
+        on_events = telemetry.content_on_events
+        wanted = on_events or (telemetry.content_on_spans and self.recording)
         self.clean = telemetry.clean if wanted else None
         self.content: Content | None = None
-        if not mode.on_events:
+        if not on_events:
             # The span has its own copy; what metrics need of them is kept beside.
             request.attributes = {}
         self.reference: object = span.get_span_context() if self.recording else None
@@ -84,13 +84,13 @@ class Call:
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
             _run_hook("request_hook", hook, self._span, MappingProxyType(kwargs))
-        context = otel_context.set_value(CALL, self, set_span_in_context(self._span, parent))
+        context = set_span_in_context(self._span, Context({**parent, CALL: self}))
         self._token = otel_context.attach(context)
 
     @property
     def content_on_spans(self) -> bool:
         """Whether spans may carry content."""
-        return self._telemetry.capture_content.on_spans
+        return self._telemetry.content_on_spans
 
     @property
     def is_open(self) -> bool:
@@ -218,10 +218,9 @@ class Call:
         self, content: Content, ending: Ending, ended: int, context: Context
     ) -> None:
         said = content.structures(ending.output or [], ending.attributes)
-        mode = self._telemetry.capture_content
-        if mode.on_spans and self.recording:
+        if self._telemetry.content_on_spans and self.recording:
             self._span.set_attributes({key: to_json(value) for key, value in said.items()})
-        if mode.on_events:
+        if self._telemetry.content_on_events:
             details = {**self.request.attributes, **ending.attributes, **said}
             self._telemetry.record_details(details, ended, context)
 

@@ -71,7 +71,7 @@ class Surface(NamedTuple):
         kwargs: Mapping[str, Any],
         context: Context,
     ) -> Call:
-        """Starts the span of a call, whose arguments have names, and makes it current."""
+        """Starts the span of a call, whose arguments all have names, and makes it current."""
         return begin_call(self, telemetry, owner, kwargs, context)
 
     def returned(self, call: Call, result: Any) -> Any:

@@ -41,7 +41,9 @@ class Telemetry:
         self._tracer_provider = tracer_provider
         self._meter_provider = meter_provider
         self._logger_provider = logger_provider
-        self.capture_content = capture_content
+        # Asked at each call, and an enum's properties are slow.
+        self.content_on_spans = capture_content.on_spans
+        self.content_on_events = capture_content.on_events
         self.clean = cleaner(redact)
         self._latest = latest
         self.listened_to = False
@@ -83,11 +85,11 @@ class Telemetry:
         self, span: trace.Span, exc: BaseException, at: int, context: Context, *, log: bool = True
     ) -> None:
         """Records an exception once on the span and once as a log event, at the span's end."""
-        mode = self.capture_content
         if span.is_recording():
-            span.add_event("exception", describe(exc, self.clean if mode.on_spans else None), at)
+            described = describe(exc, self.clean if self.content_on_spans else None)
+            span.add_event("exception", described, at)
         if log:
-            described = describe(exc, self.clean if mode.on_events else None)
+            described = describe(exc, self.clean if self.content_on_events else None)
             self._emit(s.EXCEPTION_EVENT, _logs.SeverityNumber.WARN, described, at, context)
 
     def record_details(self, attributes: Mapping[str, Any], at: int, context: Context) -> None:

@@ -34,11 +34,13 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
 }
 # Where the API says more of the tokens that it counts; no two of them count the same thing.
-_DETAILS: Final = (
-    "prompt_tokens_details",
-    "completion_tokens_details",
-    "input_tokens_details",
-    "output_tokens_details",
+_DETAILS: Final = frozenset(
+    {
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "input_tokens_details",
+        "output_tokens_details",
+    }
 )
 
 
@@ -93,9 +95,9 @@ def read_usage(source: object) -> Usage:
 def _everything_in(source: object) -> dict[str, object]:
     reported = fields_of(source)
     # What a model does not know is kept aside.
-    extra = fields_of(getattr(source, "__pydantic_extra__", None)) if reported else {}
-    if extra or any(name in reported for name in _DETAILS):
-        reported = {**reported, **extra}
+    extra: object = getattr(source, "__pydantic_extra__", None)
+    if extra or not _DETAILS.isdisjoint(reported):
+        reported = {**reported, **fields_of(extra)}
         for name in _DETAILS:
             reported.update(fields_of(reported.get(name)))
     return reported
