@@ -47,8 +47,8 @@ class Steps:
     """
 
     __slots__ = (
-        "_agent", "_agent_id", "_call", "_conversation_id", "_handoffs", "_latest", "_names",
-        "_open", "_tools",
+        "_agent", "_agent_id", "_call", "_conversation_id", "_handed_over", "_handoffs", "_latest",
+        "_names", "_open", "_tools",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall, conversation_id: str | None) -> None:
@@ -56,6 +56,7 @@ class Steps:
         self._conversation_id = conversation_id
         self._agent: Child | None = None
         self._agent_id: str | None = None
+        self._handed_over = False
         self._names: dict[str, str] = {}
         self._open = 0
         self._latest = call.started
@@ -65,7 +66,7 @@ class Steps:
 
     def begin(self, agent_id: str | None) -> Steps:
         """The agent of the client span is at work, unless it has handed over; None if unknown."""
-        if self._agent is None:
+        if not self._handed_over:
             self._agent_id = agent_id
         return self
 
@@ -97,7 +98,7 @@ class Steps:
         self._make_handoff(step, at, agent_id, name)
         self._end_agent(at, None)
         self._learn(agent_id, name)
-        self._agent_id = agent_id
+        self._agent_id, self._handed_over = agent_id, True
         span_name = f"{s.INVOKE_AGENT} {name}" if name else s.INVOKE_AGENT
         attributes = self._attributes(s.INVOKE_AGENT, agent_id)
         self._agent = self._call.begin_child(span_name, attributes, at, None)
@@ -115,9 +116,14 @@ class Steps:
         return at
 
     def _end_agent(self, at: int, error_type: str | None) -> None:
+        agent, self._agent = self._agent, None
         # In a forked child it is the parent's to end.
-        if self._agent is not None and self._call.is_open:
-            self._agent.end(at, error_type)
+        if agent is None or not self._call.is_open:
+            return
+        try:
+            agent.end(at, error_type)
+        except Exception as exc:  # noqa: BLE001 -- as below
+            _guard.report("end an agent", exc)
 
     def _not_before(self, at: int) -> int:
         self._latest = max(self._latest, at)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Providers that raise inside a conversation: the spans around what failed end all the same."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from opentelemetry.instrumentation.genai.mistralai._recording import Child
+from tests.fakes import (
+    PACKAGE,
+    FakeCall,
+    FakeChild,
+    Story,
+    done,
+    handoff_done,
+    handoff_started,
+    started,
+    tool_done,
+    tool_started,
+)
+
+
+class _Raising(FakeChild):
+    def end(self, at: int, error_type: str | None = None) -> None:
+        super().end(at, error_type)
+        raise ValueError("somebody's exporter")
+
+
+@dataclass
+class _Call(FakeCall):
+    """A call whose children cannot be ended, or not be started."""
+
+    refuses: str = ""
+
+    def begin_child(
+        self, name: str, attributes: Mapping[str, Any], started: int, parent: Child | None
+    ) -> FakeChild | None:
+        if self.refuses and self.refuses in name:
+            raise ValueError("somebody's sampler")
+        made = super().begin_child(name, attributes, started, parent)
+        if made is not None:
+            made.__class__ = _Raising
+        return made
+
+
+@pytest.mark.parametrize("refuses", ["", "execute_tool", "invoke_agent", "agent_handoff"])
+def test_a_conversation_whose_children_fail_is_ended_once_and_its_children_too(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refuses: str
+) -> None:
+    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    story = Story(monkeypatch)
+    story.call = _Call(story.clock, story.call.request, refuses=refuses)
+    story.recorder = type(story.recorder)(story.call)
+    events = (
+        started(0.1),
+        tool_started(0.2),
+        handoff_started(0.3),
+        handoff_done(0.4),
+        tool_done(0.5),
+        handoff_started(0.6, id="h2"),
+        handoff_done(0.7, id="h2"),
+        done(0.8),
+    )
+    for number, event in enumerate(events):
+        story.clock.set(0.2 + number / 10)
+        try:
+            story.recorder.on_event(event)
+        except ValueError:
+            # The observer around a recorder logs it, and the caller gets the event.
+            continue
+    assert [ended.outcome for ended in story.call.endings] == ["completed"]
+    assert all(not child.is_open for child in story.call.children)
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
