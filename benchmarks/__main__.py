@@ -11,11 +11,8 @@ import argparse
 import asyncio
 import gc
 import json
-import os
 import statistics
-import subprocess
 import sys
-import tempfile
 import tracemalloc
 from collections.abc import Callable
 from time import perf_counter_ns
@@ -28,8 +25,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 from opentelemetry.instrumentation.genai.mistralai import instrument
 
+from .completions import ChatFloor, ChatStage, per_chat
 from .floor import Floor
-from .stage import ARGUMENTS, Stage, aiter_events, events, tools
+from .inside import content, per_tool
+from .stage import ARGUMENTS, Stage, aiter_events, events
+from .startup import import_time
 
 _EVENTS: Final = 5_000
 
@@ -42,6 +42,8 @@ LIMITS: Final = {
     "end_ms": 0.2,
     "import_ms": 60.0,
     "tool_ratio": 1.4,
+    "chat_ratio": 1.4,
+    "chat_event_ratio": 1.4,
     "content_event_us": 2.0,
     "content_end_ms": 3.0,
 }
@@ -161,85 +163,13 @@ def memory_and_end(stage: Stage) -> dict[str, float]:
     }
 
 
-def per_tool(stage: Stage, floor: Floor, rounds: int) -> dict[str, float]:
-    """Microseconds that one more tool costs: ours, and a hand-written span."""
-
-    def timed(start: Callable[[], Any]) -> float:
-        began = perf_counter_ns()
-        for _ in start():
-            pass
-        return (perf_counter_ns() - began) / 1e3
-
-    def ours() -> Any:
-        return stage.conversations.start_stream(**ARGUMENTS)
-
-    def by_hand() -> Any:
-        return floor.observe_tools(stage.bare)
-
-    def cost(start: Callable[[], Any]) -> float:
-        stage.script = tools(200)
-        many = timed(start) - timed(stage.bare)
-        stage.script = tools(0)
-        return (many - timed(start) + timed(stage.bare)) / 200
-
-    pairs = [(cost(ours), cost(by_hand)) for _ in range(rounds)]
-    found, hand = (statistics.median(values) for values in zip(*pairs, strict=True))
-    return {"tool_us": found, "tool_floor_us": hand, "tool_ratio": found / hand}
-
-
-def content(stage: Stage, rounds: int) -> dict[str, float]:
-    """What content capture costs: us for one more delta, ms at the end of 10,000."""
-    stage.script = events(10_000)
-    pairs: list[tuple[float, float]] = []
-    for _ in range(rounds):
-        bare, stream = stage.bare(), stage.conversations.start_stream(**ARGUMENTS)
-        times: list[float] = []
-        for source in (bare, stream):
-            began = perf_counter_ns()
-            for _ in range(10_001):
-                next(source)
-            times.append((perf_counter_ns() - began) / 10_001 / 1e3)
-        began = perf_counter_ns()
-        next(stream)
-        pairs.append((times[1] - times[0], (perf_counter_ns() - began) / 1e6))
-    event, end = (statistics.median(values) for values in zip(*pairs, strict=True))
-    return {"content_event_us": event, "content_end_ms": end}
-
-
-def import_time(rounds: int = 7) -> float:
-    """CPU milliseconds of import and instrument() over importing the OpenTelemetry API alone."""
-    api = (
-        "import opentelemetry.trace, opentelemetry.metrics, opentelemetry._logs, "
-        "opentelemetry.propagate"
-    )
-    plugin = (
-        f"{api}; from opentelemetry.instrumentation.genai.mistralai import instrument; "
-        "instrument(); import sys; assert 'mistralai' not in sys.modules"
-    )
-
-    with tempfile.TemporaryDirectory() as compiled:
-        # An installed package has its bytecode; the environment may forbid to write any.
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-
-        def cpu(code: str) -> float:
-            program = f"import time; {code}; print(time.process_time())"
-            command = [sys.executable, "-c", program]
-            done = subprocess.run(command, check=True, capture_output=True, env=environment)  # noqa: S603 -- our own words
-            return float(done.stdout) * 1e3
-
-        cpu(plugin)
-        pairs = [(cpu(plugin), cpu(api)) for _ in range(rounds)]
-    return statistics.median(ours - base for ours, base in pairs)
-
-
 def main() -> int:
     """Measures everything, prints it, and returns 1 when a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
-    stage, providers = Stage(), _providers()
+    stage, chat, providers = Stage(), ChatStage(), _providers()
     instrument()
     bare_ours, bare_floor = per_conversation(stage, Floor(None, None), options.rounds * 8)
     instrument(**providers)
@@ -253,6 +183,7 @@ def main() -> int:
         "conversation_no_sdk_floor_us": bare_floor,
         **memory_and_end(stage),
         **per_tool(stage, Floor(**providers), options.rounds),
+        **per_chat(stage, chat, ChatFloor(**providers), options.rounds * 4),
         "import_ms": import_time(),
     }
     instrument(capture_content="span_and_event")

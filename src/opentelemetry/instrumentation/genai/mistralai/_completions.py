@@ -15,8 +15,7 @@ from . import _guard
 from . import _semconv as s
 from ._errors import failure_of_event
 from ._fields import fields_of, text
-from ._json import Clean
-from ._messages import parts_of, tool_call
+from ._messages import parts_of_items
 from ._recording import Ending, OpenCall, Outcome, Output, StreamRecorder
 from ._transcript import Transcript
 from ._usage import read_usage
@@ -41,12 +40,14 @@ _REASONS: Final = {"tool_calls": "tool_call", "max_output_tokens": "length"}
 class CompletionRecorder(StreamRecorder):
     """Records one completion, streamed or not."""
 
-    __slots__ = ("_choices", "_closing", "_done", "_output", "_said", "_usage")
+    __slots__ = ("_choices", "_chunk_class", "_closing", "_done", "_output", "_said", "_usage")
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
         # Of each choice: why it is finished.
         self._choices: dict[int, str | None] = {}
+        # That of the chunks, when all that most of them have to tell is the time.
+        self._chunk_class: Any = None
         self._done = False
         self._usage: object = None
         self._closing: object = None
@@ -56,19 +57,33 @@ class CompletionRecorder(StreamRecorder):
 
     def on_event(self, event: Any) -> None:
         """Takes in one event, before the caller gets it."""
+        data = getattr(event, "data", None)
+        if type(data) is self._chunk_class and self._is_one_more(data.__dict__):
+            self._arrived = monotonic_ns()
+            return
         if self.ended:
             return
         self._arrived = monotonic_ns()
-        fields = fields_of(event)
-        data, name = fields_of(fields.get("data")), fields.get("event")
+        name, fields = fields_of(event).get("event"), fields_of(data)
         if name is None:
-            self.on_completion(data, "delta")
+            self.on_completion(fields, "delta")
+            looked_at = self._call.clean is not None or self._call.record_chunk_times
+            if self._first_chunk is not None and not looked_at and fields is not data:
+                self._chunk_class = type(data)
             return
         handler = HANDLERS.get(text(name))
         if handler is not None:
             if name not in _UNDER_WAY:
                 self._closing = event
-            handler(self, fields_of(data["raw"]) if "raw" in data else data)
+            handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
+
+    def _is_one_more(self, chunk: _Fields) -> bool:
+        """Whether a chunk is a piece of the one choice there is, and neither its end nor usage."""
+        choices: Any = chunk["choices"]
+        if len(choices) != 1 or chunk.get("usage"):
+            return False
+        choice = choices[0].__dict__
+        return choice["finish_reason"] is None and choice["index"] in self._choices
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
@@ -103,7 +118,7 @@ class CompletionRecorder(StreamRecorder):
         if message.get("content") or message.get("tool_calls"):
             self.on_chunk()
             if self._call.clean is not None:
-                _keep(self._transcript(index), message)
+                self._transcript(index).on_completion(message)
 
     def on_delta(self, data: _Fields) -> None:
         """A piece of text or sound."""
@@ -138,7 +153,7 @@ class CompletionRecorder(StreamRecorder):
             self._done = True
             self._choices[0] = "tool_call" if called else _REASONS.get(reason, reason)
         if self._call.clean is not None and _items(response):
-            self._output = [(_parts_of_items(_items(response), self._call.clean), self._reason(0))]
+            self._output = [(parts_of_items(_items(response), self._call.clean), self._reason(0))]
         if status == "failed":
             self._fail(fields_of(response.get("error")).get("code"))
 
@@ -175,7 +190,7 @@ class CompletionRecorder(StreamRecorder):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self.ended = True
+        self.ended, self._chunk_class = True, None
         ending.usage = read_usage(self._usage)
         ending.closing = self._closing
         reasons = [reason for _, reason in sorted(self._choices.items()) if reason]
@@ -207,34 +222,9 @@ class CompletionRecorder(StreamRecorder):
         return self._said.setdefault(index, Transcript())
 
 
-def _keep(said: Transcript, message: _Fields) -> None:
-    said.on_message({"content": message.get("content")})
-    calls = message.get("tool_calls")
-    for position, call in enumerate(cast("list[object]", calls) if isinstance(calls, list) else ()):
-        fields = fields_of(call)
-        function = fields_of(fields.get("function"))
-        # Its default is 0, also for the second of two calls.
-        given: Any = getattr(call, "__pydantic_fields_set__", fields)
-        index = fields.get("index") if "index" in given else None
-        key = index if isinstance(index, int) else position
-        # What the SDK makes of an id that is not there.
-        call_id = None if fields.get("id") == "null" else fields.get("id")
-        said.on_call({**function, "id": ("call", key), "tool_call_id": call_id or "call"})
-
-
 def _items(response: _Fields) -> list[object]:
     output = response.get("output")
     return cast("list[object]", output) if isinstance(output, list) else []
-
-
-def _parts_of_items(items: list[object], clean: Clean) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = []
-    for item in map(fields_of, items):
-        if "arguments" in item:
-            parts.append(tool_call(item.get("call_id"), item.get("name"), item["arguments"], clean))
-        else:
-            parts.extend(parts_of(item.get("content"), clean))
-    return parts
 
 
 Handler = Callable[[CompletionRecorder, _Fields], None]

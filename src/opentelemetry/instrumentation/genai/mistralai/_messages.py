@@ -86,6 +86,17 @@ def parts_of(content: object, clean: Clean) -> list[Part]:
     return [part for part in parts if part is not None]
 
 
+def parts_of_items(items: list[object], clean: Clean) -> list[Part]:
+    """Reads the output of the Responses API."""
+    parts: list[Part] = []
+    for item in map(fields_of, items):
+        if "arguments" in item:
+            parts.append(tool_call(item.get("call_id"), item.get("name"), item["arguments"], clean))
+        else:
+            parts.extend(parts_of(item.get("content"), clean))
+    return parts
+
+
 def text_part(kind: str, content: str, clean: Clean) -> Part | None:
     """A part that is nothing but text."""
     cleaned = clean(content) if content else None

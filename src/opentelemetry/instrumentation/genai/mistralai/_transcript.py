@@ -100,6 +100,23 @@ class Transcript:
         else:
             called.add(data)
 
+    def on_completion(self, message: Mapping[str, object]) -> None:
+        """A piece of one choice of a completion, or a whole one."""
+        self.on_message({"content": message.get("content")})
+        calls = message.get("tool_calls")
+        for position, call in enumerate(
+            cast("list[object]", calls) if isinstance(calls, list) else ()
+        ):
+            fields = fields_of(call)
+            function = fields_of(fields.get("function"))
+            # Its default is 0, also for the second of two calls.
+            given: Any = getattr(call, "__pydantic_fields_set__", fields)
+            index = fields.get("index") if "index" in given else None
+            key = index if isinstance(index, int) else position
+            # What the SDK makes of an id that is not there.
+            call_id = None if fields.get("id") == "null" else fields.get("id")
+            self.on_call({**function, "id": ("call", key), "tool_call_id": call_id or "call"})
+
     def on_tool_started(self, data: _Fields) -> None:
         """A tool starts anew, even one of an id that was there before."""
         self._called.pop(_key(data.get("id")), None)
