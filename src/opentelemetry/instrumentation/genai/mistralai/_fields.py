@@ -25,6 +25,9 @@ def payload_of(event: Any) -> dict[str, object]:
 
 def text(value: object) -> str | None:
     """A string that is one and not empty, else None."""
+    # What it nearly always is, and at once.
+    if type(value) is str and value.isascii():
+        return value or None
     if not isinstance(value, str) or not value:
         return None
     # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
