@@ -83,6 +83,9 @@ ENDPOINTS = (
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),
+    # The Azure client of SDK 2.0.0, too early to have either.
+    Endpoint("/chat/completions", COMPLETION, "chat", _CHAT),
+    Endpoint("/ocr", "ocr", "ocr", _need("document")),
     Endpoint(f"{_VERTEX}:rawPredict", COMPLETION, "chat", _VERTEX_BODY),
     Endpoint(f"{_VERTEX}:streamRawPredict", COMPLETION, "chat", _VERTEX_BODY),
 )
