@@ -203,7 +203,7 @@ class Story:
     def receives(self, *arrivals: tuple[float, Event]) -> None:
         for seconds, event in arrivals:
             self.clock.set(seconds)
-            self.recorder.on_event(event)
+            self.recorder.see(event)
 
 
 class Unset:

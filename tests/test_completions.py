@@ -69,7 +69,7 @@ class Told:
         """One event at each tenth of a second, from 0.2 s on; it is 9 s when the caller acts."""
         for n, arrived in enumerate(events):
             self.clock.set(0.2 + n / 10)
-            self.recorder.on_event(arrived)
+            self.recorder.see(arrived)
         self.clock.set(9)
 
     def end(self) -> Ended:

@@ -127,12 +127,13 @@ def test_split_events_are_several_chunks(emulator: Emulator) -> None:
 
 
 def test_ten_thousand_deltas_are_fast(emulator: Emulator) -> None:
-    begin = time.monotonic()
+    # Of this process's own time, whatever else the machine is busy with.
+    begin = time.process_time()
     events, complete = chunks(read_all(connect(emulator.url, START, "long")))
     assert complete
     assert len(events) == 10_002
     assert b'"word 9999 "' in events[10_000]
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_cut_is_a_fin_without_the_last_chunk(emulator: Emulator) -> None:

@@ -14,14 +14,18 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
 from opentelemetry.instrumentation.genai.mistralai._guard import (
     debug,
     forget,
     report,
     say_once,
 )
+from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
-from tests.fakes import PACKAGE
+from opentelemetry.instrumentation.genai.mistralai._transcript import CapturingRecorder
+from tests.fakes import PACKAGE, FakeCall, FakeClock
 
 Lines = list[tuple[str, str, str]]
 
@@ -130,11 +134,14 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
     class Recorder:
         ended = True
 
+        def see(self, event: object) -> object:
+            return event
+
         def tell(self, *_: object) -> None:
             if fails is not None:
                 raise fails("the user's words")
 
-        on_event = exhausted = failed = left = abandon = tell
+        exhausted = failed = left = abandon = tell
 
     recorder: Any = Recorder()
     stream = SimpleNamespace(generator=events)
@@ -147,9 +154,21 @@ def test_a_recorder_that_fails_never_fails_the_caller(log: pytest.LogCaptureFixt
     assert list(stream.generator) == [1, 2]
     leave(stream)
     assert [line[2].partition(" at ")[0] for line in lines(log)] == [
-        f"telemetry failed ({what}): ArithmeticError"
-        for what in ("read an event", "end a stream", "leave a stream")
+        f"telemetry failed ({what}): ArithmeticError" for what in ("end a stream", "leave a stream")
     ]
+
+
+@pytest.mark.parametrize("kind", [ConversationRecorder, CapturingRecorder, CompletionRecorder])
+def test_an_event_that_cannot_be_read_is_the_callers_all_the_same(
+    kind: Any, log: pytest.LogCaptureFixture
+) -> None:
+    call = FakeCall(FakeClock(), Request("chat", {}), clean=str)
+    recorder = kind(call, str) if kind is CapturingRecorder else kind(call)
+    event = object()
+    assert recorder.see(event) is event
+    wheres = {line[2].partition(" at ")[0] for line in lines(log)}
+    assert "telemetry failed (read an event): AttributeError" in wheres
+    assert {line[1] for line in lines(log)} == {"WARNING"}
 
 
 def outcome_of(generator: Any) -> BaseException:
@@ -182,7 +201,7 @@ def test_an_exception_has_its_cause_context_and_frames_as_without_us(
     assert type(cause.__context__) is LookupError
     assert cause.__context__.__context__ is None
     frames = [frame.name for frame in traceback.extract_tb(seen.__traceback__)]
-    assert frames == ["outcome_of", "__next__", "failing"]
+    assert frames == ["outcome_of", "_to_the_end", "failing"]
 
 
 class WatchedError(Exception):

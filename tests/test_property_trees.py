@@ -107,7 +107,7 @@ def test_every_span_inside_a_stream_ends_once_inside_its_parent_and_before_the_c
         story = asked(request, monkeypatch)
         for waited, event in [*steps, *tail]:
             story.clock.advance(waited)
-            story.recorder.on_event(event)
+            story.recorder.see(event)
         story.clock.advance(gap)
         ends: dict[str, Any] = {
             "exhausted": story.recorder.exhausted,

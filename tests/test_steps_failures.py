@@ -69,7 +69,7 @@ def test_a_conversation_whose_children_fail_is_ended_once_and_its_children_too(
     for number, event in enumerate(events):
         story.clock.set(0.2 + number / 10)
         try:
-            story.recorder.on_event(event)
+            story.recorder.see(event)
         except ValueError:
             # The observer around a recorder logs it, and the caller gets the event.
             continue

@@ -91,7 +91,7 @@ def parts(*events: Event, clean: Callable[[str], str | None] = plainly) -> Any:
     """The parts of what these events say, as the schema has them."""
     own, made = recorder(clean)
     for each in (*events, done()):
-        made.on_event(each)
+        made.see(each)
     (((said, reason),),) = own.said
     message = {"role": "assistant", "parts": said, "finish_reason": reason or "stop"}
     return valid("gen_ai.output.messages", [message])[0]["parts"]
@@ -150,7 +150,7 @@ def test_a_tool_with_an_id_of_no_use_is_the_same_span_with_capture(clean: Any) -
     own = Call(FakeClock(), Request("chat", {}), clean=clean)
     made = conversation_recorder(own)
     for name in ("started", "done"):
-        made.on_event(rejected(f"tool.execution.{name}", id=["tool_1"], name="web_search"))
+        made.see(rejected(f"tool.execution.{name}", id=["tool_1"], name="web_search"))
     assert [(child.name, child.is_open) for child in own.children] == [
         ("execute_tool web_search", False)
     ]
@@ -164,9 +164,9 @@ def test_an_interrupt_inside_redact_does_not_leave_the_span_open(
         raise exception
 
     own, made = recorder(clean)
-    made.on_event(say("a"))
+    made.see(say("a"))
     with pytest.raises(exception):
-        made.on_event(done())
+        made.see(done())
     assert [ended.outcome for ended in own.endings] == [Outcome.COMPLETED]
 
 
@@ -239,9 +239,9 @@ def test_what_was_said_is_let_go_when_the_span_has_ended(last: Event | None) -> 
         before = tracemalloc.get_traced_memory()[0]
         own, made = recorder(lambda _: "short")
         for number in range(200):
-            made.on_event(say(f"{number}" * 5_000))
+            made.see(say(f"{number}" * 5_000))
         assert tracemalloc.get_traced_memory()[0] - before > 1_000_000
-        made.on_event(last) if last is not None else made.left(Outcome.CLOSED)
+        made.see(last) if last is not None else made.left(Outcome.CLOSED)
         assert own.said == [[([text("short")], None)]]
         # The caller still has the stream, and in it is the recorder.
         assert tracemalloc.get_traced_memory()[0] - before < 100_000

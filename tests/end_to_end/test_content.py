@@ -231,13 +231,13 @@ def test_the_caller_gets_the_events_that_were_read_and_may_change_its_arguments(
     client: Any, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    original = CapturingRecorder.on_event
+    original = CapturingRecorder.see
 
-    def on_event(own: CapturingRecorder, event: Any) -> None:
+    def see(own: CapturingRecorder, event: Any) -> Any:
         seen.append(event)
-        original(own, event)
+        return original(own, event)
 
-    monkeypatch.setattr(CapturingRecorder, "on_event", on_event)
+    monkeypatch.setattr(CapturingRecorder, "see", see)
     inputs: list[Any] = [{"role": "user", "content": "Hello?"}]
     stream = client.beta.conversations.start_stream(**with_defaults("answer", {"inputs": inputs}))
     inputs[0]["content"] = "changed"

@@ -55,14 +55,19 @@ class CompletionRecorder(StreamRecorder):
         # The output of a response that tells it whole.
         self._output: list[Output] | None = None
 
-    def on_event(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it."""
-        data = getattr(event, "data", None)
-        if type(data) is self._chunk_class and self._is_one_more(data.__dict__):
-            self._arrived = monotonic_ns()
-            return
-        if self.ended:
-            return
+    def see(self, event: Any) -> Any:
+        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
+        try:
+            data = event.data
+            if type(data) is self._chunk_class and self._is_one_more(data.__dict__):
+                self._arrived = monotonic_ns()
+            elif not self.ended:
+                self._on_event(event, data)
+        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+            _guard.report("read an event", exc)
+        return event
+
+    def _on_event(self, event: Any, data: Any) -> None:
         self._arrived = monotonic_ns()
         name, fields = fields_of(event).get("event"), fields_of(data)
         if name is None:

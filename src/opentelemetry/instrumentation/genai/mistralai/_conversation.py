@@ -14,6 +14,7 @@ from datetime import datetime
 from time import monotonic_ns
 from typing import Any, Final
 
+from . import _guard
 from . import _semconv as s
 from ._clock import ServerClock, read_time
 from ._entries import events_of
@@ -57,20 +58,26 @@ class ConversationRecorder(StreamRecorder):
         self._steps: Steps | None = None
         self._usage_counted = False
 
-    def on_event(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it."""
-        # One more piece of a message is what thousands of events are, and the last one tells all.
-        # Reading a field of a pydantic model costs 30 ns, so the class stands for the event's name.
-        data = event.data
-        if type(data) is self._piece_class and (
-            self._agent_id is not None or data.__dict__.get("agent_id") is self._piece_agent
-        ):
-            self._arrived = monotonic_ns()
-            self._piece = data
-            return
-        if self.ended:
-            self._on_late_event(event)
-            return
+    def see(self, event: Any) -> Any:
+        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
+        try:
+            # One more piece of a message is what thousands of events are, and the last one tells
+            # all. Reading a field of a pydantic model costs 30 ns: the class stands for the name.
+            data = event.data
+            if type(data) is self._piece_class and (
+                self._agent_id is not None or data.__dict__.get("agent_id") is self._piece_agent
+            ):
+                self._arrived = monotonic_ns()
+                self._piece = data
+            elif self.ended:
+                self._on_late_event(event)
+            else:
+                self._on_event(event)
+        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+            _guard.report("read an event", exc)
+        return event
+
+    def _on_event(self, event: Any) -> None:
         self._catch_up()
         self._arrived = monotonic_ns()
         handler = HANDLERS.get(event.event)
@@ -85,7 +92,7 @@ class ConversationRecorder(StreamRecorder):
         if times:
             self._clock.agree(times[0], times[-1], self._call.now())
         for event in events:
-            self.on_event(event)
+            self.see(event)
         ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
         self.finish(ending, self._call.now())
 

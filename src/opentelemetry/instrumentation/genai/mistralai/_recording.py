@@ -168,8 +168,8 @@ class StreamRecorder:
         self.ended = False
         call.recorder = self
 
-    def on_event(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it."""
+    def see(self, event: Any) -> Any:
+        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
         raise NotImplementedError
 
     def on_response(self, response: Any) -> None:
