@@ -188,7 +188,8 @@ class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = FakeClock()
         self.turns = LastTurns()
-        monkeypatch.setattr(f"{PACKAGE}._conversation.monotonic_ns", self.clock)
+        for module in ("_recording", "_conversation"):
+            monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", self.clock)
         monkeypatch.setattr(f"{PACKAGE}._conversation.last_turns", self.turns)
         self.asks("chat", model="mistral-small-latest")
 

@@ -61,7 +61,8 @@ class Told:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, clean: Any = None) -> None:
         self.clock = FakeClock()
         self.clock.set(0.1)
-        monkeypatch.setattr(f"{PACKAGE}._completions.monotonic_ns", self.clock)
+        for module in ("_recording", "_completions"):
+            monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", self.clock)
         self.call = Call(self.clock, Request("chat", {}), clean=clean)
         self.recorder = CompletionRecorder(self.call)
 
@@ -178,6 +179,7 @@ def test_a_choice_that_no_server_should_invent_is_not_kept(told: Told) -> None:
 
 def test_only_content_and_tool_calls_are_chunks_of_output(told: Told) -> None:
     told.call.record_chunk_times = True
+    told.recorder = CompletionRecorder(told.call)
     call = Shape(id="c", index=0, function=Shape(name="f", arguments=""))
     told.receives(
         chunk(choice()),

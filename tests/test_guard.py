@@ -132,12 +132,13 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
     """A stream whose recorder fails at everything, or at nothing."""
 
     class Recorder:
-        ended = True
+        ended = False
 
         def see(self, event: object) -> object:
             return event
 
         def tell(self, *_: object) -> None:
+            self.ended = True
             if fails is not None:
                 raise fails("the user's words")
 

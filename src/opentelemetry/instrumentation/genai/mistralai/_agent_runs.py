@@ -9,8 +9,8 @@ the SDK's async generator to tell the two apart. A tool runs under its own span.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -171,3 +171,37 @@ class RunStream(AsyncGenerator[Any, Any]):
                 open_calls.drop(self._run)
         except Exception:  # noqa: BLE001, S110 -- see above
             pass
+
+
+class Loop(NamedTuple):
+    """A method that runs an agent loop in the caller's process; all are async.
+
+    Attributes:
+        module: below one of ``ROOTS``.
+        cls: the class in it.
+        method: the method.
+        streamed: whether it answers with an async generator.
+    """
+
+    module: str
+    cls: str
+    method: str
+    streamed: bool
+
+    def begin(
+        self,
+        telemetry: Telemetry,
+        _owner: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        context: Context,
+    ) -> Run:
+        """Starts the span of a loop and makes it current."""
+        run_context = args[0] if args else kwargs.get("run_ctx")
+        run = Run(telemetry, run_context, context, streamed=self.streamed)
+        run.enter()
+        return run
+
+    def returned(self, run: Run, result: Any) -> Any:
+        """Ends the loop, or gives a generator that will."""
+        return run.returned(result)

@@ -77,10 +77,10 @@ class Switch:
 
 
 def wrap_call(
-    surface: Surface, wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
+    surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around a method that returns a stream or a response."""
-    call = _begin(surface, *_bound(instance, args), kwargs)
+    call = _begin(surface, instance, args, kwargs)
     if call is None:
         return wrapped(*args, **kwargs)
     try:
@@ -92,31 +92,30 @@ def wrap_call(
 
 
 def wrap_async_call(
-    surface: Surface, wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
+    surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around the async twin; nothing happens before the caller awaits, as without us."""
     if _listener() is None:
         return wrapped(*args, **kwargs)
-    bound = _bound(instance, args)
     try:
         # Called now, since a wrong argument is a TypeError now.
         coroutine = wrapped(*args, **kwargs)
     except BaseException as exc:
-        call = _begin(surface, *bound, kwargs)
+        call = _begin(surface, instance, args, kwargs)
         if call is not None:
             _raised(call, exc)
         raise
     if _is_coroutine(coroutine):
-        ours = _awaited(surface, _Unawaited(coroutine), bound, kwargs)
+        ours = _awaited(surface, _Unawaited(coroutine), instance, args, kwargs)
         return _named_like(coroutine, ours)
-    call = _begin(surface, *bound, kwargs)
+    call = _begin(surface, instance, args, kwargs)
     return coroutine if call is None else _returned(call, surface, coroutine)
 
 
 async def _awaited(
-    surface: Surface, unawaited: _Unawaited, bound: tuple[object, _Args], kwargs: Arguments
+    surface: Surface, unawaited: _Unawaited, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
-    call = _begin(surface, *bound, kwargs)
+    call = _begin(surface, instance, args, kwargs)
     if call is None:
         return await unawaited.coroutine
     try:
@@ -125,12 +124,6 @@ async def _awaited(
         _raised(call, exc)
         raise
     return _returned(call, surface, result)
-
-
-def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
-    """Whose method is called, and its positional arguments."""
-    # Another library may have taken our wrapper out of the class's __dict__: then nothing is bound.
-    return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
 def _listener() -> Telemetry | None:
@@ -147,9 +140,14 @@ def _listener() -> Telemetry | None:
 
 def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
-    telemetry = _listener()
+    telemetry = Switch.telemetry
+    if telemetry is None or not telemetry.listened_to:
+        telemetry = _listener()
     if telemetry is None:
         return None
+    if owner is None and args:
+        # Another library may have taken our wrapper out of the class: then nothing is bound.
+        owner, args = args[0], args[1:]
     try:
         context = context_for(owner)
         return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)
@@ -184,17 +182,13 @@ def give_up(call: Opened) -> None:
         _guard.report("give a call up", exc)
 
 
-def wrap_exit(
-    wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
-) -> Any:
+def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
     """Around ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
     leave(instance, args)
     return wrapped(*args, **kwargs)
 
 
-def wrap_async_exit(
-    wrapped: _Anything, instance: object, args: tuple[Any, ...], kwargs: Arguments
-) -> Any:
+def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
     """Around ``__aexit__`` and ``close`` of ``EventStreamAsync``; nothing before the await."""
     coroutine = wrapped(*args, **kwargs)
     if _is_coroutine(coroutine):
@@ -203,7 +197,7 @@ def wrap_async_exit(
     return coroutine
 
 
-async def _leaving(unawaited: _Unawaited, stream: object, exit_args: tuple[Any, ...]) -> Any:
+async def _leaving(unawaited: _Unawaited, stream: object, exit_args: _Args) -> Any:
     leave(stream, exit_args)
     return await unawaited.coroutine
 

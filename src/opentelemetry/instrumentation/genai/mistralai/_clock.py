@@ -41,24 +41,23 @@ def read_time(value: object) -> datetime | None:
 
 
 class ServerClock:
-    """Maps one stream's server timestamps onto this machine's clock."""
+    """Maps one stream's server timestamps onto this machine's clock.
 
-    __slots__ = ("_latest", "_shift", "_started")
+    Attributes:
+        shift: ns that are added to each; None before the first.
+    """
+
+    __slots__ = ("_latest", "_started", "shift")
 
     def __init__(self, started: int) -> None:
         self._started = started
         self._latest = started
-        self._shift: int | None = None
-
-    @property
-    def is_unset(self) -> bool:
-        """Whether no timestamp has been seen."""
-        return self._shift is None
+        self.shift: int | None = None
 
     @property
     def shift_ms(self) -> float | None:
         """The shift in milliseconds, None when there is none."""
-        return self._shift / 1e6 if self._shift else None
+        return self.shift / 1e6 if self.shift else None
 
     def agree(self, first: datetime, last: datetime, arrived: int) -> None:
         """Compares the clocks by a whole response, whose every timestamp lies inside its call.
@@ -69,7 +68,7 @@ class ServerClock:
             arrived: when it arrived, ns since the epoch.
         """
         inside = self._started <= _nanoseconds(first) and _nanoseconds(last) <= arrived
-        self._shift = 0 if inside else arrived - _nanoseconds(last)
+        self.shift = 0 if inside else arrived - _nanoseconds(last)
 
     def to_local(self, server_time: datetime | None, arrived: int) -> int:
         """Maps a server timestamp onto this machine's clock.
@@ -85,9 +84,9 @@ class ServerClock:
         if server_time is None:
             return max(self._latest, arrived)
         server = _nanoseconds(server_time)
-        if self._shift is None:
-            self._shift = 0 if self._started <= server <= arrived else arrived - server
-        self._latest = max(self._latest, min(server + self._shift, arrived))
+        if self.shift is None:
+            self.shift = 0 if self._started <= server <= arrived else arrived - server
+        self._latest = max(self._latest, min(server + self.shift, arrived))
         return self._latest
 
 

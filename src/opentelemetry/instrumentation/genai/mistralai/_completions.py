@@ -72,7 +72,7 @@ class CompletionRecorder(StreamRecorder):
         name, fields = fields_of(event).get("event"), fields_of(data)
         if name is None:
             self.on_completion(fields, "delta")
-            looked_at = self._call.clean is not None or self._call.record_chunk_times
+            looked_at = self._call.clean is not None or self._chunk_times
             if self._first_chunk is not None and not looked_at and fields is not data:
                 self._chunk_class = type(data)
             return

@@ -47,8 +47,7 @@ class ConversationRecorder(StreamRecorder):
         self._conversation_id = request.conversation_id
         self._agent_id = request.agent_id
         self._agent_name: str | None = None
-        # Of the message whose pieces are arriving: the class of their data, their agent, and the
-        # last one that was not looked at.
+        # Of the pieces of a message: their data's class, their agent, and the last, not looked at.
         self._piece_class: Any = None
         self._piece_agent: object = None
         self._piece: Any = None
@@ -78,7 +77,8 @@ class ConversationRecorder(StreamRecorder):
         return event
 
     def _on_event(self, event: Any) -> None:
-        self._catch_up()
+        if self._piece is not None:
+            self._catch_up()
         self._arrived = monotonic_ns()
         handler = HANDLERS.get(event.event)
         if handler is not None:
@@ -108,8 +108,8 @@ class ConversationRecorder(StreamRecorder):
         self._output(data, "agent_id")
         self._response_id = text(data.get("id")) or self._response_id
         # Not while something is to be learned from each piece, nor for a rejected event.
-        settled = self._model is not None and not self._clock.is_unset
-        if settled and data is not event.data and not self._call.record_chunk_times:
+        settled = self._model is not None and self._clock.shift is not None
+        if settled and data is not event.data and not self._chunk_times:
             self._piece_class, self._piece_agent = type(event.data), data.get("agent_id")
 
     def on_function_call(self, event: Any) -> None:
@@ -157,8 +157,8 @@ class ConversationRecorder(StreamRecorder):
     def on_error(self, event: Any) -> None:
         """The server gives up."""
         data = payload_of(event)
-        failure = failure_of_event(data.get("code"))
-        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
+        ending = Ending(Outcome.FAILED, failure=failure_of_event(data.get("code")), closing=event)
+        self.finish(ending, self._map(data))
 
     def on_other(self, event: Any) -> None:
         """Something between other events, of which only the time is of use."""
@@ -200,10 +200,9 @@ class ConversationRecorder(StreamRecorder):
 
     def _catch_up(self) -> None:
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
-        piece, self._piece = self._piece, None
-        if piece is not None:
-            self._map(piece.__dict__)
-            self._response_id = text(piece.__dict__.get("id")) or self._response_id
+        piece, self._piece = self._piece.__dict__, None
+        self._map(piece)
+        self._response_id = text(piece.get("id")) or self._response_id
 
     def _map(self, data: _Fields) -> int:
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
@@ -214,21 +213,15 @@ class ConversationRecorder(StreamRecorder):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self._catch_up()
+        if self._piece is not None:
+            self._catch_up()
         self.ended, self._piece_class = True, None
-        call, steps = self._call, self._steps
+        call, steps, created_at = self._call, self._steps, self._created_at
         if steps is not None:
             at = steps.end(at, ending.failure.type if ending.failure else None)
-        self._describe(ending)
-        if call.end(ending, at) and self._conversation_id is not None:
-            operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
-            last_turns.remember(self._conversation_id, operation, call.reference)
-
-    def _describe(self, ending: Ending) -> None:
         reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._must_answer:
             reason = "tool_call"
-        created_at = self._created_at
         self.describe(
             ending,
             [reason] if reason else None,
@@ -238,10 +231,12 @@ class ConversationRecorder(StreamRecorder):
             (s.RESPONSE_CREATED_AT, created_at.isoformat() if created_at else None),
             (s.CLOCK_SHIFT, self._clock.shift_ms),
         )
+        if call.end(ending, at) and self._conversation_id is not None:
+            operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
+            last_turns.remember(self._conversation_id, operation, call.reference)
 
 
-Handler = Callable[[ConversationRecorder, Any], None]
-HANDLERS: Final[Mapping[str, Handler]] = {
+HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any], None]]] = {
     "conversation.response.started": ConversationRecorder.on_started,
     "tool.execution.started": ConversationRecorder.on_tool_started,
     "tool.execution.delta": ConversationRecorder.on_other,

@@ -8,6 +8,7 @@ call with an `Ending`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic_ns
 from typing import Any, Final, Protocol
 
 from . import _semconv as s
@@ -150,14 +151,15 @@ class StreamRecorder:
     """Records one stream, and knows every way in which one can end."""
 
     __slots__ = (
-        "_arrived", "_call", "_first_chunk", "_last_chunk", "_left_at", "_model", "_response_id",
-        "_whole", "ended",
+        "_arrived", "_call", "_chunk_times", "_first_chunk", "_last_chunk", "_left_at", "_model",
+        "_response_id", "_whole", "ended",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
         """Takes charge of a call whose stream is handed to the caller now."""
         self._call = call
-        self._arrived = call.now() - call.clock_offset
+        self._arrived = monotonic_ns()
+        self._chunk_times = call.record_chunk_times
         self._left_at: int | None = None
         self._first_chunk: int | None = None
         self._last_chunk: int | None = None
@@ -186,7 +188,7 @@ class StreamRecorder:
             return
         if self._first_chunk is None:
             self._first_chunk = self._arrived
-        if self._call.record_chunk_times:
+        if self._chunk_times:
             if self._last_chunk is not None:
                 self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
             self._last_chunk = self._arrived

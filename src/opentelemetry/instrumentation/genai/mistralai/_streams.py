@@ -134,7 +134,8 @@ def _to_the_end(generator: _Events, recorder: StreamRecorder) -> _Events:
     except BaseException as exc:
         _stopped(recorder, exc)
         raise
-    _stopped(recorder, None)
+    if not recorder.ended:
+        _stopped(recorder, None)
     return result
 
 

@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-from opentelemetry.context import Context
+from typing import Final
 
 from . import _semconv as s
-from ._agent_runs import Run
-from ._client_calls import begin_call, call_returned
+from ._agent_runs import Loop
+from ._client_calls import Surface
 from ._completions import CompletionRecorder
-from ._messages import ReadContent, completion_content, conversation_content, no_content
-from ._recording import OpenCall, StreamRecorder
+from ._messages import completion_content, conversation_content, no_content
 from ._requests import (
     COUNTED,
     TIMED,
-    ReadRequest,
     agent_request,
     append_request,
     create_agent_request,
@@ -26,10 +21,6 @@ from ._requests import (
     start_request,
 )
 from ._transcript import conversation_recorder
-
-if TYPE_CHECKING:
-    from ._spans import Call
-    from ._telemetry import Telemetry
 
 # Where the SDK's modules are: in 1.x directly, later one level down; so for its other clients.
 ROOTS: Final = (
@@ -40,77 +31,6 @@ ROOTS: Final = (
     "mistralai.azure.client",
     "mistralai.gcp.client",
 )
-
-
-class Surface(NamedTuple):
-    """One method of the SDK.
-
-    Attributes:
-        module: below one of ``ROOTS``.
-        cls: the class in it.
-        method: the sync method; ``{method}_async`` is its twin.
-        request: reads the arguments.
-        content: reads what the user says, if that is to be recorded.
-        recorder: takes charge of the stream, or the response.
-        streamed: whether it answers with a stream; None: if its argument ``stream`` says so.
-    """
-
-    module: str
-    cls: str
-    method: str
-    request: ReadRequest
-    content: ReadContent
-    recorder: Callable[[OpenCall], StreamRecorder]
-    streamed: bool | None
-
-    def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        _args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
-    ) -> Call:
-        """Starts the span of a call, whose arguments all have names, and makes it current."""
-        return begin_call(self, telemetry, owner, kwargs, context)
-
-    def returned(self, call: Call, result: Any) -> Any:
-        """Hands the result of a call to its recorder."""
-        return call_returned(self, call, result)
-
-
-class Loop(NamedTuple):
-    """A method that runs an agent loop in the caller's process; all are async.
-
-    Attributes:
-        module: below one of ``ROOTS``.
-        cls: the class in it.
-        method: the method.
-        streamed: whether it answers with an async generator.
-    """
-
-    module: str
-    cls: str
-    method: str
-    streamed: bool
-
-    def begin(
-        self,
-        telemetry: Telemetry,
-        _owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
-    ) -> Run:
-        """Starts the span of a loop and makes it current."""
-        run_context = args[0] if args else kwargs.get("run_ctx")
-        run = Run(telemetry, run_context, context, streamed=self.streamed)
-        run.enter()
-        return run
-
-    def returned(self, run: Run, result: Any) -> Any:
-        """Ends the loop, or gives a generator that will."""
-        return run.returned(result)
 
 
 _CONVERSATIONS: Final = ("conversations", "Conversations")
