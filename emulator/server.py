@@ -71,6 +71,8 @@ def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
         log_config=None,
         log_level=logging.CRITICAL + 1,
         timeout_graceful_shutdown=1,
+        # On a busy machine a client may take its time between two requests.
+        timeout_keep_alive=120,
     )
     server = _Server(config, app)
     listener = socket.create_server((host, port))

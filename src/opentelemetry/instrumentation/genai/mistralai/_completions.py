@@ -59,9 +59,17 @@ class CompletionRecorder(StreamRecorder):
         """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
         try:
             data = event.data
-            if type(data) is self._chunk_class and self._is_one_more(data.__dict__):
-                self._arrived = monotonic_ns()
-            elif not self.ended:
+            # One more piece of a choice, neither its end nor usage, is what thousands of chunks
+            # are. It is looked at here, because a call of a function costs as much as the look.
+            if type(data) is self._chunk_class:
+                chunk = data.__dict__
+                choices = chunk["choices"]
+                if len(choices) == 1 and not chunk.get("usage"):
+                    choice = choices[0].__dict__
+                    if choice["finish_reason"] is None and choice["index"] in self._choices:
+                        self._arrived = monotonic_ns()
+                        return event
+            if not self.ended:
                 self._on_event(event, data)
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
@@ -81,14 +89,6 @@ class CompletionRecorder(StreamRecorder):
             if name not in _UNDER_WAY:
                 self._closing = event
             handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
-
-    def _is_one_more(self, chunk: _Fields) -> bool:
-        """Whether a chunk is a piece of the one choice there is, and neither its end nor usage."""
-        choices: Any = chunk["choices"]
-        if len(choices) != 1 or chunk.get("usage"):
-            return False
-        choice = choices[0].__dict__
-        return choice["finish_reason"] is None and choice["index"] in self._choices
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
