@@ -69,7 +69,7 @@ class Call:
         self.content: Content | None = None
         if not on_events:
             # The span has its own copy; what metrics need of them is kept beside.
-            request.attributes = {}
+            del request.attributes
         self.reference: object = span.get_span_context() if self.recording else None
         self.final_operation = request.operation
         self.native_hook: object = None
