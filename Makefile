@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger test-matrix dist clean
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -44,6 +44,9 @@ bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-w
 
 jaeger: ## a real Jaeger, built once into a cache outside the tree
 	@tests/jaeger/build.sh
+
+prometheus: ## a real Prometheus out of Debian's package, got once into a cache outside the tree
+	@tests/prometheus/get.sh
 
 test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2 at a time
 	@mkdir -p .nox

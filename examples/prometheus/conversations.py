@@ -11,7 +11,7 @@ from typing import Any
 
 from mistralai.client import Mistral
 from mistralai.client.errors import MistralError
-from mistralai.client.models import WebSearchTool
+from mistralai.client.models import UserMessage, WebSearchTool
 
 from emulator import serve
 
@@ -40,7 +40,7 @@ def hold(client: Mistral) -> int:
     # Refused: there is no such model.
     with suppress(MistralError):
         _stream(client, "http_404", model="mistral-unknown")
-    client.chat.complete(model=MEDIUM, messages=[{"role": "user", "content": _QUESTION}])
+    client.chat.complete(model=MEDIUM, messages=[UserMessage(content=_QUESTION)])
     agent_id = os.environ.get("MISTRAL_AGENT_ID")
     if not agent_id and os.environ.get("MISTRAL_API_KEY"):
         return 6

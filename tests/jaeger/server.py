@@ -93,6 +93,6 @@ def run_jaeger(path: Path, log: Path) -> AbstractContextManager[Jaeger]:
 
 
 def _started(path: Path, log: Path) -> Jaeger:
-    ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
+    ports: dict[str, int] = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     environment = {**os.environ, **{name: str(port) for name, port in ports.items()}}
     return Jaeger(launch([str(path), "--config", str(_CONFIG)], log, environment), ports, log)

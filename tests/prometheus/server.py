@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import subprocess
     from contextlib import AbstractContextManager
 
-    from tests.prometheus.program import Labels
+# A series' labels.
+Labels = frozenset[tuple[str, str]]
 
 CONFIG = Path(__file__).parents[2] / "examples" / "prometheus" / "prometheus.yml"
 TARGET = "127.0.0.1:9464"

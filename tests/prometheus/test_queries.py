@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The document's queries, asked as they stand, answer with what the emulator sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.prometheus.document import queries
+
+if TYPE_CHECKING:
+    from tests.prometheus.conftest import Scraped
+    from tests.prometheus.server import Labels
+
+# What the scenarios report each time that the conversations are held: input, output, connectors.
+MEDIUM = 24 + 29 + 142 + 38 + 1024 + 14 + 9 + 90 + 20 + 500
+SMALL = 24 + 29
+CALLS = {"web_search": 2, "code_interpreter": 1}
+
+
+def by(label: str, values: dict[str, float]) -> dict[Labels, object]:
+    """Values by one label, to the precision of floating point; an empty one is absent."""
+    return {
+        frozenset({(label, name)} if name else ()): pytest.approx(value, rel=1e-9)  # pyright: ignore[reportUnknownMemberType] -- pytest's
+        for name, value in values.items()
+    }
+
+
+def test_no_query_is_missing_here() -> None:
+    for mode in ("default", "latest"):
+        assert [*queries(mode)] == [
+            "Tokens since the programs started",
+            "Tokens per minute",
+            "Connector calls",
+            "Time to first chunk",
+            "Error rate",
+            "Streams left early",
+        ]
+
+
+def test_totals_are_exact(scraped: Scraped) -> None:
+    twice = {"mistral-medium-latest": 2 * MEDIUM, "mistral-small-latest": 2 * SMALL, "": 0}
+    found = scraped.ask("Tokens since the programs started")
+    assert found == {
+        frozenset({("gen_ai_response_model", name)} if name else ()): value
+        for name, value in twice.items()
+    }
+
+
+def test_tokens_per_minute_are_those_of_the_second_time(scraped: Scraped) -> None:
+    # An increase in five minutes, a fifth of it in one.
+    share = scraped.extrapolation / 5
+    assert scraped.ask("Tokens per minute") == by(
+        "gen_ai_response_model",
+        {"mistral-medium-latest": MEDIUM * share, "mistral-small-latest": SMALL * share, "": 0},
+    )
+
+
+def test_connector_calls(scraped: Scraped) -> None:
+    assert scraped.ask("Connector calls") == by(
+        "mistral_ai_connector_name",
+        {name: calls * scraped.extrapolation for name, calls in CALLS.items()},
+    )
+
+
+def test_one_call_of_seven_fails(scraped: Scraped) -> None:
+    assert scraped.ask("Error rate") == by("", {"": 1 / 7})
+
+
+def test_one_stream_of_five_is_left(scraped: Scraped) -> None:
+    assert scraped.ask("Streams left early") == by("", {"": 1 / 5})
+
+
+def test_the_time_to_first_chunk_lies_where_the_slowest_lies(scraped: Scraped) -> None:
+    """Of two or three streams the slowest is what the 95th percentile falls on."""
+    found = scraped.ask("Time to first chunk")
+    names = {"mistral-medium-latest", "mistral-small-latest"}
+    assert {dict(labels)["gen_ai_response_model"] for labels in found} == names
+    for labels, seconds in found.items():
+        lower, upper = slowest(scraped, dict(labels)["gen_ai_response_model"])
+        assert lower < seconds <= upper
+        # The emulator waits 20 ms before the first words of both.
+        assert seconds > 0.02
+
+
+def slowest(scraped: Scraped, model: str) -> tuple[float, float]:
+    """The bounds of the highest bucket that got something the second time, s."""
+    name = queries(scraped.mode)["Time to first chunk"].partition("rate(")[2].partition("[")[0]
+    raw = f'sum by (le) ({name}{{gen_ai_response_model="{model}"}})'
+    then, now = (
+        {float(dict(labels)["le"]): count for labels, count in answer.items()}
+        for answer in (scraped.prometheus.query(raw, at) for at in (scraped.before, scraped.after))
+    )
+    got = {le: now[le] - then[le] for le in sorted(now)}
+    upper = min(le for le, count in got.items() if count == max(got.values()))
+    return max([0.0, *(le for le in got if le < upper)]), upper
