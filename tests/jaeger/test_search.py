@@ -39,3 +39,30 @@ def test_a_search_finds_just_the_trace_that_has_the_tag(program: Program, jaeger
     ):
         found = jaeger.search(program.service, tags)
         assert [trace["traceID"] for trace in found] == [ids(span)[0]], tags
+
+
+def test_a_conversations_id_finds_all_its_turns(program: Program, jaeger: Jaeger) -> None:
+    started = program.converse("start", "web_search", model=MODEL, inputs="Hello")
+    conversation_id = started[0].data.conversation_id
+    program.converse("append", "answer", conversation_id=conversation_id, inputs="And?")
+    program.converse("start", "answer", model=MODEL, inputs="Another one")
+    first, second, _ = (ids(span)[0] for span in program.client_spans())
+    for trace_id in (first, second):
+        program.trace(trace_id)  # until it is there
+    found = jaeger.search(program.service, {"gen_ai.conversation.id": conversation_id})
+    assert {trace["traceID"] for trace in found} == {first, second}
+
+
+def test_an_error_inside_a_conversation_is_found_by_its_type(
+    program: Program, jaeger: Jaeger
+) -> None:
+    program.converse("start", "answer", model=MODEL, inputs="Hello")
+    program.converse("start", "tool_error_event", model=MODEL, inputs="Hello")
+    _, failed = program.client_spans()
+    for tags in (
+        {"error.type": "500"},
+        {"error.type": "500", "gen_ai.tool.name": "web_search"},
+        {"mistral_ai.stream.outcome": "failed"},
+    ):
+        found = jaeger.search(program.service, tags)
+        assert [trace["traceID"] for trace in found] == [ids(failed)[0]], tags

@@ -31,26 +31,37 @@ WRITER = "id=ag_writer | name=writer"
 
 
 def picture(trace: dict[str, Any]) -> list[str]:
-    """A trace as one line a span: indented under its parent, with what tells it from others."""
-    spans: list[dict[str, Any]] = sorted(trace["spans"], key=lambda span: int(span["startTime"]))
-    parents = {
-        span["spanID"]: reference["spanID"]
-        for span in spans
-        for reference in span["references"]
-        if reference["refType"] == "CHILD_OF"
-    }
+    """A trace as one line a span: indented under its parent, with what tells it from others.
 
-    def below(parent: str | None, depth: int) -> list[str]:
-        lines: list[str] = []
+    ``follows`` is the number of the line that a span is linked to, or ``another trace``.
+    """
+    spans: list[dict[str, Any]] = sorted(trace["spans"], key=lambda span: int(span["startTime"]))
+    parents = {span["spanID"]: found for span in spans for found in referred(span, "CHILD_OF")}
+
+    def below(parent: str | None, depth: int) -> list[tuple[int, dict[str, Any]]]:
+        rows: list[tuple[int, dict[str, Any]]] = []
         for span in spans:
             if parents.get(span["spanID"]) == parent:
-                tags = {tag["key"]: tag["value"] for tag in span["tags"]}
-                notes = [f"{key.rpartition('.')[2]}={tags[key]}" for key in _NOTED if key in tags]
-                lines.append("  " * depth + " | ".join([span["operationName"], *notes]))
-                lines += below(span["spanID"], depth + 1)
-        return lines
+                rows += [(depth, span), *below(span["spanID"], depth + 1)]
+        return rows
 
-    return below(None, 0)
+    rows = below(None, 0)
+    numbers = {span["spanID"]: number for number, (_, span) in enumerate(rows, 1)}
+    lines: list[str] = []
+    for depth, span in rows:
+        tags = {tag["key"]: tag["value"] for tag in span["tags"]}
+        notes = [f"{key.rpartition('.')[2]}={tags[key]}" for key in _NOTED if key in tags]
+        followed = (
+            numbers.get(linked, "another trace") for linked in referred(span, "FOLLOWS_FROM")
+        )
+        notes += [f"follows={number}" for number in followed]
+        lines.append("  " * depth + " | ".join([span["operationName"], *notes]))
+    return lines
+
+
+def referred(span: dict[str, Any], kind: str) -> list[str]:
+    """The ids of the spans that a span refers to in that way."""
+    return [each["spanID"] for each in span["references"] if each["refType"] == kind]
 
 
 def assert_as_in_memory(program: Program, trace: dict[str, Any]) -> None:
@@ -65,6 +76,125 @@ def assert_as_in_memory(program: Program, trace: dict[str, Any]) -> None:
             if reference["refType"] == "CHILD_OF" and reference["spanID"] in shown:
                 parent = times(memory[reference["spanID"]])
                 assert parent[0] <= start <= end <= parent[1]
+
+
+# What happens, and how a trace of it looks.
+SHAPES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a conversation": (
+        {"scenario": "answer", "model": MODEL},
+        ["caller", f"  chat {MODEL} | outcome=completed"],
+    ),
+    "a tool": (
+        {"scenario": "web_search", "model": MODEL},
+        [
+            "caller",
+            f"  chat {MODEL} | outcome=completed",
+            "    execute_tool web_search | id=tool_1 | type=extension",
+        ],
+    ),
+    "two tools at a time": (
+        {"scenario": "tools_interleaved", "model": MODEL},
+        [
+            "caller",
+            f"  chat {MODEL} | outcome=completed",
+            "    execute_tool web_search | id=tool_1 | type=extension",
+            "    execute_tool code_interpreter | id=tool_2 | type=extension",
+        ],
+    ),
+    "a handoff": (
+        {"scenario": "handoff", "agent_id": "ag_triage"},
+        [
+            "caller",
+            "  invoke_agent | id=ag_triage | name=triage | outcome=completed",
+            "    execute_tool agent_handoff writer | id=ag_triage | name=triage | name=writer",
+            f"    invoke_agent writer | {WRITER}",
+        ],
+    ),
+    "a function that the caller is asked for": (
+        {"scenario": "function_call", "model": MODEL},
+        ["caller", f"  chat {MODEL} | outcome=completed"],
+    ),
+    "an error while a tool runs": (
+        {"scenario": "tool_error_event", "model": MODEL},
+        [
+            "caller",
+            f"  chat {MODEL} | type=500 | outcome=failed",
+            "    execute_tool web_search | type=500 | id=tool_1 | type=extension",
+        ],
+    ),
+    "left while a tool runs": (
+        {"scenario": "web_search", "model": MODEL, "leave_after": 2},
+        [
+            "caller",
+            f"  chat {MODEL} | outcome=closed",
+            "    execute_tool web_search | id=tool_1 | type=extension",
+        ],
+    ),
+    "left after a handoff": (
+        {"scenario": "handoff", "agent_id": "ag_triage", "leave_after": 4},
+        [
+            "caller",
+            "  invoke_agent | id=ag_triage | name=triage | outcome=closed",
+            "    execute_tool agent_handoff writer | id=ag_triage | name=triage | name=writer",
+            f"    invoke_agent writer | {WRITER}",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_each_shape_is_drawn_as_it_was(program: Program, shape: str) -> None:
+    arguments, expected = SHAPES[shape]
+    with program.caller() as caller:
+        program.converse("start", inputs="Hello", **arguments)
+    trace = program.trace(ids(caller)[0])
+    assert picture(trace) == expected
+    assert_as_in_memory(program, trace)
+    assert program.warnings(ids(caller)[0]) == []
+
+
+def test_a_refused_conversation_is_an_error_without_anything_beneath(program: Program) -> None:
+    with program.caller() as caller, pytest.raises(Exception, match="Status 429"):
+        program.converse("start", "http_429", model=MODEL, inputs="Hello")
+    trace = program.trace(ids(caller)[0])
+    assert picture(trace) == ["caller", f"  chat {MODEL} | type=429"]
+    assert_as_in_memory(program, trace)
+
+
+def test_turns_are_linked_within_a_trace_and_across_traces(program: Program) -> None:
+    with program.caller() as caller:
+        started = program.converse("start", "web_search", model=MODEL, inputs="Hello")
+        turn: dict[str, Any] = {
+            "conversation_id": started[0].data.conversation_id,
+            "inputs": "And?",
+        }
+        program.converse("append", "answer", **turn)
+        program.converse("restart", "answer", from_entry_id="msg_1", **turn)
+    trace = program.trace(ids(caller)[0])
+    assert picture(trace) == [
+        "caller",
+        f"  chat {MODEL} | outcome=completed",
+        "    execute_tool web_search | id=tool_1 | type=extension",
+        f"  chat {MODEL} | outcome=completed | follows=2",
+        f"  chat {MODEL} | outcome=completed | follows=4",
+    ]
+    assert_as_in_memory(program, trace)
+    with program.caller() as other:
+        program.converse("append", "answer", **turn)
+    elsewhere = program.trace(ids(other)[0])
+    assert picture(elsewhere) == [
+        "caller",
+        f"  chat {MODEL} | outcome=completed | follows=another trace",
+    ]
+    # To the last turn of the conversation that it continues: the restart made a new one.
+    (linked,) = [
+        each
+        for span in elsewhere["spans"]
+        for each in span["references"]
+        if each["refType"] == "FOLLOWS_FROM"
+    ]
+    append = program.client_spans()[1]
+    assert (linked["traceID"], linked["spanID"]) == ids(append)
 
 
 @pytest.mark.parametrize("clock_offset", [0, 3600, -3600])
@@ -111,11 +241,7 @@ def test_a_loop_and_its_function_are_one_tree_and_its_turns_are_linked(program: 
         "  invoke_agent",
         f"    chat {MODEL}",
         "    execute_tool get_weather | id=call_1 | type=function",
-        f"    chat {MODEL}",
+        f"    chat {MODEL} | follows=3",
     ]
     assert_as_in_memory(program, trace)
-    first, second = (span for span in trace["spans"] if span["operationName"] == f"chat {MODEL}")
-    if second["startTime"] < first["startTime"]:
-        first, second = second, first
-    links = [each["spanID"] for each in second["references"] if each["refType"] == "FOLLOWS_FROM"]
-    assert links == [first["spanID"]]
+    assert program.warnings(ids(caller)[0]) == []
