@@ -83,7 +83,7 @@ def tables() -> dict[str, str]:
         tracer_provider=tracer_provider, meter_provider=meter_provider, record_chunk_times=True
     )
     try:
-        _use()
+        use()
     finally:
         uninstrument()
     seen = sorted(attributes.seen.items())
@@ -124,7 +124,8 @@ def _coverage() -> list[str]:
     return ["| method | async twin |", "|---|---|", *rows]
 
 
-def _use() -> None:
+def use() -> None:
+    """Makes calls of every kind."""
     with serve() as emulator, Mistral(api_key="key", server_url=emulator.url) as client:
         _converse(client)
         _complete(client)

@@ -14,6 +14,7 @@ import pytest
 from tests.prometheus.document import queries
 from tests.prometheus.program import Program, run_program
 from tests.prometheus.server import Labels, Prometheus, binary, run_prometheus
+from tests.servers import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +125,7 @@ def scraped_since(server: Prometheus, moment: float, least: int) -> float:
             return None
         return times[0]
 
-    return server.poll(ask)
+    return server.poll(ask, START_SECONDS)
 
 
 def scrapes(server: Prometheus, at: float) -> int:
