@@ -17,8 +17,8 @@ from tests.end_to_end.conftest import read_sync
 from tests.end_to_end.readme_tables import use
 from tests.end_to_end.sdk import Mistral
 
-# Enough for bytes: what a batch has once, its resource, is then a hundredth of a conversation.
-FEW = 24
+# Enough for bytes: what a batch has once, its resource, is then two hundredths of a conversation.
+FEW = 12
 # Of these so few are a batch that gzip can be compared, too: it is the better, the more it gets.
 WHOLE = ("three agents, two tools", "no_content")
 
