@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -81,7 +81,7 @@ class Sampled:
 
 
 @contextmanager
-def sampling(ratio: float, **options: Any) -> Iterator[Sampled]:
+def sampling(ratio: float, **options: Any) -> Generator[Sampled]:
     """Records with a sampler until the block is left."""
     sampled = Sampled(ratio)
     providers = {**sampled.recording.providers, "tracer_provider": sampled.tracer_provider}
