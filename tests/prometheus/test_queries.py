@@ -85,7 +85,11 @@ def test_the_time_to_first_chunk_lies_where_the_slowest_lies(scraped: Scraped) -
 
 
 def slowest(scraped: Scraped, model: str) -> tuple[float, float]:
-    """The bounds of the highest bucket that got something the second time, s."""
+    """Above what the slowest stream of the second time took, and what none took longer than, s.
+
+    The latter counts both times: a bucket that was empty at the first scrape is not extrapolated
+    as its neighbours are, which moves the quantile up to where the first time's slowest was.
+    """
     name = queries(scraped.mode)["Time to first chunk"].partition("rate(")[2].partition("[")[0]
     raw = f'sum by (le) ({name}{{gen_ai_response_model="{model}"}})'
     then, now = (
@@ -93,5 +97,8 @@ def slowest(scraped: Scraped, model: str) -> tuple[float, float]:
         for answer in (scraped.prometheus.query(raw, at) for at in (scraped.before, scraped.after))
     )
     got = {le: now[le] - then[le] for le in sorted(now)}
-    upper = min(le for le, count in got.items() if count == max(got.values()))
-    return max([0.0, *(le for le in got if le < upper)]), upper
+    reached, longest = (
+        min(le for le, count in counts.items() if count == max(counts.values()))
+        for counts in (got, now)
+    )
+    return max([0.0, *(le for le in got if le < reached)]), longest
