@@ -76,8 +76,8 @@ def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
     )
     server = _Server(config, app)
     listener = socket.create_server((host, port))
-    # Accepted sockets inherit it. asyncio sets it only on sockets that were made with a protocol, and
-    # without it a second chunk waits 40 ms for the acknowledgement of the first.
+    # Accepted sockets inherit it. asyncio sets it only where the protocol was named, and without it
+    # a second chunk waits 40 ms for the acknowledgement of the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def run() -> None:

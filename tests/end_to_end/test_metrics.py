@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai._metrics import Instruments
 from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.recording import Recording
 
@@ -165,3 +167,16 @@ def test_exemplars_lead_to_the_trace(client: Any, recording: Recording) -> None:
         for exemplar in point.exemplars
     ]
     assert set(exemplars) == {context.trace_id}
+
+
+def test_on_metrics_a_hundred_names_of_agents_a_process_are_told_and_no_more(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{Instruments.__module__}._agents", set[str]())
+    instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
+    for n in (*range(102), 0):
+        instruments.record_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())
+    told = recording.metrics()["gen_ai.execute_tool.duration"]
+    points = {attributes["gen_ai.agent.name"]: n for attributes, (n, _) in told}
+    names = [f"Agent of {n}" for n in range(100)]
+    assert points == {**dict.fromkeys(names, 1), names[0]: 2, "_OTHER": 2}

@@ -36,6 +36,7 @@ _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 # For the whole process: each name is a time series more in everybody's database.
 _connectors: Final[set[str]] = set()
 _tools: Final[set[str]] = set()
+_agents: Final[set[str]] = set()
 
 
 class Instruments:
@@ -155,6 +156,9 @@ class Instruments:
         name = measured.get(s.TOOL_NAME)
         if isinstance(name, str) and not _may_name(_tools, name):
             measured[s.TOOL_NAME] = s.OTHER
+        agent = measured.get(s.AGENT_NAME)
+        if isinstance(agent, str) and not _may_name(_agents, agent, word=False):
+            measured[s.AGENT_NAME] = s.OTHER
         if error_type is not None:
             measured[s.ERROR_TYPE] = error_type
         self._tool.record(seconds, measured, context)
@@ -189,10 +193,10 @@ def _by_metric_name(usage: Usage) -> dict[str, int]:
     return calls
 
 
-def _may_name(names: set[str], name: str) -> bool:
+def _may_name(names: set[str], name: str, *, word: bool = True) -> bool:
     if name in names:
         return True
-    if len(names) >= _MAX_NAMES or not is_word(name):
+    if len(names) >= _MAX_NAMES or (word and not is_word(name)):
         return False
     names.add(name)
     return True
