@@ -91,14 +91,14 @@ def tool_types(body: dict[str, Any]) -> list[Any]:
     return types
 
 
-def seconds(headers: dict[str, str], name: str) -> float:
-    """Return a header as a number of seconds; 0 when it is absent."""
+def number(headers: dict[str, str], name: str, default: float) -> float:
+    """Return a header as a number."""
     try:
-        value = float(headers.get(name, "0"))
+        value = float(headers.get(name, default))
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise invalid(problem(["header", name], "Not a number of seconds"))
+        raise invalid(problem(["header", name], "Not a number"))
     return value
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SCENARIO_HEADER = "x-emulator-scenario"
 _CLOCK_HEADER = "x-emulator-clock-offset"
+# How many times longer each pause of a scenario takes: people read slower than tests.
+_SLOWER_HEADER = "x-emulator-slower"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class _Handler:
         problems = row.problems(body)
         if problems:
             raise checks.invalid(*problems)
-        offset = checks.seconds(headers, _CLOCK_HEADER)
+        offset = checks.number(headers, _CLOCK_HEADER, 0)
         name = _scenario_name(row, headers, body)
         own = row.names(self._state, scope["path_params"], body)
 
@@ -118,6 +120,7 @@ class _Handler:
             names={**own, **names.of_time(now())},
             stream=body.get("stream") is True,
             now=now,
+            slower=checks.number(headers, _SLOWER_HEADER, 1),
             transport=scope["emulator.transport"],
         )
         await respond(call, scope, receive, send)

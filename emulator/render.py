@@ -86,12 +86,12 @@ def _render(event: Event, names: dict[str, Any], now: Callable[[], float]) -> Re
 
 
 async def play(
-    groups: Iterable[Group], names: dict[str, Any], now: Callable[[], float]
+    groups: Iterable[Group], names: dict[str, Any], now: Callable[[], float], slower: float
 ) -> AsyncIterator[Rendered]:
     """Yield each event when it is due. ``{n}`` counts the repeats of its group from 0."""
     for group in groups:
         for n in range(group.repeat):
             for event in group.events:
                 # Also when there is nothing to wait for: other requests must have their turn.
-                await asyncio.sleep(event.after)
+                await asyncio.sleep(event.after * slower)
                 yield _render(event, {**names, "n": str(n)}, now)

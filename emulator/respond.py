@@ -36,6 +36,7 @@ class Call:
     names: dict[str, Any]
     stream: bool
     now: Callable[[], float]
+    slower: float
     transport: asyncio.Transport
 
 
@@ -64,7 +65,7 @@ async def _stream(call: Call, receive: Receive, send: Send) -> None:
     """Send the events; without a content-length each chunk sent is one HTTP chunk, flushed."""
     headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
     await _start(call, headers, send)
-    async for event in play(call.answer.events or [], call.names, call.now):
+    async for event in play(call.answer.events or [], call.names, call.now, call.slower):
         if not event.split:
             await _chunk(event.data, send)
             continue
@@ -77,7 +78,7 @@ async def _stream(call: Call, receive: Receive, send: Send) -> None:
 
 async def _document(call: Call) -> Response:
     """Return the body, else the events joined to one; an error among the events is the answer."""
-    events = play(call.answer.events or [], call.names, call.now)
+    events = play(call.answer.events or [], call.names, call.now, call.slower)
     payloads = [event.payload async for event in events if event.payload is not None]
     error = error_of(payloads)
     if error is not None:

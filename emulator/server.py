@@ -37,6 +37,14 @@ class Emulator:
         self._state.clear()
 
 
+_THREAD = "emulator"
+
+
+def _is_of_another(record: logging.LogRecord) -> bool:
+    """Whether a log record of uvicorn's is not ours: broken connections are our daily work."""
+    return record.threadName != _THREAD
+
+
 class _Server(uvicorn.Server):
     """uvicorn that says when it is ready and does not wait for hanging answers at its end."""
 
@@ -69,11 +77,12 @@ def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
         proxy_headers=False,
         access_log=False,
         log_config=None,
-        log_level=logging.CRITICAL + 1,
         timeout_graceful_shutdown=1,
         # On a busy machine a client may take its time between two requests.
         timeout_keep_alive=120,
     )
+    # Not by a level: a program that is a uvicorn server itself would fall silent with us.
+    logging.getLogger("uvicorn.error").addFilter(_is_of_another)
     server = _Server(config, app)
     listener = socket.create_server((host, port))
     # Accepted sockets inherit it. asyncio sets it only where the protocol was named, and without it
@@ -86,7 +95,7 @@ def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
         finally:
             server.ready.set()  # also when startup failed: the caller must not wait for ever
 
-    thread = threading.Thread(target=run, name="emulator", daemon=True)
+    thread = threading.Thread(target=run, name=_THREAD, daemon=True)
     thread.start()
     try:
         server.ready.wait()

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fixtures: a real Jaeger, the example's server, a real browser without a window."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+
+from tests.jaeger.conftest import jaeger
+from tests.jaeger.server import Jaeger
+from tests.web.chat import Chat, run_chat
+
+__all__ = ["jaeger"]
+
+# Chromium otherwise calls its maker's servers, or waits for graphics that are not there.
+_FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+NewPage = Callable[[Chat], Awaitable[Page]]
+
+
+@pytest.fixture(scope="session")
+def chat(jaeger: Jaeger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
+    """The example, answered by its emulator; contents go into the spans, to tell them apart."""
+    environment = {
+        "MISTRAL_API_KEY": "",
+        "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "span_only",
+    }
+    log = tmp_path_factory.mktemp("chat") / "server.log"
+    with run_chat(jaeger, log, environment) as running:
+        yield running
+    assert running.complaints() == []
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(chat: Chat) -> Iterator[None]:
+    """Fails a test during which the server logs anything of note."""
+    before = len(chat.complaints())
+    yield
+    assert chat.complaints()[before:] == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium; without it the tests skip, in CI they fail."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        missing = "no Chromium: get one with `tests/web/chromium.sh`, or set CHROMIUM to its path"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
+    """Opens the example's page, each time as another user; its scripts may not complain."""
+    complaints: list[str] = []
+
+    def on_console(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    def on_error(error: Error) -> None:
+        complaints.append(error.message)
+
+    contexts = []
+
+    async def open_page(chat: Chat) -> Page:
+        context = await browser.new_context()
+        contexts.append(context)
+        page = await context.new_page()
+        page.on("console", on_console)
+        page.on("pageerror", on_error)
+        await page.goto(chat.url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert complaints == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(new_page: NewPage, chat: Chat) -> Page:
+    """The example's page, answered by the emulator."""
+    return await new_page(chat)

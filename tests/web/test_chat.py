@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chat in a real browser: each question is one whole trace in Jaeger, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from emulator.scenario import load_scenarios
+from tests.jaeger.test_trees import picture
+from tests.web.chat import Answer, Chat, ask, read, run_chat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.jaeger.server import Jaeger
+    from tests.web.conftest import NewPage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+MODEL = "mistral-medium-latest"
+CONVERSATION = f"  chat {MODEL}"
+ANSWERED = ["POST /ask", f"{CONVERSATION} | outcome=completed", "    POST"]
+LEFT = {"cancelled", "closed", "abandoned"}
+TEN = 10
+
+
+def spoken(scenario: str) -> str:
+    """The text that the emulator sends."""
+    [answer] = load_scenarios()[scenario].attempts
+    text = ""
+    for event in (event for group in answer.events or [] for event in group.events):
+        content: Any = event.payload.get("content", "")
+        text += content if isinstance(content, str) else content.get("text", "")
+    return text
+
+
+def of_conversation(trace: dict[str, Any]) -> dict[str, Any]:
+    """The conversation's span, its tags by key."""
+    [span] = [each for each in trace["spans"] if each["operationName"] == f"chat {MODEL}"]
+    return {**span, "tags": tags(span)}
+
+
+def tags(span: dict[str, Any]) -> dict[str, Any]:
+    """A span's tags by key."""
+    return {tag["key"]: tag["value"] for tag in span["tags"]}
+
+
+async def test_two_turns_are_two_whole_traces_the_second_linked_to_the_first(
+    page: Page, chat: Chat, jaeger: Jaeger
+) -> None:
+    first = await read(await ask(page, "What do the conventions name?"))
+    second = await read(await ask(page, "And in one sentence?"))
+
+    for answer in (first, second):
+        assert (answer.state, answer.why) == ("done", "")
+        assert answer.link == f"{jaeger.query_url}/trace/{answer.trace_id}"
+    assert (first.text, first.tool) == (spoken("web_search"), "used web_search ")
+    assert (second.text, second.tool) == (spoken("answer"), "")
+
+    opening, going_on = jaeger.trace(first.trace_id, spans=4), jaeger.trace(second.trace_id, spans=3)
+    tool = "    execute_tool web_search | id=tool_1 | type=extension"
+    assert picture(opening) == [*ANSWERED, tool]
+    assert picture(going_on) == ANSWERED
+    for answer, trace in ((first, opening), (second, going_on)):
+        assert of_conversation(trace)["tags"]["gen_ai.conversation.id"] == answer.conversation_id
+        kinds = {span["operationName"]: tags(span)["span.kind"] for span in trace["spans"]}
+        assert (kinds["POST /ask"], kinds["POST"]) == ("server", "client")
+        assert [span["operationName"] for span in trace["spans"] if span["warnings"]] == []
+    assert first.conversation_id == second.conversation_id
+    links = [
+        (reference["traceID"], reference["spanID"])
+        for reference in of_conversation(going_on)["references"]
+        if reference["refType"] == "FOLLOWS_FROM"
+    ]
+    assert links == [(first.trace_id, of_conversation(opening)["spanID"])]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "leave"), [("hang", "close"), ("long", "close"), ("long", "stop")]
+)
+async def test_a_browser_that_leaves_ends_the_conversations_span_without_an_error(
+    page: Page, jaeger: Jaeger, scenario: str, leave: str
+) -> None:
+    article = await ask(page, "Tell me everything.", scenario)
+    await expect(article.locator(".answer")).not_to_be_empty()
+    trace_id = await article.get_by_role("link").text_content() or ""
+    left = time.time()
+    if leave == "close":
+        await page.close()
+    else:
+        await page.get_by_role("button", name="Stop").click()
+        assert (await read(article)).why == "Stopped."
+
+    trace = jaeger.trace(trace_id, spans=3)
+    span = of_conversation(trace)
+    outcome = span["tags"]["mistral_ai.stream.outcome"]
+    assert outcome in LEFT
+    assert picture(trace) == ["POST /ask", f"{CONVERSATION} | outcome={outcome}", "    POST"]
+    for each in trace["spans"]:
+        assert not tags(each).keys() & {"error", "error.type", "otel.status_code"}
+        assert each["logs"] == []
+    ended = (span["startTime"] + span["duration"]) / 1e6
+    assert abs(ended - left) < 5
+
+
+async def test_ten_browsers_at_once_have_ten_traces_and_none_is_mixed(
+    new_page: NewPage, chat: Chat, jaeger: Jaeger
+) -> None:
+    waiting: list[Route] = []
+    all_wait = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        # Ten browsers on a busy machine are not equally fast: all are let go together.
+        waiting.append(route)
+        if len(waiting) == TEN:
+            all_wait.set()
+        await all_wait.wait()
+        await route.continue_()
+
+    async def converse(number: int) -> Answer:
+        page = await new_page(chat)
+        await page.route("**/ask", hold)
+        return await read(await ask(page, f"<b>question {number}</b>", "echo"))
+
+    answers = await asyncio.gather(*(converse(number) for number in range(TEN)))
+
+    assert len({answer.trace_id for answer in answers}) == TEN
+    assert len({answer.conversation_id for answer in answers}) == TEN
+    starts, ends = [], []
+    for number, answer in enumerate(answers):
+        question = f"<b>question {number}</b>"
+        assert answer.text == "You asked:" + f" {question}" * 5
+        trace = jaeger.trace(answer.trace_id, spans=3)
+        assert picture(trace) == ANSWERED
+        span = of_conversation(trace)
+        assert span["tags"]["gen_ai.conversation.id"] == answer.conversation_id
+        assert said(span, "input") == question
+        assert said(span, "output") == answer.text
+        starts.append(span["startTime"])
+        ends.append(span["startTime"] + span["duration"])
+    assert max(starts) < min(ends)
+
+
+def said(span: dict[str, Any], which: str) -> str:
+    """The text of the only message of that kind in a conversation's span."""
+    [message] = json.loads(span["tags"][f"gen_ai.{which}.messages"])
+    [part] = message["parts"]
+    text: str = part["content"]
+    return text
+
+
+REFUSED = "Mistral answered with status {}."
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error", "outcome", "why"),
+    [
+        ("http_429", "429", "", REFUSED.format(429)),
+        ("http_500", "500", "", REFUSED.format(500)),
+        ("tool_cut", "httpx2.RemoteProtocolError", "failed", "The connection to Mistral failed"),
+    ],
+)
+async def test_an_error_of_the_api_is_told_and_the_next_question_is_answered(
+    page: Page, jaeger: Jaeger, scenario: str, error: str, outcome: str, why: str
+) -> None:
+    failed = await read(await ask(page, "Will it work?", scenario))
+    answered = await read(await ask(page, "And now?", "echo"))
+
+    assert failed.state == "failed"
+    assert failed.why.startswith(why)
+    trace = jaeger.trace(failed.trace_id, spans=3)
+    print(picture(trace))
+    found = of_conversation(trace)["tags"]
+    assert found["error.type"] == error
+    assert found["otel.status_code"] == "ERROR"
+    assert found.get("mistral_ai.stream.outcome", "") == outcome
+    assert (answered.state, answered.text) == ("done", "You asked:" + " And now?" * 5)
+    assert picture(jaeger.trace(answered.trace_id, spans=3)) == ANSWERED
+
+
+@pytest.mark.skipif(not os.environ.get("MISTRAL_API_KEY"), reason="no MISTRAL_API_KEY")
+async def test_mistral_itself_answers(new_page: NewPage, jaeger: Jaeger, tmp_path: Path) -> None:
+    with run_chat(jaeger, tmp_path / "server.log", {}) as chat:
+        page = await new_page(chat)
+        await page.get_by_role("textbox").fill("Say hello, in one word.")
+        await page.get_by_role("button", name="Send").click()
+        answer = await read(page.locator("article"))
+        assert (answer.state, answer.why) == ("done", "")
+        trace = jaeger.trace(answer.trace_id, spans=3)
+        assert picture(trace)[:3] == ANSWERED
+        assert of_conversation(trace)["tags"]["gen_ai.conversation.id"] == answer.conversation_id
+        assert chat.complaints() == []
