@@ -36,7 +36,8 @@ instrument()
 HTTPX2ClientInstrumentor().instrument()
 
 # From here on, a web application that knows of OpenTelemetry only the number of its traces.
-from collections.abc import AsyncGenerator, AsyncIterator  # noqa: E402 -- as above
+import asyncio  # noqa: E402 -- the lines above come first, to be read
+from collections.abc import AsyncGenerator, AsyncIterator  # noqa: E402
 from contextlib import ExitStack, asynccontextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -44,15 +45,15 @@ from typing import Any  # noqa: E402
 import httpx2  # noqa: E402
 from fastapi import Request  # noqa: E402
 from fastapi.responses import FileResponse  # noqa: E402
-from fastapi.sse import EventSourceResponse, ServerSentEvent  # noqa: E402
 from mistralai.client import Mistral, errors, models  # noqa: E402
 from mistralai.client.utils.eventstreaming import EventStreamAsync  # noqa: E402
 from pydantic import BaseModel  # noqa: E402
+from sse_starlette import EventSourceResponse, JSONServerSentEvent  # noqa: E402
 
 from emulator import serve  # noqa: E402
 
 MODEL = "mistral-medium-latest"
-# What the page offers to see while the emulator answers; it answers ten times slower than for tests.
+# What can be tried on the page while the emulator answers, ten times slower than in tests.
 SCENARIOS = {
     "answers as Mistral would": None,
     "repeats the question": "echo",
@@ -78,7 +79,8 @@ async def lifespan(_app: FastAPI) -> AsyncGenerator[dict[str, Any]]:
 
 
 app = FastAPI(lifespan=lifespan)
-# A span for each piece that is sent to the browser would bury the others.
+# FastAPI (0.142 and newer) makes spans itself, and leaves it to this package where that is in use.
+# Without the exclusion there would be a span for each piece that is sent to the browser.
 FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"])
 
 
@@ -103,9 +105,16 @@ def scenarios(request: Request) -> dict[str, str | None]:
 
 
 # A POST: in a GET the question would be part of the address, which spans and access logs record.
-@app.post("/ask", response_class=EventSourceResponse)
-async def ask(question: Question, request: Request) -> AsyncIterator[ServerSentEvent]:
-    """Answers in pieces. When the browser leaves, FastAPI cancels this, and the stream is closed."""
+@app.post("/ask")
+async def ask(question: Question, request: Request) -> EventSourceResponse:
+    """Answers in pieces."""
+    # Not FastAPI's own class of that name (0.165): when the browser leaves in the middle, it leaves
+    # the generator open, and Mistral would talk on until the garbage collector comes by.
+    return EventSourceResponse(answer(question, request))
+
+
+async def answer(question: Question, request: Request) -> AsyncIterator[JSONServerSentEvent]:
+    """Tells the page what happens. It is cancelled or closed here when the browser leaves."""
     span = trace.get_current_span().get_span_context()
     trace_id = trace.format_trace_id(span.trace_id)
     jaeger = os.environ.get("JAEGER_UI", "http://localhost:16686")
@@ -115,6 +124,9 @@ async def ask(question: Question, request: Request) -> AsyncIterator[ServerSentE
             async for event in stream:
                 if (piece := told(event.data)) is not None:
                     yield piece
+                # Where an answer comes faster than it is read, nothing here waits: without this,
+                # nobody else is served meanwhile, and that the browser left is not noticed.
+                await asyncio.sleep(0)
     except errors.MistralError as error:
         # Not its text: that repeats what the API said, which is not meant for everybody.
         yield sse("failed", why=f"Mistral answered with status {error.status_code}.")
@@ -126,7 +138,8 @@ async def converse(
     question: Question, request: Request
 ) -> EventStreamAsync[models.ConversationEvents]:
     """Starts a conversation, or goes on with one."""
-    conversations = request.state.client.beta.conversations
+    client: Mistral = request.state.client
+    conversations = client.beta.conversations
     headers = {"x-emulator-slower": SLOWER} if request.state.emulated else {}
     if request.state.emulated and question.scenario:
         headers["x-emulator-scenario"] = question.scenario
@@ -139,7 +152,7 @@ async def converse(
     )
 
 
-def told(event: models.ConversationEventsData) -> ServerSentEvent | None:
+def told(event: models.ConversationEventsData) -> JSONServerSentEvent | None:
     """What the page is told of an event of the conversation."""
     match event:
         case models.ResponseStartedEvent():
@@ -156,6 +169,6 @@ def told(event: models.ConversationEventsData) -> ServerSentEvent | None:
             return None
 
 
-def sse(event: str, **data: Any) -> ServerSentEvent:
+def sse(event: str, **data: Any) -> JSONServerSentEvent:
     """An event for the page."""
-    return ServerSentEvent(event=event, data=data)
+    return JSONServerSentEvent(event=event, data=data)

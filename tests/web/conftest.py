@@ -9,7 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    async_playwright,
+)
 
 from tests.jaeger.conftest import jaeger
 from tests.jaeger.server import Jaeger
@@ -40,6 +47,7 @@ def chat(jaeger: Jaeger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     log = tmp_path_factory.mktemp("chat") / "server.log"
     with run_chat(jaeger, log, environment) as running:
         yield running
+    # Its end is in the log, too.
     assert running.complaints() == []
 
 
@@ -78,7 +86,7 @@ async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
     def on_error(error: Error) -> None:
         complaints.append(error.message)
 
-    contexts = []
+    contexts: list[BrowserContext] = []
 
     async def open_page(chat: Chat) -> Page:
         context = await browser.new_context()
