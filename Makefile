@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -21,10 +21,17 @@ $(VENV)/demo: $(UV) pyproject.toml
 
 $(VENV)/dev: $(UV) pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --editable . --group dev
+	@touch $@ $(VENV)/demo $(VENV)/web
+
+$(VENV)/web: $(UV) pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --editable . --group web
 	@touch $@ $(VENV)/demo
 
 demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
 	@$(BIN)/python -m examples.quickstart
+
+chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
+	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
 
 test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python
 	$(BIN)/python -m pytest
@@ -47,6 +54,9 @@ jaeger: ## a real Jaeger, built once into a cache outside the tree
 
 prometheus: ## a real Prometheus out of Debian's package, got once into a cache outside the tree
 	@tests/prometheus/get.sh
+
+chromium: ## a real browser for the tests, from Debian's packages
+	@tests/web/chromium.sh
 
 test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2 at a time
 	@mkdir -p .nox

@@ -232,7 +232,16 @@ def test_wrong_headers_are_422(emulator: Emulator) -> None:
     assert status == 422
     assert all(name in answer["detail"][0]["msg"] for name in load_scenarios())
     for value in ("soon", "nan"):
-        assert post(emulator.url, START, **{"x-emulator-clock-offset": value})[0] == 422
+        for header in ("x-emulator-clock-offset", "x-emulator-slower"):
+            assert post(emulator.url, START, **{header: value})[0] == 422
+
+
+def test_it_can_be_told_to_take_its_time(emulator: Emulator) -> None:
+    slower = {"x-emulator-slower": "5"}
+    events = payloads(read_all(connect(emulator.url, START, "echo", **slower)))
+    first, last = (datetime.fromisoformat(events[n]["created_at"][:26]) for n in (0, -1))
+    # Seven pauses of 20 ms.
+    assert last - first > timedelta(seconds=5 * 0.14 * 0.9)
 
 
 def test_the_offsets_of_the_clock_add_up() -> None:

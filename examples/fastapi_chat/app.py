@@ -29,7 +29,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.instrumentation.genai.mistralai import instrument
 
 provider = TracerProvider(resource=Resource.create({"service.name": "mistral-chat"}))
-if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ:
+sends = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+if sends:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 trace.set_tracer_provider(provider)
 instrument()
@@ -118,7 +119,7 @@ async def answer(question: Question, request: Request) -> AsyncIterator[JSONServ
     span = trace.get_current_span().get_span_context()
     trace_id = trace.format_trace_id(span.trace_id)
     jaeger = os.environ.get("JAEGER_UI", "http://localhost:16686")
-    yield sse("trace", id=trace_id, url=f"{jaeger}/trace/{trace_id}")
+    yield sse("trace", id=trace_id, url=f"{jaeger}/trace/{trace_id}" if sends else None)
     try:
         async with await converse(question, request) as stream:
             async for event in stream:

@@ -6,6 +6,10 @@ set -euo pipefail
 
 browser="${CHROMIUM:-$(command -v chromium || true)}"
 
+if [[ -n "$browser" && ! -x "$browser" ]]; then
+    echo "chromium.sh: CHROMIUM is $browser, which is no program" >&2
+    exit 1
+fi
 if [[ -z "$browser" ]]; then
     if ! command -v apt-get >/dev/null; then
         echo "chromium.sh: there is no 'chromium' in PATH and no 'apt-get' to install it with:" \

@@ -74,17 +74,24 @@ async def browser() -> AsyncIterator[Browser]:
         await launched.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
-    """Opens the example's page, each time as another user; its scripts may not complain."""
+@pytest.fixture
+def console() -> Iterator[list[str]]:
+    """Fails a test in which a page complains in the browser's console; it may clear the list."""
     complaints: list[str] = []
+    yield complaints
+    assert complaints == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def new_page(browser: Browser, console: list[str]) -> AsyncIterator[NewPage]:
+    """Opens the example's page, each time as another user."""
 
     def on_console(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            complaints.append(message.text)
+            console.append(message.text)
 
     def on_error(error: Error) -> None:
-        complaints.append(error.message)
+        console.append(error.message)
 
     contexts: list[BrowserContext] = []
 
@@ -100,7 +107,6 @@ async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
     yield open_page
     for context in contexts:
         await context.close()
-    assert complaints == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -190,6 +190,22 @@ async def test_an_error_of_the_api_is_told_and_the_next_question_is_answered(
     assert picture(jaeger.trace(answered.trace_id, spans=3)) == ANSWERED
 
 
+async def test_a_server_that_stops_sends_what_it_has_recorded(
+    new_page: NewPage, jaeger: Jaeger, tmp_path: Path, console: list[str]
+) -> None:
+    # Only the end of the server can send them, not the hour.
+    environment = {"MISTRAL_API_KEY": "", "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+    with run_chat(jaeger, tmp_path / "server.log", environment) as own:
+        article = await ask(await new_page(own), "Are you there?", "hang")
+        trace_id = await begun(article)
+    assert (await read(article)).why == "The connection to this server was lost."
+    [broken] = console
+    assert "ERR_INCOMPLETE_CHUNKED_ENCODING" in broken
+    console.clear()
+    outcome = of_conversation(jaeger.trace(trace_id, spans=3))["tags"]["mistral_ai.stream.outcome"]
+    assert outcome in LEFT
+
+
 @pytest.mark.skipif(not os.environ.get("MISTRAL_API_KEY"), reason="no MISTRAL_API_KEY")
 async def test_mistral_itself_answers(new_page: NewPage, jaeger: Jaeger, tmp_path: Path) -> None:
     with run_chat(jaeger, tmp_path / "server.log", {}) as chat:
