@@ -38,6 +38,18 @@ NewPage = Callable[[Chat], Awaitable[Page]]
 
 
 @pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's path; without it the tests skip, in CI they fail."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if path is None:
+        missing = "no Chromium: get one with `make chromium`, or set CHROMIUM to its path"
+        if os.environ.get("CI"):
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    return path
+
+
+@pytest.fixture(scope="session")
 def chat(jaeger: Jaeger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chat]:
     """The example, answered by its emulator; contents go into the spans, to tell them apart."""
     environment = {
@@ -52,7 +64,7 @@ def chat(jaeger: Jaeger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
 
 
 @pytest.fixture(autouse=True)
-def no_complaints(chat: Chat) -> Iterator[None]:
+def no_complaints(chromium: str, chat: Chat) -> Iterator[None]:  # noqa: ARG001 -- before the server
     """Fails a test during which the server logs anything of note."""
     before = len(chat.complaints())
     yield
@@ -60,16 +72,10 @@ def no_complaints(chat: Chat) -> Iterator[None]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium; without it the tests skip, in CI they fail."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        missing = "no Chromium: get one with `tests/web/chromium.sh`, or set CHROMIUM to its path"
-        if os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One browser for all tests, without a window."""
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        launched = await playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         yield launched
         await launched.close()
 
