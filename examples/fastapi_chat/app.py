@@ -20,7 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 
 # mistralai 3 talks through httpx2, older lines through httpx. One package instruments both
-# (opentelemetry-instrumentation-httpx; that of PyPI named -httpx2 is empty), with a class for each.
+# (opentelemetry-instrumentation-httpx; PyPI has no usable one named -httpx2), a class for each.
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
