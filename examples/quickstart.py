@@ -102,7 +102,7 @@ def get_weather(city: str) -> str:
 
 async def a_local_function(client: Mistral) -> None:
     """A loop that calls a function of this program."""
-    async with RunContext(model=MODEL) as run_context:
+    async with client, RunContext(model=MODEL) as run_context:
         run_context.register_func(get_weather)  # pyright: ignore[reportUnknownMemberType] -- the SDK's
         question = "How warm is it in Paris?"
         console.print(f"\n[bold]{question}[/]")
