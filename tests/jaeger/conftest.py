@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from emulator import Emulator, serve
 from tests.jaeger.program import Program, run_program
-from tests.jaeger.server import Jaeger, binary, run_jaeger
+from tests.jaeger.server import Jaeger, needed_binary, run_jaeger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,13 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
     """A Jaeger on free ports; without its binary the tests skip, in CI they fail."""
-    path = binary()
-    if not os.access(path, os.X_OK):
-        missing = f"no Jaeger at {path}: get one with `make jaeger`"
-        if os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
-    with run_jaeger(path, tmp_path_factory.mktemp("jaeger") / "jaeger.log") as running:
+    with run_jaeger(needed_binary(), tmp_path_factory.mktemp("jaeger") / "jaeger.log") as running:
         yield running
 
 

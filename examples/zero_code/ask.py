@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks a question, then one more, and prints the answers while they stream in.
+
+It knows nothing of OpenTelemetry; how it is seen all the same says README.md beside it.
+``MISTRAL_API_KEY`` is needed; ``MISTRAL_SERVER_URL`` names another server than Mistral's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from mistralai.client import Mistral
+from mistralai.client.models import WebSearchTool
+
+MODEL = "mistral-medium-latest"
+
+
+def a_client() -> Mistral:
+    """A client of the API."""
+    return Mistral(
+        api_key=os.environ["MISTRAL_API_KEY"], server_url=os.environ.get("MISTRAL_SERVER_URL")
+    )
+
+
+def tell(stream: Any) -> str:
+    """Prints an answer piece by piece, and returns the conversation's id."""
+    conversation_id = ""
+    for event in stream:
+        if event.data.type == "conversation.response.started":
+            conversation_id = event.data.conversation_id
+        elif event.data.type == "message.output.delta":
+            piece = event.data.content
+            sys.stdout.write(piece if isinstance(piece, str) else getattr(piece, "text", ""))
+    sys.stdout.write("\n")
+    return conversation_id
+
+
+def main() -> None:
+    """Takes two turns of a conversation, the first with a tool that runs on the server."""
+    with a_client() as client:
+        conversations = client.beta.conversations
+        question = "What names a span? Look it up."
+        stream = conversations.start_stream(model=MODEL, inputs=question, tools=[WebSearchTool()])
+        conversation_id = tell(stream)
+        question = "And in one sentence?"
+        tell(conversations.append_stream(conversation_id=conversation_id, inputs=question))
+
+
+if __name__ == "__main__":
+    main()
