@@ -38,9 +38,10 @@ def work(questions: list[str]) -> None:
 
 def main() -> None:
     """Starts the workers and waits for them."""
-    work(["Before?"])
-    context = multiprocessing.get_context(sys.argv[1])
-    workers = [context.Process(target=work, args=(["Who?", "Where?", "When?"],)) for _ in range(2)]
+    multiprocessing.set_start_method(sys.argv[1])
+    work(["Which?"])
+    questions = ["Who?", "Where?", "When?"]
+    workers = [multiprocessing.Process(target=work, args=(questions,)) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:

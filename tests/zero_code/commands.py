@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 _README: Final = (ROOT / "examples" / "zero_code" / "README.md").read_text()
-_SECTION: Final = re.compile(r"^## (.+)\n(?:(?!^## )[^\n]*\n)*?```sh\n((?:.*\n)*?)```", re.MULTILINE)
-COMMANDS: Final = dict(_SECTION.findall(_README))
+_SECTION: Final = re.compile(
+    r"^## (.+)\n(?:(?!^## )[^\n]*\n)*?```sh\n((?:.*\n)*?)```", re.MULTILINE
+)
+COMMANDS: Final[dict[str, str]] = dict(_SECTION.findall(_README))
 _TIMEOUT: Final = 60
 
 

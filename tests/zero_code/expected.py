@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must arrive when ``ask.py`` ran: every value, or its type where only the run could tell it."""
+"""What must arrive when ``ask.py`` ran: each value, or its type where only the run tells it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
     receiver: Receiver
     behaviour: Behaviour
 
-    def do_POST(self) -> None:  # noqa: N802 -- http.server's name
+    def do_POST(self) -> None:
         """Reads the request, and does what is asked of this receiver."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.receiver.requests += 1

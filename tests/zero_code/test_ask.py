@@ -47,7 +47,11 @@ def assert_all_arrived(receiver: Receiver, emulator: Emulator) -> None:
     assert by_name == sorted(expected.points(), key=repr)
     first, _tool, second = sorted(receiver.spans_in(SCOPE[0]), key=lambda span: span.start)
     assert events(receiver.logs) == expected.logs(first, second)
-    resources = [each.resource for each in (*receiver.spans, *receiver.points, *receiver.logs)]
+    resources = [
+        *(span.resource for span in receiver.spans),
+        *(point.resource for point in receiver.points),
+        *(log.resource for log in receiver.logs),
+    ]
     assert all(resource == resources[0] for resource in resources)
     assert fixed(resources[0]) == RESOURCE
     # The HTTP client is instrumented as well: its spans are inside ours, request by request.

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receivers in all kinds of trouble, and the program that meets them, once for all tests."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from emulator import serve
+from tests.exporters.program import Plan, Trouble
+from tests.zero_code.receiver import (
+    Behaviour,
+    answers,
+    is_slow,
+    never_answers,
+    receive,
+    resets,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.zero_code.receiver import Receiver
+
+_ROOT: Final = Path(__file__).parents[2]
+_TIMEOUT: Final = 300
+_BEHAVIOURS: Final[dict[str, Behaviour]] = {
+    "never answers": never_answers,
+    "answers 503": answers(503),
+    "answers 429": answers(429, Retry_After="1"),
+    "answers 400": answers(400),
+    "resets": resets,
+    "is slow": is_slow,
+}
+TROUBLES: Final = (*_BEHAVIOURS, "is not there")
+
+
+@dataclass(frozen=True)
+class Met:
+    """What became of a program that met one kind of trouble."""
+
+    trouble: Trouble
+    export_timeout: float
+    code: int
+    exit_seconds: float
+    measured: dict[str, Any]
+    log: list[str]
+    healthy: list[str]
+    requests: int
+
+
+@pytest.fixture(scope="session")
+def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met]]:
+    """The outcome for each of `TROUBLES`."""
+    folder = tmp_path_factory.mktemp("exporters")
+    with ExitStack() as stack:
+        emulator, healthy = stack.enter_context(serve()), stack.enter_context(receive())
+        failing = {
+            name: stack.enter_context(receive(behaviour)) for name, behaviour in _BEHAVIOURS.items()
+        }
+        # Bound and not listening: nobody else gets the port, and who connects is refused.
+        closed = stack.enter_context(socket.socket())
+        closed.bind(("127.0.0.1", 0))
+        endpoints = {name: receiver.url for name, receiver in failing.items()}
+        endpoints["is not there"] = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        troubles = {name: Trouble(url, 256, 0) for name, url in endpoints.items()}
+        # What is held for it piles up most: here with the SDK's own limit.
+        troubles["never answers"] = Trouble(endpoints["never answers"], 2048, 2000)
+        plan = Plan(emulator.url, healthy.url, str(folder), 1.5, troubles)
+        command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "tests.exporters.program"]
+        subprocess.run(  # noqa: S603 -- a program of ours
+            [*command, json.dumps(asdict(plan))], cwd=_ROOT, timeout=_TIMEOUT, check=True
+        )
+        yield {name: _met(plan, name, healthy, failing.get(name)) for name in TROUBLES}
+
+
+def _met(plan: Plan, name: str, healthy: Receiver, failing: Receiver | None) -> Met:
+    file = Path(plan.folder) / name
+    return Met(
+        plan.troubles[name],
+        plan.export_timeout,
+        json.loads(file.with_name("codes.json").read_text())[name],
+        float(file.with_suffix(".exit").read_text()),
+        json.loads(file.with_suffix(".json").read_text()),
+        file.with_suffix(".log").read_text().splitlines(),
+        [span.name for span in healthy.spans if span.resource["service.name"] == name],
+        failing.requests if failing else 0,
+    )

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""While a receiver is down, slow or refuses, a caller's stream is the same, and as fast."""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import median
+
+import pytest
+
+from tests.exporters.conftest import TROUBLES, Met
+
+# A program that never gets rid of what it records keeps some 100 blocks for each conversation.
+_BLOCKS_OF_A_CONVERSATION = 30
+
+# A handoff's conversation.
+_SPANS = 3
+
+of_each_kind = pytest.mark.parametrize("trouble", TROUBLES)
+
+
+@of_each_kind
+def test_the_caller_gets_the_same_events_and_no_exception(
+    met: dict[str, Met], trouble: str
+) -> None:
+    outcome = met[trouble]
+    assert outcome.code == 0
+    assert outcome.measured["different"] == []
+    # Exporters say that they fail, and nobody else says anything.
+    exporters = ("opentelemetry.exporter.", "opentelemetry.sdk.")
+    assert [line for line in outcome.log if not line.startswith(exporters)] == []
+    if trouble != "is slow":
+        assert any("Failed to export spans batch" in line for line in outcome.log)
+    assert outcome.requests or trouble == "is not there"
+    # What it is compared with was healthy indeed.
+    assert len(outcome.healthy) == _SPANS * outcome.measured["held"]["healthy"]
+
+
+@of_each_kind
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_the_caller_waits_no_longer(met: dict[str, Met], trouble: str, kind: str) -> None:
+    seconds = met[trouble].measured["seconds"]
+    bare, healthy, failing = (seconds[f"{side} {kind}"] for side in ("bare", "healthy", "failing"))
+    # Neighbours in time are compared, so that what else the machine does takes from both.
+    longer = [after - before for before, after in zip(healthy, failing, strict=True)]
+    assert median(longer) < 0.25 * median(healthy) + 3 * standard_error(longer)
+    # Nor now and then, for as long as an export takes: unless the machine stalls everybody so.
+    assert max(failing) < max(1.0, 3 * max(*bare, *healthy))
+
+
+@of_each_kind
+def test_the_program_exits_when_the_exporters_give_up(met: dict[str, Met], trouble: str) -> None:
+    outcome = met[trouble]
+    # Spans and logs: the export under way, then each batch that is left. Metrics: the one under
+    # way and the last one. Each takes its timeout at most, or a second from the slow one.
+    batches = 1 + max(1, outcome.trouble.queue // 512)
+    exports = 2 * batches + 2
+    assert outcome.exit_seconds < exports * outcome.export_timeout + 5
+
+
+def standard_error(values: list[float]) -> float:
+    """Of their median, as far as the values themselves tell, outliers left aside."""
+    middle = median(values)
+    deviation = 1.4826 * median(abs(value - middle) for value in values)
+    return 1.2533 * deviation / sqrt(len(values))
+
+
+def test_memory_is_bounded_by_what_the_sdk_holds(met: dict[str, Met]) -> None:
+    outcome = met["never answers"]
+    half_way, at_end = outcome.measured["memory"]
+    conversations = outcome.trouble.before // 2
+    growth = at_end["blocks"] - half_way["blocks"]
+    assert growth < _BLOCKS_OF_A_CONVERSATION * conversations
