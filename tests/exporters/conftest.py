@@ -41,6 +41,8 @@ _BEHAVIOURS: Final[dict[str, Behaviour]] = {
     "is slow": is_slow,
 }
 TROUBLES: Final = (*_BEHAVIOURS, "is not there")
+PILES_UP: Final = "never answers a single one"
+CONVERSATIONS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,6 @@ class Met:
     """What became of a program that met one kind of trouble."""
 
     trouble: Trouble
-    export_timeout: float
     code: int
     exit_seconds: float
     measured: dict[str, Any]
@@ -71,24 +72,24 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met]]:
         closed.bind(("127.0.0.1", 0))
         endpoints = {name: receiver.url for name, receiver in failing.items()}
         endpoints["is not there"] = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        troubles = {name: Trouble(url, 256, 0) for name, url in endpoints.items()}
-        # What is held for it piles up most: here with the SDK's own limit.
-        troubles["never answers"] = Trouble(endpoints["never answers"], 2048, 2000)
-        plan = Plan(emulator.url, healthy.url, str(folder), 1.5, troubles)
+        troubles = {name: Trouble(url, 256, 1.5) for name, url in endpoints.items()}
+        # Its first export hangs for as long as the program runs, so that all the rest piles up.
+        troubles[PILES_UP] = Trouble(endpoints["never answers"], 256, _TIMEOUT, CONVERSATIONS)
+        plan = Plan(emulator.url, healthy.url, str(folder), troubles)
         command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "tests.exporters.program"]
         subprocess.run(  # noqa: S603 -- a program of ours
             [*command, json.dumps(asdict(plan))], cwd=_ROOT, timeout=_TIMEOUT, check=True
         )
-        yield {name: _met(plan, name, healthy, failing.get(name)) for name in TROUBLES}
+        yield {name: _met(plan, name, healthy, failing.get(name)) for name in troubles}
 
 
 def _met(plan: Plan, name: str, healthy: Receiver, failing: Receiver | None) -> Met:
     file = Path(plan.folder) / name
+    exited = file.with_suffix(".exit")
     return Met(
         plan.troubles[name],
-        plan.export_timeout,
         json.loads(file.with_name("codes.json").read_text())[name],
-        float(file.with_suffix(".exit").read_text()),
+        float(exited.read_text()) if exited.exists() else 0.0,
         json.loads(file.with_suffix(".json").read_text()),
         file.with_suffix(".log").read_text().splitlines(),
         [span.name for span in healthy.spans if span.resource["service.name"] == name],

@@ -55,20 +55,20 @@ class Conversing:
                 self._compare(events)
         return 2 * (count + 1)
 
-    def memory_over(self, count: int, side: Side | None) -> list[dict[str, int]]:
+    def memory_over(self, count: int, side: Side) -> list[int]:
         """Holds that many conversations, some at once.
 
         Returns:
-            what is in use half-way and at the end: ``blocks`` that the interpreter has allocated.
+            the blocks that the interpreter has allocated half-way and at the end.
         """
         switch_to(side)
-        found: list[dict[str, int]] = []
+        found: list[int] = []
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            for _half in range(2 if count else 0):
+            for _half in range(2):
                 for events in threads.map(self._numbered, range(count // 2)):
                     self._compare(events)
                 gc.collect()
-                found.append({"blocks": sys.getallocatedblocks()})
+                found.append(sys.getallocatedblocks())
         return found
 
     def close(self) -> None:
