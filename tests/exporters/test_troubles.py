@@ -24,8 +24,8 @@ of_each_kind = pytest.mark.parametrize("trouble", TROUBLES)
 def test_the_caller_gets_the_same_events_and_no_exception(
     met: dict[str, Met], trouble: str
 ) -> None:
+    # With an exception it would have exited with another code than 0, which `met` looks at.
     outcome = met[trouble]
-    assert outcome.code == 0
     assert outcome.measured["different"] == []
     # Exporters say that they fail, and nobody else says anything.
     exporters = ("opentelemetry.exporter.", "opentelemetry.sdk.")
@@ -67,5 +67,7 @@ def standard_error(values: list[float]) -> float:
 
 
 def test_memory_is_bounded_by_what_the_sdk_holds(met: dict[str, Met]) -> None:
-    half_way, at_end = met[PILES_UP].measured["memory"]
+    measured = met[PILES_UP].measured
+    assert measured["different"] == []
+    half_way, at_end = measured["memory"]
     assert at_end - half_way < _BLOCKS * CONVERSATIONS / 2
