@@ -43,7 +43,7 @@ _BEHAVIOURS: Final[dict[str, Behaviour]] = {
 }
 TROUBLES: Final = (*_BEHAVIOURS, "is not there")
 PILES_UP: Final = "never answers a single one"
-CONVERSATIONS: Final = 2000
+CONVERSATIONS: Final = 1600
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ def measured(plan: Plan, name: str) -> dict[str, object]:
 
     Returns:
         ``seconds`` of the measured ones by side and kind; ``held``, how many there were by side;
-        ``different``, the conversations whose events were not those of the first one. Or ``different``
-        and the ``memory`` in use half-way and at the end.
+        ``different``, the conversations whose events were not those of the first one. Or just the
+        latter, and the ``memory`` in use half-way and at the end.
     """
     trouble = plan.troubles[name]
     conversing = Conversing(plan.server_url)
