@@ -47,23 +47,27 @@ class Telemetry:
         self.clean = cleaner(redact)
         self._latest = latest
         self.listened_to = False
+        self._providers: tuple[tuple[object, Callable[[], object]], ...] = (
+            (tracer_provider, trace.get_tracer_provider),
+            (meter_provider, metrics.get_meter_provider),
+            (logger_provider, _logs.get_logger_provider),
+        )
         self.request_hook = request_hook
         self.response_hook = response_hook
         self.record_chunk_times = record_chunk_times
 
     def is_idle(self) -> bool:
         """Whether nobody listens: there are no providers but the API's own, which drop all."""
-        if not self.listened_to:
-            providers = (
-                (self._tracer_provider, trace.get_tracer_provider),
-                (self._meter_provider, metrics.get_meter_provider),
-                (self._logger_provider, _logs.get_logger_provider),
-            )
-            found = (look_up() if given is None else given for given, look_up in providers)
-            self.listened_to = not all(type(p).__module__.startswith(_API) for p in found)
-            if self.listened_to:
-                open_calls.end_all_at_exit()
-        return not self.listened_to
+        listened_to = False
+        for given, look_up in self._providers:
+            provider = look_up() if given is None else given
+            if not type(provider).__module__.startswith(_API):
+                listened_to = True
+        # Only now: what is looked up may be made, and registers for the exit itself.
+        if listened_to and not self.listened_to:
+            self.listened_to = True
+            open_calls.end_all_at_exit()
+        return not listened_to
 
     # Looked up when first used: the global providers are often set after instrument().
     @cached_property
