@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deployment past one machine: collectors, Kafka, ingesters, Cassandra, query."""
+
+from __future__ import annotations
+
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from tests.deploy.jaegers import run_jaeger, takes_spans
+from tests.deploy.parts import ask, free_ports
+from tests.deploy.stores import Cassandra, Kafka
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+    from pathlib import Path
+
+_START_SECONDS = 120.0
+_PAUSE_SECONDS = 0.1
+
+
+class Chain:
+    """All of its parts, each of which can be killed and started again."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        """Starts everything, and returns when spans are taken and questions answered.
+
+        Args:
+            stack: what ends it.
+            folder: where it works, and what it keeps.
+        """
+        (folder / "kafka").mkdir()
+        (folder / "cassandra").mkdir()
+        self.cassandra = Cassandra(stack, folder / "cassandra")
+        self.kafka = Kafka(stack, folder / "kafka")
+        self.kafka.part.listens(self.kafka.port)
+        self.cassandra.part.listens(self.cassandra.port, _START_SECONDS)
+
+        broker = {"KAFKA_BROKER": f"127.0.0.1:{self.kafka.port}"}
+        store = {"CASSANDRA": f"127.0.0.1:{self.cassandra.port}"}
+        http, grpc, *rest = free_ports(6)
+        self.query_url = f"http://127.0.0.1:{http}"
+        self.otlp_urls = [f"http://127.0.0.1:{port}" for port in rest[::2]]
+        self.ingesters = [
+            run_jaeger(
+                stack, "kafka_cassandra/ingester.yaml", folder, {**broker, **store}, f"ingester{n}"
+            )
+            for n in (1, 2)
+        ]
+        self.collectors = [
+            run_jaeger(
+                stack,
+                "kafka_cassandra/collector.yaml",
+                folder,
+                {
+                    **broker,
+                    "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{rest[2 * n]}",
+                    "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{rest[2 * n + 1]}",
+                },
+                f"collector{n + 1}",
+            )
+            for n in (0, 1)
+        ]
+        for collector, url in zip(self.collectors, self.otlp_urls, strict=True):
+            collector.until(lambda url=url: takes_spans(url))
+        endpoints = {
+            "JAEGER_QUERY_ENDPOINT": f"127.0.0.1:{http}",
+            "JAEGER_QUERY_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
+        }
+        query = run_jaeger(stack, "kafka_cassandra/query.yaml", folder, {**store, **endpoints})
+        deadline = monotonic() + _START_SECONDS
+        while ask(f"{self.query_url}/api/services") is None:
+            assert monotonic() < deadline, f"no answer; {query.says()}"
+            # It ends while there are no tables; compose.yaml starts it again, too.
+            if not query.runs:
+                query.start()
+            sleep(_PAUSE_SECONDS)
+
+    def spans(self, trace_id: str) -> list[str]:
+        """The ids of a trace's spans as the query API answers; none, if there is no such trace."""
+        answer: Any = ask(f"{self.query_url}/api/traces/{trace_id}")
+        return [span["spanID"] for span in answer["data"][0]["spans"]] if answer else []

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Past one machine: what is acknowledged is kept, and the traced programs never wait."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain as chained
+from pathlib import Path
+from statistics import median, quantiles
+from time import monotonic, sleep, time_ns
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from tests.deploy.chain import Chain
+from tests.deploy.diaries import Call, Diary
+from tests.deploy.parts import Part
+from tests.jaeger.program import ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.deploy.conftest import Facts
+
+CONVERSATIONS = 500
+_PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
+_DEADLINE_SECONDS = 240.0
+_PAUSE_SECONDS = 0.1
+# Two programs whose exports wait for as long as it takes, and two that give up soon and hold
+# little: those must drop. None of the four may be slowed.
+_PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
+_IMPATIENT = {
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "32",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "16",
+}
+_SETTINGS = (_PATIENT, _PATIENT, _IMPATIENT, _IMPATIENT)
+
+
+@dataclass
+class Outage:
+    """When no broker took anything, in ns since the epoch."""
+
+    killed: int
+    started: int = 0
+    back: int = 0
+
+
+@dataclass
+class Run:
+    """Programs that converse while parts of the chain are killed and come back."""
+
+    chain: Chain
+    folder: Path
+    programs: list[Part] = field(default_factory=list[Part])
+    outages: list[Outage] = field(default_factory=list[Outage])
+
+    def diaries(self) -> list[Diary]:
+        """What the programs have written so far."""
+        return [Diary(self.folder / f"diary{n}") for n in range(len(_SETTINGS))]
+
+    def calls(self) -> list[Call]:
+        """Those that have ended."""
+        return [call for diary in self.diaries() for call in diary.calls]
+
+    def wait_for_calls(self, count: int) -> None:
+        """Returns when so many have ended, of all programs together."""
+        wait(lambda: len(self.calls()) >= count, f"{count} calls", self.programs)
+
+    def kill_broker(self) -> None:
+        """Nothing is acknowledged from now on."""
+        self.chain.kafka.part.kill()
+        self.outages.append(Outage(time_ns()))
+
+    def start_broker(self) -> None:
+        """Returns when something is acknowledged again."""
+        outage = self.outages[-1]
+        outage.started = time_ns()
+        self.chain.kafka.part.start()
+
+        def is_back() -> bool:
+            exports = chained.from_iterable(diary.exports for diary in self.diaries())
+            return any(at > outage.started for at in exports)
+
+        wait(is_back, "an export", [self.chain.kafka.part])
+        outage.back = time_ns()
+
+    def acknowledged(self) -> dict[str, set[str]]:
+        """The spans that were, by trace."""
+        found: dict[str, set[str]] = {}
+        for diary in self.diaries():
+            found.update(diary.acknowledged)
+        return found
+
+
+def wait(condition: Callable[[], bool], what: str, parts: list[Part]) -> None:
+    """Returns when the condition holds; none of the parts may fail meanwhile."""
+    deadline = monotonic() + _DEADLINE_SECONDS
+    while not condition():
+        says = "\n".join(part.says() for part in parts)
+        assert monotonic() < deadline, f"waited in vain for {what}; {says}"
+        assert not any(part.process.poll() for part in parts), says
+        sleep(_PAUSE_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """Everything, up."""
+    with ExitStack() as stack:
+        yield Chain(stack, tmp_path_factory.mktemp("chain"))
+
+
+@pytest.fixture(scope="module")
+def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Four programs converse; an ingester, the broker and both at once are killed meanwhile."""
+    folder = tmp_path_factory.mktemp("programs")
+    run = Run(chain, folder)
+    with ExitStack() as stack:
+        emulator = Part("emulator", [sys.executable, "-m", "emulator"], folder, _PYTHON)
+        stack.callback(emulator.stop)
+        url = emulator.until(lambda: emulator.log.read_text().strip() or None)
+        for number, settings in enumerate(_SETTINGS):
+            command = [sys.executable, "-m", "tests.deploy.program", url, str(CONVERSATIONS)]
+            environment = {
+                **_PYTHON,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": chain.otlp_urls[number % 2],
+                "OTEL_BSP_SCHEDULE_DELAY": "500",
+                **settings,
+            }
+            diary = str(folder / f"diary{number}")
+            program = Part(f"program{number}", [*command, diary], folder, environment)
+            stack.callback(program.kill)
+            run.programs.append(program)
+        first, second = chain.ingesters
+        run.wait_for_calls(200)
+        first.kill()
+        run.wait_for_calls(300)
+        run.kill_broker()
+        run.wait_for_calls(600)
+        run.start_broker()
+        first.start()
+        run.wait_for_calls(max(1100, len(run.calls()) + 200))
+        run.kill_broker()
+        second.kill()
+        run.wait_for_calls(len(run.calls()) + 300)
+        run.start_broker()
+        second.start()
+        for program in run.programs:
+            assert program.process.wait(_DEADLINE_SECONDS) == 0, program.says()
+        yield run
+
+
+def test_a_trace_is_readable_soon_after_it_was_acknowledged(chain: Chain, facts: Facts) -> None:
+    took: list[float] = []
+    provider = TracerProvider()
+    exporter = OTLPSpanExporter(f"{chain.otlp_urls[0]}/v1/traces")
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    for _ in range(6):
+        with provider.get_tracer("test").start_as_current_span("request") as span:
+            trace, span_id = ids(span)
+        began = monotonic()
+        wait(lambda trace=trace: bool(chain.spans(trace)), "a trace", [])
+        took.append(monotonic() - began)
+        assert chain.spans(trace) == [span_id]
+    provider.shutdown()
+    # The first finds the consumer group still being made.
+    facts["a trace is readable after"] = f"{median(took[1:]):.2f} s (the first: {took[0]:.1f} s)"
+
+
+def test_every_acknowledged_span_is_readable_once(run: Run, facts: Facts) -> None:
+    assert len(run.calls()) == len(_SETTINGS) * CONVERSATIONS
+    acknowledged = run.acknowledged()
+    began = monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        missing = dict(acknowledged)
+
+        def all_there() -> bool:
+            found = zip(list(missing), pool.map(run.chain.spans, list(missing)), strict=True)
+            for trace, spans in found:
+                assert len(spans) == len(set(spans)), f"twice in {trace}: {spans}"
+                if missing[trace] <= set(spans):
+                    del missing[trace]
+            return not missing
+
+        wait(all_there, f"the last of {len(acknowledged)} traces", run.chain.ingesters)
+    spans = sum(map(len, acknowledged.values()))
+    facts["traces acknowledged, all readable"] = f"{len(acknowledged)} of {len(run.calls())}"
+    facts["all were found"] = f"{monotonic() - began:.1f} s after the programs' end"
+    facts["bytes a span in Kafka"] = f"{run.chain.kafka.bytes_of('jaeger-spans') / spans:.0f}"
+    facts["bytes a span in Cassandra"] = f"{run.chain.cassandra.bytes_of('jaeger_v1') / spans:.0f}"
+
+
+def test_an_export_that_waits_loses_nothing_and_a_full_queue_drops(run: Run, facts: Facts) -> None:
+    lost = [
+        (diary.ended or 0) - sum(map(len, diary.acknowledged.values())) for diary in run.diaries()
+    ]
+    facts["spans lost of each program"] = f"{lost} of {[d.ended for d in run.diaries()]}"
+    assert lost[:2] == [0, 0]
+    # Else the outages were too short to show anything.
+    assert all(count > 0 for count in lost[2:])
+
+
+def test_nobody_waits_while_the_broker_is_gone(run: Run, facts: Facts) -> None:
+    down: list[float] = []
+    up: list[float] = []
+    for diary in run.diaries():
+        # The first call of a process imports half of its modules.
+        for call in diary.calls[1:]:
+            seconds = call.took / 1e9
+            if any(one.killed <= call.at < one.started for one in run.outages):
+                down.append(seconds)
+            elif not any(one.killed <= call.at < one.back for one in run.outages):
+                up.append(seconds)
+    assert len(down) > 300
+    assert len(up) > 300
+    for name, of in {"median": median, "p95": lambda calls: quantiles(calls, n=20)[-1]}.items():
+        facts[f"a call, {name}"] = f"{of(up):.3f} s, broker down: {of(down):.3f} s"
+        # It would be seconds: as long as an export waits.
+        assert of(down) < 1.5 * of(up) + 0.05
