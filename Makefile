@@ -1,4 +1,5 @@
-# Each target sets up what it needs. Python 3.10 or newer is all that must be there; `jaeger` needs Go.
+# Each target sets up what it needs. Python 3.10 or newer is all that must be there; `jaeger` needs Go,
+# `test-deploy` Go, Java 17 and Maven.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +7,7 @@ UV := $(BIN)/uv
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -63,6 +64,10 @@ test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2
 	@$(BIN)/python -c 'import noxfile; print(*noxfile.MATRIX, sep="\n")' \
 	  | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P $(JOBS) -I LINE sh -c \
 	    'nox -s "matrix(sdk='"'LINE'"')" > .nox/LINE.log 2>&1 && { echo "mistralai LINE:"; grep " passed" .nox/LINE.log; } || { cat .nox/LINE.log; exit 255; }'
+
+test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
+	@tests/deploy/jars/download.sh
+	$(BIN)/python -m pytest tests/deploy
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet

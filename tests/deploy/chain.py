@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from tests.deploy.jaegers import run_jaeger, takes_spans
-from tests.deploy.parts import ask, free_ports
+from tests.deploy.parts import ask, fetch, free_ports
 from tests.deploy.stores import Cassandra, Kafka
 
 if TYPE_CHECKING:
@@ -61,21 +62,37 @@ class Chain:
             for n in (0, 1)
         ]
         for collector, url in zip(self.collectors, self.otlp_urls, strict=True):
-            collector.until(lambda url=url: takes_spans(url))
+            collector.until(partial(takes_spans, url))
         endpoints = {
             "JAEGER_QUERY_ENDPOINT": f"127.0.0.1:{http}",
             "JAEGER_QUERY_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
         }
-        query = run_jaeger(stack, "kafka_cassandra/query.yaml", folder, {**store, **endpoints})
-        deadline = monotonic() + _START_SECONDS
-        while ask(f"{self.query_url}/api/services") is None:
-            assert monotonic() < deadline, f"no answer; {query.says()}"
-            # It ends while there are no tables; compose.yaml starts it again, too.
-            if not query.runs:
-                query.start()
-            sleep(_PAUSE_SECONDS)
+        self._query = run_jaeger(
+            stack, "kafka_cassandra/query.yaml", folder, {**store, **endpoints}
+        )
+        self._wait_for_answers()
+
+    def restart_database(self) -> None:
+        """Kills it and returns when questions are answered again."""
+        self.cassandra.part.kill()
+        self.cassandra.part.start()
+        self.cassandra.part.listens(self.cassandra.port, _START_SECONDS)
+        self._wait_for_answers()
 
     def spans(self, trace_id: str) -> list[str]:
         """The ids of a trace's spans as the query API answers; none, if there is no such trace."""
         answer: Any = ask(f"{self.query_url}/api/traces/{trace_id}")
         return [span["spanID"] for span in answer["data"][0]["spans"]] if answer else []
+
+    def has(self, trace_id: str) -> bool:
+        """Whether the query API has any of a trace."""
+        return bool(self.spans(trace_id))
+
+    def _wait_for_answers(self) -> None:
+        deadline = monotonic() + _START_SECONDS
+        while fetch(f"{self.query_url}/api/services")[0] != 200:
+            assert monotonic() < deadline, f"no answer; {self._query.says()}"
+            # It ends while there are no tables; compose.yaml starts it again, too.
+            if not self._query.runs:
+                self._query.start()
+            sleep(_PAUSE_SECONDS)

@@ -91,7 +91,53 @@ class Part:
     def listens(self, port: int, seconds: float = 60.0) -> None:
         """Returns as soon as it takes connections."""
 
-        def fetch(url: str, post: bytes | None = None) -> tuple[int, bytes]:
+        def ask_port() -> bool | None:
+            with socket.socket() as connection:
+                return True if connection.connect_ex(("127.0.0.1", port)) == 0 else None
+
+        self.until(ask_port, seconds)
+
+    def says(self) -> str:
+        """The end of its log."""
+        return f"log of {self.name}: {self.log.read_text(errors='replace')[-2000:]}"
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            # In a group of its own: what it starts ends with it, and Ctrl-C is for the tests, which
+            # end it in turn.
+            return subprocess.Popen(  # noqa: S603
+                self._command,
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ports on which nobody listens."""
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(_PORTS, len(_PORTS)):
+            try:
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            except OSError:
+                continue
+            found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError(f"no {count} free ports")
+
+
+def fetch(url: str, post: bytes | None = None) -> tuple[int, bytes]:
     """Status and body of an answer; status 0 when there is none.
 
     Args:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tests.deploy.parts import Part, free_ports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import ExitStack
 
 _HERE = Path(__file__).parent
@@ -90,7 +91,7 @@ class Cassandra:
         return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _fill(name: str, folder: Path, values: dict[str, object]) -> Path:
+def _fill(name: str, folder: Path, values: Mapping[str, object]) -> Path:
     text = (_HERE / name).read_text()
     for key, value in values.items():
         text = text.replace(f"{{{key}}}", str(value))

@@ -9,6 +9,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,7 +163,7 @@ def test_every_failed_and_every_slow_conversation_is_kept_whole(kept: Kept) -> N
     assert len(kept.errors) == 20
     assert len(kept.slow) == 6
     for trace in kept.errors | kept.slow:
-        kept.part.until(lambda trace=trace: kept.raw(trace), _KEPT_SECONDS)
+        kept.part.until(partial(kept.raw, trace), _KEPT_SECONDS)
         # It fails unless all of the trace's spans are there.
         kept.program.trace(trace)
 
@@ -170,7 +171,7 @@ def test_every_failed_and_every_slow_conversation_is_kept_whole(kept: Kept) -> N
 def test_the_others_are_kept_in_the_share_that_was_asked_for(kept: Kept, facts: Facts) -> None:
     assert len(kept.ordinary) == ORDINARY
     for trace in kept.errors | kept.slow:
-        kept.part.until(lambda trace=trace: kept.raw(trace), _KEPT_SECONDS)
+        kept.part.until(partial(kept.raw, trace), _KEPT_SECONDS)
     found = [trace for trace in kept.ordinary if kept.raw(trace)]
     for trace in found:
         kept.program.trace(trace)
@@ -184,7 +185,7 @@ def test_the_others_are_kept_in_the_share_that_was_asked_for(kept: Kept, facts: 
 def test_nothing_that_users_said_is_stored(kept: Kept) -> None:
     recorded = json.dumps([json.loads(span.to_json()) for span in kept.program.spans()])
     for trace in kept.errors | kept.slow:
-        kept.part.until(lambda trace=trace: kept.raw(trace), _KEPT_SECONDS)
+        kept.part.until(partial(kept.raw, trace), _KEPT_SECONDS)
     stored = json.dumps([kept.raw(trace) for trace in kept.ordinary | kept.errors | kept.slow])
     assert "gen_ai.usage.input_tokens" in stored
     # It was there to be deleted.
