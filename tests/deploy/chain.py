@@ -79,10 +79,14 @@ class Chain:
         self.cassandra.part.listens(self.cassandra.port, _START_SECONDS)
         self._wait_for_answers()
 
-    def spans(self, trace_id: str) -> list[str]:
-        """The ids of a trace's spans as the query API answers; none, if there is no such trace."""
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        """A trace's spans as the query API answers; none, if there is no such trace."""
         answer: Any = ask(f"{self.query_url}/api/traces/{trace_id}")
-        return [span["spanID"] for span in answer["data"][0]["spans"]] if answer else []
+        return answer["data"][0]["spans"] if answer else []
+
+    def spans(self, trace_id: str) -> list[str]:
+        """The ids of a trace's spans."""
+        return [span["spanID"] for span in self.trace(trace_id)]
 
     def has(self, trace_id: str) -> bool:
         """Whether the query API has any of a trace."""

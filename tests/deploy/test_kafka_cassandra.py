@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from time import monotonic, sleep, time_ns
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -21,7 +23,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.deploy.chain import Chain
 from tests.deploy.diaries import Call, Diary
-from tests.deploy.parts import Part
+from tests.deploy.parts import Part, ask
 from tests.jaeger.program import ids
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 CONVERSATIONS = 500
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
 _DEADLINE_SECONDS = 240.0
-_PAUSE_SECONDS = 0.1
 # Two programs whose exports wait for as long as it takes, and two that give up soon and hold
 # little: those must drop. None of the four may be slowed.
 _PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "300"}
@@ -100,14 +101,21 @@ class Run:
         return found
 
 
-def wait(condition: Callable[[], bool], what: str, parts: list[Part]) -> None:
-    """Returns when the condition holds; none of the parts may fail meanwhile."""
+def wait(condition: Callable[[], bool], what: str, parts: list[Part], pause: float = 0.5) -> None:
+    """Returns when the condition holds; none of the parts may fail meanwhile.
+
+    Args:
+        condition: is asked again and again.
+        what: is waited for.
+        parts: that must not fail.
+        pause: between two times, in seconds; asking costs time that the programs need.
+    """
     deadline = monotonic() + _DEADLINE_SECONDS
     while not condition():
-        says = "\n".join(part.says() for part in parts)
-        assert monotonic() < deadline, f"waited in vain for {what}; {says}"
-        assert not any(part.process.poll() for part in parts), says
-        sleep(_PAUSE_SECONDS)
+        if monotonic() > deadline or any(part.process.poll() for part in parts):
+            says = "\n".join(part.says() for part in parts)
+            raise AssertionError(f"waited in vain for {what}; {says}")
+        sleep(pause)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +140,7 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
                 **_PYTHON,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": chain.otlp_urls[number % 2],
                 "OTEL_BSP_SCHEDULE_DELAY": "500",
+                "OTEL_SERVICE_NAME": "program",
                 **settings,
             }
             diary = str(folder / f"diary{number}")
@@ -172,7 +181,7 @@ def test_a_trace_is_readable_soon_after_it_was_acknowledged(chain: Chain, facts:
         with provider.get_tracer("test").start_as_current_span("request") as span:
             trace, span_id = ids(span)
         began = monotonic()
-        wait(partial(chain.has, trace), "a trace", [])
+        wait(partial(chain.has, trace), "a trace", [], 0.01)
         took.append(monotonic() - began)
         assert chain.spans(trace) == [span_id]
     provider.shutdown()
@@ -201,6 +210,20 @@ def test_every_acknowledged_span_is_readable_once(run: Run, facts: Facts) -> Non
     facts["all were found"] = f"{monotonic() - began:.1f} s after the programs' end"
     facts["bytes a span in Kafka"] = f"{run.chain.kafka.bytes_of('jaeger-spans') / spans:.0f}"
     facts["bytes a span in Cassandra"] = f"{run.chain.cassandra.bytes_of('jaeger_v1') / spans:.0f}"
+
+
+def test_a_conversation_can_be_searched_for(run: Run) -> None:
+    trace = next(iter(run.acknowledged()))
+    tag = "gen_ai.conversation.id"
+    [conversation] = {
+        each["value"]
+        for span in run.chain.trace(trace)
+        for each in span["tags"]
+        if each["key"] == tag and span["operationName"].startswith("chat")
+    }
+    query = urlencode({"service": "program", "tags": json.dumps({tag: conversation})})
+    found = ask(f"{run.chain.query_url}/api/traces?{query}")["data"]
+    assert [each["traceID"] for each in found] == [trace]
 
 
 def test_an_export_that_waits_loses_nothing_and_a_full_queue_drops(run: Run, facts: Facts) -> None:
