@@ -27,6 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 MODEL = "mistral-medium-latest"
 SERVER, CONVERSATION, REQUEST = "POST /ask", f"  chat {MODEL}", "    POST"
 ANSWERED = [SERVER, f"{CONVERSATION} | outcome=completed", REQUEST]
+NEXT_TURN = [SERVER, f"{CONVERSATION} | outcome=completed | follows=another trace", REQUEST]
 CUT = "httpx2.RemoteProtocolError"
 LEFT = {"cancelled", "closed", "abandoned"}
 TEN = 10
@@ -69,7 +70,7 @@ async def test_two_turns_are_two_whole_traces_the_second_linked_to_the_first(
     going_on = jaeger.trace(second.trace_id, spans=3)
     tool = "    execute_tool web_search | id=tool_1 | type=extension"
     assert picture(opening) == [*ANSWERED, tool]
-    assert picture(going_on) == ANSWERED
+    assert picture(going_on) == NEXT_TURN
     for answer, trace in ((first, opening), (second, going_on)):
         assert of_conversation(trace)["tags"]["gen_ai.conversation.id"] == answer.conversation_id
         kinds = {span["operationName"]: tags(span)["span.kind"] for span in trace["spans"]}
@@ -187,7 +188,9 @@ async def test_an_error_of_the_api_is_told_and_the_next_question_is_answered(
     assert picture(trace) == [SERVER, *tree]
     assert of_conversation(trace)["tags"]["otel.status_code"] == "ERROR"
     assert (answered.state, answered.text) == ("done", "You asked:" + " And now?" * 5)
-    assert picture(jaeger.trace(answered.trace_id, spans=3)) == ANSWERED
+    # What was refused began no conversation that the next question could go on with.
+    expected = NEXT_TURN if scenario == "tool_cut" else ANSWERED
+    assert picture(jaeger.trace(answered.trace_id, spans=3)) == expected
 
 
 async def test_a_server_that_stops_sends_what_it_has_recorded(
