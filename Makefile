@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-JOBS ?= 2
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -59,11 +59,19 @@ prometheus: ## a real Prometheus out of Debian's package, got once into a cache 
 chromium: ## a real browser for the tests, from Debian's packages
 	@tests/web/chromium.sh
 
-test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2 at a time
-	@mkdir -p .nox
-	@$(BIN)/python -c 'import noxfile; print(*noxfile.MATRIX, sep="\n")' \
-	  | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P $(JOBS) -I LINE sh -c \
-	    'nox -s "matrix(sdk='"'LINE'"')" > .nox/LINE.log 2>&1 && { echo "mistralai LINE:"; grep " passed" .nox/LINE.log; } || { cat .nox/LINE.log; exit 255; }'
+# Runs a nox session for each key of a dict of noxfile.py; what fails shows its whole log.
+define each_in_nox
+@mkdir -p .nox
+@$(BIN)/python -c 'import noxfile; print(*noxfile.$(1), sep="\n")' \
+  | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P $(JOBS) -I EACH sh -c \
+    'nox -s "$(2)" > .nox/EACH.log 2>&1 && { echo "EACH:"; grep " passed" .nox/EACH.log; } || { cat .nox/EACH.log; exit 255; }'
+endef
+
+test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=3 at a time
+	$(call each_in_nox,MATRIX,matrix(sdk='"'EACH'"'))
+
+test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in the process
+	$(call each_in_nox,BESIDE,beside(other='"'EACH'"'))
 
 test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh

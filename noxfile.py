@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SDK matrix: the end-to-end tests on each line of the SDK, old and new Python and wrapt."""
+"""The end-to-end tests on each line of the SDK, and the tests beside another instrumentation."""
 
 from __future__ import annotations
 
@@ -27,6 +27,11 @@ MATRIX: dict[str, tuple[str, list[str]]] = {
     "3.0.0": ("3.10", ["wrapt==1.17.3"]),
     "newest": ("3.13", []),
 }
+# (mistralai, python, the other instrumentation), at the versions that the tests know.
+BESIDE: dict[str, tuple[str, str, str]] = {
+    "openllmetry": ("1.12.4", "3.12", "opentelemetry-instrumentation-mistralai==0.62.4"),
+    "openinference": ("newest", "3.13", "openinference-instrumentation-mistralai==2.2.2"),
+}
 
 
 def interpreter(version: str) -> str:
@@ -48,17 +53,40 @@ def interpreter(version: str) -> str:
     raise FileNotFoundError(f"the matrix needs Python {version}, on the PATH or in pyenv")
 
 
+def environment(session: nox.Session, name: str, python: str, sdk: str, *more: str) -> str:
+    """A virtual environment with this SDK, the plugin and what the tests need; returns its Python.
+
+    Args:
+        session: of nox.
+        name: of the environment.
+        python: its version.
+        sdk: a version of mistralai, or ``newest``.
+        more: further requirements.
+    """
+    uv = find_uv_bin()
+    venv = Path(".nox") / name
+    executable = str(venv / "bin" / "python")
+    mistralai = "mistralai" if sdk == "newest" else f"mistralai=={sdk}"
+    if not venv.exists():
+        session.run(uv, "venv", "--quiet", "--python", interpreter(python), str(venv))
+    session.run(uv, "pip", "install", "--quiet", "--python", executable, mistralai, *more,
+                "--editable", ".", "--group", "test")  # fmt: skip
+    return executable
+
+
 @nox.session(python=False)
 @nox.parametrize("sdk", list(MATRIX))
 def matrix(session: nox.Session, sdk: str) -> None:
     """Runs the end-to-end tests on one line of the SDK."""
     python, pins = MATRIX[sdk]
-    uv = find_uv_bin()
-    venv = Path(".nox") / f"matrix-{sdk}"
-    executable = str(venv / "bin" / "python")
-    mistralai = "mistralai" if sdk == "newest" else f"mistralai=={sdk}"
-    if not venv.exists():
-        session.run(uv, "venv", "--quiet", "--python", interpreter(python), str(venv))
-    session.run(uv, "pip", "install", "--quiet", "--python", executable, mistralai, *pins,
-                "--editable", ".", "--group", "test")  # fmt: skip
+    executable = environment(session, f"matrix-{sdk}", python, sdk, *pins)
     session.run(executable, "-m", "pytest", "tests/end_to_end", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("other", list(BESIDE))
+def beside(session: nox.Session, other: str) -> None:
+    """Runs the tests beside another instrumentation of mistralai."""
+    sdk, python, package = BESIDE[other]
+    executable = environment(session, f"beside-{other}", python, sdk, package)
+    session.run(executable, "-m", "pytest", "tests/beside", *session.posargs)

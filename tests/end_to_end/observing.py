@@ -28,7 +28,7 @@ _SPEC: Final = importlib.util.find_spec("opentelemetry.instrumentation.genai.mis
 assert _SPEC is not None
 assert _SPEC.origin is not None
 # Frames in these are the only thing in which a patched run may differ.
-_OURS: Final = tuple(os.path.dirname(str(path)) for path in (_SPEC.origin, wrapt.__file__))
+OURS: Final = tuple(os.path.dirname(str(path)) for path in (_SPEC.origin, wrapt.__file__))
 _VOLATILE: Final = (
     (re.compile(r"conv_[0-9a-f]{32}"), "conv_ID"),
     (re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT"), "DATE"),
@@ -160,7 +160,7 @@ def frames(exc: BaseException) -> list[tuple[str, str, int]]:
     return [
         (frame.f_code.co_filename, frame.f_code.co_name, line)
         for frame, line in walk_tb(exc.__traceback__)
-        if not frame.f_code.co_filename.startswith(_OURS)
+        if not frame.f_code.co_filename.startswith(OURS)
     ]
 
 
