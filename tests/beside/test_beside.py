@@ -82,17 +82,7 @@ def _run(name: str, emulator: Emulator) -> Runs:
     )
 
 
-IN_EACH_ORDER: Final = pytest.mark.parametrize(
-    "order",
-    [
-        # Not strict: programs that call nothing which they wrap are not concerned.
-        pytest.param(
-            "they come first",
-            marks=pytest.mark.xfail(reason="we wrap their wrapper, not the SDK's"),
-        ),
-        "we come first",
-    ],
-)
+IN_EACH_ORDER: Final = pytest.mark.parametrize("order", ORDERS)
 
 
 @IN_EACH_ORDER

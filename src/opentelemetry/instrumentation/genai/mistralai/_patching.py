@@ -92,9 +92,7 @@ def _on_import(module: ModuleType) -> None:
             if _check_versions and not _is_supported():
                 return
             for owner, name, make in _targets(module):
-                replacement = make(owner.__dict__[name])
-                setattr(owner, name, replacement)
-                patches.append((owner, name, replacement))
+                patches.append((owner, name, _put_in(owner, name, make)))
         except Exception as exc:  # noqa: BLE001 -- it would break the user's import
             _undo(patches)
             _guard.report(f"patch {module.__name__}", exc)
@@ -151,7 +149,11 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
 
 
 def _wrapped_by(wrapper: Callable[..., Any]) -> _Make:
-    return lambda original: wrapt.FunctionWrapper(original, wrapper)
+    return lambda original: _Wrapper(original, wrapper)
+
+
+class _Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg, unused-ignore]
+    """Ours, to be told from another library's."""
 
 
 def _undo(patches: list[_Patch]) -> None:
@@ -162,16 +164,46 @@ def _undo(patches: list[_Patch]) -> None:
             _guard.report(f"unpatch {name}", exc)
 
 
+def _put_in(owner: Any, name: str, make: _Make) -> Any:
+    """Puts ours next to the SDK's function, beneath the wrapt wrappers of others.
+
+    Around theirs we would be handed what they make of the SDK's stream, and their ``unwrap``, which
+    takes away whatever is outermost, would take ours.
+    """
+    _splice_out(owner, name, lambda wrapper: isinstance(wrapper, _Wrapper))
+    outer, inner = None, owner.__dict__[name]
+    while _is_wrapper(inner):
+        outer = _whole(inner)
+        inner = outer.__wrapped__
+    ours = make(inner)
+    if outer is None:
+        setattr(owner, name, ours)
+    else:
+        outer.__wrapped__ = ours
+    return ours
+
+
 def _take_out(owner: Any, name: str, ours: Any) -> None:
-    outer = owner.__dict__[name]
-    if outer is ours:
-        setattr(owner, name, ours.__wrapped__)
+    _splice_out(owner, name, lambda wrapper: wrapper is ours)
+
+
+def _splice_out(owner: Any, name: str, unwanted: Callable[[Any], bool]) -> None:
+    """Takes wrappers out of a method, also from under others."""
+    while unwanted(outermost := _whole(owner.__dict__[name])):
+        setattr(owner, name, outermost.__wrapped__)
+    outer = outermost
     while _is_wrapper(outer):
-        if outer.__wrapped__ is ours:
-            outer.__wrapped__ = ours.__wrapped__
-            return
-        outer = outer.__wrapped__
+        inner = _whole(outer.__wrapped__)
+        if unwanted(inner):
+            outer.__wrapped__ = inner.__wrapped__
+        else:
+            outer = inner
+
+
+def _whole(value: Any) -> Any:
+    # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class.
+    return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt's only name for it
 
 
 def _is_wrapper(value: object) -> bool:
-    return isinstance(value, wrapt.FunctionWrapper)
+    return isinstance(value, (wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper))
