@@ -7,12 +7,14 @@ And the same tree, whether the story is told by a stream or by the entries of a 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from opentelemetry.instrumentation.genai.mistralai._fields import text
 from tests.fakes import (
     UNSET,
     Ended,
@@ -232,6 +234,10 @@ def test_a_stream_and_a_response_make_the_same_tree_of_one_story(
         beat if beat.lasts is not None or beat.entry.type == "agent.handoff" or beat is beats[-1]
         else replace(beat, lasts=0) for beat in beats
     ]  # fmt: skip
+    # Of messages on end, that name nobody at first, a stream looks at the last one.
+    for kind, told in groupby(beats, key=lambda beat: beat.entry.type):
+        first, *others = [text(beat.entry.agent_id) for beat in told]
+        assume(kind != "message.output" or first or len({*others} - {None}) < 2)
     events, entries = told_twice(beats)
     with pytest.MonkeyPatch.context() as monkeypatch:
         streamed = asked(request, monkeypatch)

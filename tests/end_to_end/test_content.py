@@ -233,9 +233,9 @@ def test_the_caller_gets_the_events_that_were_read_and_may_change_its_arguments(
     seen: list[Any] = []
     original = CapturingRecorder.see
 
-    def see(own: CapturingRecorder, event: Any) -> Any:
+    def see(own: CapturingRecorder, event: Any) -> None:
         seen.append(event)
-        return original(own, event)
+        original(own, event)
 
     monkeypatch.setattr(CapturingRecorder, "see", see)
     inputs: list[Any] = [{"role": "user", "content": "Hello?"}]

@@ -55,8 +55,8 @@ class CompletionRecorder(StreamRecorder):
         # The output of a response that tells it whole.
         self._output: list[Output] | None = None
 
-    def see(self, event: Any) -> Any:
-        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
             data = event.data
             # One more piece of a choice, neither its end nor usage, is what thousands of chunks
@@ -68,12 +68,11 @@ class CompletionRecorder(StreamRecorder):
                     choice = choices[0].__dict__
                     if choice["finish_reason"] is None and choice["index"] in self._choices:
                         self._arrived = monotonic_ns()
-                        return event
+                        return
             if not self.ended:
                 self._on_event(event, data)
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
-        return event
 
     def _on_event(self, event: Any, data: Any) -> None:
         self._arrived = monotonic_ns()

@@ -37,7 +37,7 @@ class ConversationRecorder(StreamRecorder):
 
     __slots__ = (
         "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_handed_over",
-        "_must_answer", "_piece", "_piece_agent", "_piece_class", "_steps", "_usage_counted",
+        "_must_answer", "_piece", "_piece_class", "_steps", "_usage_counted",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -47,9 +47,8 @@ class ConversationRecorder(StreamRecorder):
         self._conversation_id = request.conversation_id
         self._agent_id = request.agent_id
         self._agent_name: str | None = None
-        # Of the pieces of a message: their data's class, their agent, and the last, not looked at.
+        # Of the pieces of a message: the class of their data, and the last one, not looked at yet.
         self._piece_class: Any = None
-        self._piece_agent: object = None
         self._piece: Any = None
         self._must_answer = False
         self._handed_over = False
@@ -57,15 +56,13 @@ class ConversationRecorder(StreamRecorder):
         self._steps: Steps | None = None
         self._usage_counted = False
 
-    def see(self, event: Any) -> Any:
-        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
             # One more piece of a message is what thousands of events are, and the last one tells
             # all. Reading a field of a pydantic model costs 30 ns: the class stands for the name.
             data = event.data
-            if type(data) is self._piece_class and (
-                self._agent_id is not None or data.__dict__.get("agent_id") is self._piece_agent
-            ):
+            if type(data) is self._piece_class:
                 self._arrived = monotonic_ns()
                 self._piece = data
             elif self.ended:
@@ -74,7 +71,6 @@ class ConversationRecorder(StreamRecorder):
                 self._on_event(event)
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
-        return event
 
     def _on_event(self, event: Any) -> None:
         if self._piece is not None:
@@ -110,7 +106,7 @@ class ConversationRecorder(StreamRecorder):
         # Not while something is to be learned from each piece, nor for a rejected event.
         settled = self._model is not None and self._clock.shift is not None
         if settled and data is not event.data and not self._chunk_times:
-            self._piece_class, self._piece_agent = type(event.data), data.get("agent_id")
+            self._piece_class = type(event.data)
 
     def on_function_call(self, event: Any) -> None:
         """A piece of a function call, which the caller must answer unless that is settled."""
@@ -177,10 +173,7 @@ class ConversationRecorder(StreamRecorder):
         """Learns from an output event who answers, and when; returns the event's time."""
         self.on_chunk()
         self._piece_class, self._must_answer = None, False
-        if self._agent_id is None:
-            self._agent_id = text(data.get(agent_field))
-            if self._agent_id is not None:
-                self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
+        self._learn_agent(data.get(agent_field))
         if self._model is None:
             self._model = text(data.get("model"))
             request = self._call.request
@@ -188,6 +181,12 @@ class ConversationRecorder(StreamRecorder):
             if self._model is not None and nameless:
                 self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
         return self._map(data)
+
+    def _learn_agent(self, agent_id: object) -> None:
+        if self._agent_id is None:
+            self._agent_id = text(agent_id)
+            if self._agent_id is not None:
+                self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
 
     def _inside(self) -> Steps:
         if self._steps is None:
@@ -202,6 +201,7 @@ class ConversationRecorder(StreamRecorder):
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
         piece, self._piece = self._piece.__dict__, None
         self._map(piece)
+        self._learn_agent(piece.get("agent_id"))
         self._response_id = text(piece.get("id")) or self._response_id
 
     def _map(self, data: _Fields) -> int:

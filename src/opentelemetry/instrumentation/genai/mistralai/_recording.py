@@ -170,8 +170,8 @@ class StreamRecorder:
         self.ended = False
         call.recorder = self
 
-    def see(self, event: Any) -> Any:
-        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         raise NotImplementedError
 
     def on_response(self, response: Any) -> None:

@@ -160,15 +160,15 @@ class CapturingRecorder(ConversationRecorder):
         self._clean = clean
         self._transcript = Transcript()
 
-    def see(self, event: Any) -> Any:
-        """Takes in one event, and gives it back for the caller, whatever becomes of ours."""
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
             keep = None if self.ended else _KEEPERS.get(event.event)
             if keep is not None:
                 keep(self._transcript, payload_of(event))
         except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
             _guard.report("capture content", exc)
-        return super().see(event)
+        super().see(event)
 
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
