@@ -177,6 +177,31 @@ def test_a_choice_that_no_server_should_invent_is_not_kept(told: Told) -> None:
     assert told.end().attributes["gen_ai.response.finish_reasons"] == ["stop"] * 128
 
 
+@pytest.mark.parametrize(
+    ("pieces", "usage", "reasons", "error"),
+    [
+        # The last piece of a choice told what was spent, and the caller left.
+        ((chunk(choice(content="b"), usage=tokens()),), (5, 7), None, None),
+        # What a later chunk says of it counts.
+        (
+            (chunk(choice(content="b"), usage=tokens()), chunk(choice(0, "stop"), usage=tokens(6))),
+            (6, 7), ["stop"], None,
+        ),
+        # A choice that nobody asked for begins in the last piece, and never ends.
+        ((chunk(choice(1, content="b")), chunk(choice(0, "stop"))), (None, None), ["stop"], CUT[0]),
+    ],
+)  # fmt: skip
+def test_of_pieces_that_are_not_looked_at_the_last_one_is(
+    told: Told, pieces: Any, usage: Any, reasons: Any, error: str | None
+) -> None:
+    told.receives(chunk(choice(content="a")), chunk(choice(content="a")), *pieces)
+    told.recorder.exhausted() if reasons else told.recorder.left("closed")
+    ended = told.end()
+    assert ended.usage[:2] == usage
+    assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
+    assert (ended.failure[0] if ended.failure else None) == error
+
+
 def test_only_content_and_tool_calls_are_chunks_of_output(told: Told) -> None:
     told.call.record_chunk_times = True
     told.recorder = CompletionRecorder(told.call)
