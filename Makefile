@@ -34,8 +34,8 @@ demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, n
 chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
 	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
 
-test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python
-	$(BIN)/python -m pytest
+test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python, three at a time
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(VENV)/dev ## format, lint, types
 	$(BIN)/ruff format --check

@@ -213,6 +213,9 @@ class Unset:
     def __bool__(self) -> bool:
         return False
 
+    def __repr__(self) -> str:
+        return "UNSET"
+
 
 UNSET: Final = Unset()
 

@@ -125,7 +125,8 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
     try:
         if not isinstance(url, str):
             configuration: Any = getattr(instance, "sdk_configuration", None)
-            url = configuration.get_server_details()[0]
+            url = getattr(configuration, "server_url", None)
+            url = url or configuration.get_server_details()[0]
         address, port = _host_and_port(url)
     except Exception:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
         return

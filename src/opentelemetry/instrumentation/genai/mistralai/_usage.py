@@ -79,10 +79,8 @@ def read_usage(source: object) -> Usage:
     """
     reported, usage = _everything_in(source), Usage()
     for name, value in reported.items():
-        if name in _ATTRIBUTES:
-            found = count(value)
-            if found is not None:
-                usage.counts[_ATTRIBUTES[name]] = found
+        if name in _ATTRIBUTES and (found := count(value)) is not None:
+            usage.counts[_ATTRIBUTES[name]] = found
     connectors = reported.get("connectors")
     if isinstance(connectors, dict):
         for connector, value in cast("dict[object, object]", connectors).items():
