@@ -73,8 +73,7 @@ class ConversationRecorder(StreamRecorder):
             _guard.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
-        if self._piece is not None:
-            self._catch_up()
+        self._catch_up()
         self._arrived = monotonic_ns()
         handler = HANDLERS.get(event.event)
         if handler is not None:
@@ -102,24 +101,24 @@ class ConversationRecorder(StreamRecorder):
         """A piece of text, or of a function call."""
         data = payload_of(event)
         self._output(data, "agent_id")
-        self._response_id = text(data.get("id")) or self._response_id
         # Not while something is to be learned from each piece, nor for a rejected event.
         settled = self._model is not None and self._clock.shift is not None
         if settled and data is not event.data and not self._chunk_times:
-            self._piece_class = type(event.data)
+            self._piece, self._piece_class = event.data, type(event.data)
+        else:
+            self._read_piece(data)
 
     def on_function_call(self, event: Any) -> None:
-        """A piece of a function call, which the caller must answer unless that is settled."""
+        """A piece of a function call, which the caller must answer unless any piece settles it."""
         self.on_message(event)
         status = text(payload_of(event).get("confirmation_status"))
-        # Each piece is looked at, since any may settle it.
         self._piece_class, self._must_answer = None, status not in _ANSWERED
 
     def on_tool_started(self, event: Any) -> None:
         """A tool that runs on the server."""
         data = payload_of(event)
-        at = self._output(data, "agent_id")
-        self._inside().start_tool(data, at)
+        self._output(data, "agent_id")
+        self._inside().start_tool(data, self._map(data))
 
     def on_tool_done(self, event: Any) -> None:
         """The tool is done."""
@@ -129,12 +128,12 @@ class ConversationRecorder(StreamRecorder):
     def on_handoff_started(self, event: Any) -> None:
         """An agent hands over; if it is the first agent, its name is learned here."""
         data = payload_of(event)
-        at = self._output(data, "previous_agent_id")
+        self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
         previous = text(data.get("previous_agent_id"))
         if first and previous is not None and previous == self._agent_id:
             self._agent_name = text(data.get("previous_agent_name"))
-        self._inside().start_handoff(data, at)
+        self._inside().start_handoff(data, self._map(data))
 
     def on_handoff_done(self, event: Any) -> None:
         """Another agent takes over."""
@@ -169,8 +168,8 @@ class ConversationRecorder(StreamRecorder):
         ending.response_model = self._model
         self._call.count_late(ending)
 
-    def _output(self, data: _Fields, agent_field: str) -> int:
-        """Learns from an output event who answers, and when; returns the event's time."""
+    def _output(self, data: _Fields, agent_field: str) -> None:
+        """Learns from an output event who answers."""
         self.on_chunk()
         self._piece_class, self._must_answer = None, False
         self._learn_agent(data.get(agent_field))
@@ -180,13 +179,11 @@ class ConversationRecorder(StreamRecorder):
             nameless = request.operation == s.CHAT and not (request.model or self._agent_id)
             if self._model is not None and nameless:
                 self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
-        return self._map(data)
 
     def _learn_agent(self, agent_id: object) -> None:
-        if self._agent_id is None:
-            self._agent_id = text(agent_id)
-            if self._agent_id is not None:
-                self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
+        if self._agent_id is None and (named := text(agent_id)) is not None:
+            self._agent_id = named
+            self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
 
     def _inside(self) -> Steps:
         if self._steps is None:
@@ -199,10 +196,14 @@ class ConversationRecorder(StreamRecorder):
 
     def _catch_up(self) -> None:
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
-        piece, self._piece = self._piece.__dict__, None
-        self._map(piece)
-        self._learn_agent(piece.get("agent_id"))
-        self._response_id = text(piece.get("id")) or self._response_id
+        piece, self._piece = self._piece, None
+        if piece is not None:
+            self._learn_agent(piece.__dict__.get("agent_id"))
+            self._read_piece(piece.__dict__)
+
+    def _read_piece(self, data: _Fields) -> None:
+        self._map(data)
+        self._response_id = text(data.get("id")) or self._response_id
 
     def _map(self, data: _Fields) -> int:
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
@@ -213,8 +214,7 @@ class ConversationRecorder(StreamRecorder):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        if self._piece is not None:
-            self._catch_up()
+        self._catch_up()
         self.ended, self._piece_class = True, None
         call, steps, created_at = self._call, self._steps, self._created_at
         if steps is not None:
