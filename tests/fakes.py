@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stand-ins for what a recorder meets: a clock, a call, and events in the SDK's shape.
+"""Stand-ins for what a recorder meets: a clock, a call, and the story of a conversation.
 
-Times are seconds since the span's start. The events are dataclasses with the SDK's field names;
-``at`` is their ``created_at``: seconds on the server's clock, or any other value as it is.
+Times are seconds since the span's start.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -20,12 +17,11 @@ from opentelemetry.instrumentation.genai.mistralai._open_calls import Abandoned
 from opentelemetry.instrumentation.genai.mistralai._recording import Child, Ending
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
-from opentelemetry.instrumentation.genai.mistralai._usage import Usage as Reported
+from opentelemetry.instrumentation.genai.mistralai._usage import Usage
+from tests.fake_events import START, Event
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
-MODEL: Final = "mistral-small-2506"
-_START: Final = datetime(2026, 10, 1, 12, tzinfo=timezone.utc)
-_START_NS: Final = int(_START.timestamp()) * 10**9
+_START_NS: Final = int(START.timestamp()) * 10**9
 # Monotonic clocks count from boot, not from 1970.
 _BOOTED_NS: Final = 77 * 10**9
 
@@ -33,11 +29,6 @@ _BOOTED_NS: Final = 77 * 10**9
 def ns(seconds: float) -> int:
     """Seconds since the span's start as ns since the epoch."""
     return _START_NS + round(seconds * 1e9)
-
-
-def server(seconds: float) -> datetime:
-    """Seconds since the span's start as a timestamp of a server whose clock agrees."""
-    return _START + timedelta(microseconds=round(seconds * 1e6))
 
 
 def typed(attributes: Mapping[str, object]) -> dict[str, tuple[type, object]]:
@@ -48,7 +39,7 @@ def typed(attributes: Mapping[str, object]) -> dict[str, tuple[type, object]]:
 Counts = tuple["int | None", "int | None", "int | None", "int | None", dict[str, int]]
 
 
-def counts_of(usage: Reported) -> Counts:
+def counts_of(usage: Usage) -> Counts:
     """Input, output, total and connector tokens, and calls of connectors."""
     of_input, output, total, connector = (
         usage.counts.get(key)
@@ -205,123 +196,3 @@ class Story:
         for seconds, event in arrivals:
             self.clock.set(seconds)
             self.recorder.see(event)
-
-
-class Unset:
-    """The SDK's marker of a field that was not sent: falsy, and not None."""
-
-    def __bool__(self) -> bool:
-        return False
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-
-UNSET: Final = Unset()
-
-
-@dataclass
-class Event:
-    """The wrapper around every event, ``ConversationEvents``."""
-
-    event: Any
-    data: Any
-
-
-@dataclass
-class Usage:
-    prompt_tokens: Any = 0
-    completion_tokens: Any = 0
-    total_tokens: Any = 0
-    connector_tokens: Any = UNSET
-    connectors: Any = UNSET
-
-
-@dataclass
-class Data:
-    created_at: Any = None
-
-
-@dataclass
-class ResponseStarted(Data):
-    conversation_id: Any = "conv_1"
-
-
-@dataclass
-class OldOutput(Data):
-    """An output of mistralai 1.x: tools and function calls name neither agent nor model."""
-
-    id: Any = "msg_1"
-    name: Any = "web_search"
-
-
-@dataclass
-class Output(OldOutput):
-    model: Any = MODEL
-    agent_id: Any = UNSET
-    confirmation_status: Any = UNSET
-
-
-@dataclass
-class FunctionCall(Output):
-    id: Any = "fc_1"
-
-
-@dataclass
-class ToolStarted(Output):
-    id: Any = "tool_1"
-
-
-@dataclass
-class HandoffStarted(Data):
-    id: Any = "handoff_1"
-    previous_agent_id: Any = "ag_1"
-    previous_agent_name: Any = "router"
-
-
-@dataclass
-class HandoffDone(Data):
-    id: Any = "handoff_1"
-    next_agent_id: Any = "ag_2"
-    next_agent_name: Any = "writer"
-
-
-@dataclass
-class ResponseDone(Data):
-    usage: Any = field(default_factory=Usage)
-
-
-@dataclass
-class ResponseError(Data):
-    message: str = "the user's words"
-    code: Any = 500
-
-
-@dataclass(frozen=True)
-class Unknown:
-    raw: Any
-    type: str = "UNKNOWN"
-    is_unknown: bool = True
-
-
-def _event(name: str, data: Callable[..., Data], at: Any = None, /, **fields: Any) -> Event:
-    created_at = server(at) if type(at) in (int, float) else at
-    return Event(name, data(created_at=created_at, **fields))
-
-
-started = partial(_event, "conversation.response.started", ResponseStarted)
-delta = partial(_event, "message.output.delta", Output)
-function_call = partial(_event, "function.call.delta", FunctionCall)
-tool_started = partial(_event, "tool.execution.started", ToolStarted)
-tool_done = partial(_event, "tool.execution.done", OldOutput, id="tool_1")
-handoff_started = partial(_event, "agent.handoff.started", HandoffStarted)
-handoff_done = partial(_event, "agent.handoff.done", HandoffDone)
-done = partial(_event, "conversation.response.done", ResponseDone)
-error = partial(_event, "conversation.response.error", ResponseError)
-old_tool_started = partial(_event, "tool.execution.started", OldOutput, id="tool_1")
-old_function_call = partial(_event, "function.call.delta", OldOutput, id="fc_1")
-
-
-def rejected(name: str, /, **raw: object) -> Event:
-    """An event that the SDK knows by name and whose data its model rejects."""
-    return Event(name, Unknown({"type": name, **raw}))

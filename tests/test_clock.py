@@ -11,20 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._clock import ServerClock, read_time
-from tests.fakes import (
+from tests.fake_events import (
     Event,
-    Story,
     delta,
     done,
     function_call,
     handoff_started,
-    ns,
     rejected,
     server,
     started,
     tool_done,
     tool_started,
 )
+from tests.fakes import Story, ns
 
 UTC = timezone.utc
 YEAR_1, YEAR_9999 = datetime(1, 1, 1), datetime.max

@@ -12,7 +12,8 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._recording import Ending
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from tests.fakes import MODEL, PACKAGE, UNSET, Ended, Event, FakeCall, FakeClock, Unknown
+from tests.fake_events import MODEL, UNSET, Event, Unknown
+from tests.fakes import PACKAGE, Ended, FakeCall, FakeClock
 
 ID: Final = "cmpl_1"
 

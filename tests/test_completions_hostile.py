@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._completions import HANDLERS
-from tests.fakes import UNSET, Event, Unknown
+from tests.fake_events import UNSET, Event, Unknown
 from tests.test_completions import NAMES, Chunk, Shape, Told, choice, chunk
 
 

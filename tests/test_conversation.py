@@ -11,12 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import (
+from tests.fake_events import (
     MODEL,
     UNSET,
-    Ended,
     Event,
-    Story,
     Usage,
     delta,
     done,
@@ -28,8 +26,8 @@ from tests.fakes import (
     server,
     started,
     tool_started,
-    typed,
 )
+from tests.fakes import Ended, Story, typed
 
 CONVERSATION = {"gen_ai.conversation.id": "conv_1"}
 ANSWERED = {

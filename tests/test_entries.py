@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._entries import events_of
-from tests.fakes import MODEL, UNSET, Ended, FakeChild, Story, Unknown, Usage, server, typed
+from tests.fake_events import MODEL, UNSET, Unknown, Usage, server
+from tests.fakes import Ended, FakeChild, Story, typed
 
 
 @dataclass

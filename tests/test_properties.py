@@ -16,12 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
-from tests.fakes import (
+from tests.fake_events import (
     MODEL,
     UNSET,
-    Ended,
     Event,
-    Story,
     Usage,
     delta,
     done,
@@ -33,6 +31,7 @@ from tests.fakes import (
     started,
     tool_started,
 )
+from tests.fakes import Ended, Story
 
 OUTCOMES = {"completed", "failed", "cancelled", "closed", "abandoned"}
 NAMES = [

@@ -15,13 +15,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._fields import text
-from tests.fakes import (
+from tests.fake_events import (
     UNSET,
-    Ended,
     Event,
-    FakeCall,
-    FakeChild,
-    Story,
     delta,
     done,
     error,
@@ -34,6 +30,7 @@ from tests.fakes import (
     tool_done,
     tool_started,
 )
+from tests.fakes import Ended, FakeCall, FakeChild, Story
 from tests.test_entries import Entry, Response
 from tests.test_properties import ENDS, GAPS, NUMBERS, TEXTS, TIMES, USAGES
 

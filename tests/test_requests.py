@@ -18,7 +18,8 @@ from opentelemetry.instrumentation.genai.mistralai._requests import (
     start_request,
 )
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
-from tests.fakes import PACKAGE, UNSET, typed
+from tests.fake_events import UNSET
+from tests.fakes import PACKAGE, typed
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "mistral_ai"}
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.provider.name": "mistral_ai"}

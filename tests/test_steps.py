@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import (
+from tests.fake_events import (
     UNSET,
     Event,
-    FakeChild,
-    Story,
     delta,
     done,
     error,
@@ -26,8 +24,8 @@ from tests.fakes import (
     started,
     tool_done,
     tool_started,
-    typed,
 )
+from tests.fakes import FakeChild, Story, typed
 
 LIBRARY = "document_library"
 WRITER = {"gen_ai.agent.id": "ag_2", "gen_ai.agent.name": "writer"}

@@ -11,18 +11,8 @@ from typing import Any
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._recording import Child
-from tests.fakes import (
-    PACKAGE,
-    FakeCall,
-    FakeChild,
-    Story,
-    done,
-    handoff_done,
-    handoff_started,
-    started,
-    tool_done,
-    tool_started,
-)
+from tests.fake_events import done, handoff_done, handoff_started, started, tool_done, tool_started
+from tests.fakes import PACKAGE, FakeCall, FakeChild, Story
 
 
 class _Raising(FakeChild):

@@ -19,13 +19,9 @@ from opentelemetry.instrumentation.genai.mistralai._transcript import (
     Transcript,
     conversation_recorder,
 )
-from tests.fakes import (
-    PACKAGE,
+from tests.fake_events import (
     Data,
-    Ended,
     Event,
-    FakeCall,
-    FakeClock,
     Unknown,
     done,
     error,
@@ -34,6 +30,7 @@ from tests.fakes import (
     rejected,
     started,
 )
+from tests.fakes import PACKAGE, Ended, FakeCall, FakeClock
 from tests.test_messages import plainly, text, valid
 
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns, last_turns
-from tests.fakes import (
+from tests.fake_events import (
     MODEL,
     Event,
-    Story,
     delta,
     done,
     error,
@@ -24,6 +23,7 @@ from tests.fakes import (
     started,
     tool_started,
 )
+from tests.fakes import Story
 
 CHAT = ("chat", f"chat {MODEL}")
 AGENT = ("invoke_agent", "invoke_agent")

@@ -10,20 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._usage import count, read_usage
-from tests.fakes import (
-    MODEL,
-    UNSET,
-    Ended,
-    Story,
-    Usage,
-    counts_of,
-    delta,
-    done,
-    error,
-    rejected,
-    server,
-    typed,
-)
+from tests.fake_events import MODEL, UNSET, Usage, delta, done, error, rejected, server
+from tests.fakes import Ended, Story, counts_of, typed
 
 ANYTHING = st.one_of(
     st.none(),

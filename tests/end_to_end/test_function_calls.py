@@ -16,7 +16,8 @@ from tests.end_to_end.recording import Recording, Span, plain
 from tests.end_to_end.sdk import Mistral
 from tests.end_to_end.test_conversations import FROM_THE_RUN, MODEL, common, nanoseconds, taken
 from tests.end_to_end.test_tools import interval
-from tests.fakes import Event, Story, delta, done, function_call, rejected, tool_started
+from tests.fake_events import Event, delta, done, function_call, rejected, tool_started
+from tests.fakes import Story
 
 Ask = Callable[..., Any]
 REASONS = "gen_ai.response.finish_reasons"
