@@ -11,20 +11,14 @@ import pytest
 from opentelemetry import trace
 
 from emulator import Emulator
-from tests.end_to_end.agent_runs import (
-    MODEL,
-    STREAMED,
-    add,
-    asking,
+from tests.end_to_end.agent_run_spans import (
     assert_measured,
     loop_span,
-    prepared,
     request_span,
-    run,
     story,
     tool_span,
-    whoami,
 )
+from tests.end_to_end.agent_runs import MODEL, STREAMED, add, asking, prepared, run, whoami
 from tests.end_to_end.recording import Recording
 
 LOOPS = 50

@@ -11,19 +11,21 @@ import pytest
 
 from emulator import Emulator
 from tests.end_to_end import sdk
+from tests.end_to_end.agent_run_spans import (
+    assert_measured,
+    loop_span,
+    request_span,
+    story,
+    tool_span,
+)
 from tests.end_to_end.agent_runs import (
     MODEL,
     STREAMED,
     RunException,
     add,
     asking,
-    assert_measured,
-    loop_span,
     prepared,
-    request_span,
     run,
-    story,
-    tool_span,
     whoami,
 )
 from tests.end_to_end.recording import Recording

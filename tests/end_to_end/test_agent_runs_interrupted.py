@@ -10,20 +10,14 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.agent_runs import (
-    DEFERS,
-    STREAMED,
-    add,
-    asking,
+from tests.end_to_end.agent_run_spans import (
     assert_measured,
     loop_span,
-    prepared,
     request_span,
-    run,
     story,
     tool_span,
-    whoami,
 )
+from tests.end_to_end.agent_runs import DEFERS, STREAMED, add, asking, prepared, run, whoami
 from tests.end_to_end.recording import Recording
 
 LATER = pytest.mark.skipif(not DEFERS, reason="before 2.3.2 no tool waits for a confirmation")

@@ -11,19 +11,14 @@ import pytest
 from opentelemetry import trace
 
 from emulator import Emulator
-from tests.end_to_end.agent_runs import (
-    STREAMED,
-    add,
-    asking,
+from tests.end_to_end.agent_run_spans import (
     assert_measured,
     loop_span,
-    mcp_client,
-    prepared,
     request_span,
-    run,
     story,
     tool_span,
 )
+from tests.end_to_end.agent_runs import STREAMED, add, asking, mcp_client, prepared, run
 from tests.end_to_end.programs import run as run_program
 from tests.end_to_end.recording import Recording
 

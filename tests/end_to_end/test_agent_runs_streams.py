@@ -12,17 +12,8 @@ import pytest
 from opentelemetry import trace
 
 from emulator import Emulator
-from tests.end_to_end.agent_runs import (
-    MODEL,
-    RunException,
-    add,
-    asking,
-    assert_measured,
-    loop_span,
-    prepared,
-    story,
-    tool_span,
-)
+from tests.end_to_end.agent_run_spans import assert_measured, loop_span, story, tool_span
+from tests.end_to_end.agent_runs import MODEL, RunException, add, asking, prepared
 from tests.end_to_end.recording import Recording, wait_until
 
 Leave = Callable[[Any], Awaitable[None]]

@@ -13,7 +13,8 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.agent_runs import DEFERS, add, prepared, whoami, without_spans
+from tests.end_to_end.agent_run_spans import without_spans
+from tests.end_to_end.agent_runs import DEFERS, add, prepared, whoami
 from tests.end_to_end.observing import observe
 from tests.end_to_end.recording import Recording
 
