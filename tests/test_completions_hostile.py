@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._completions import HANDLERS
+from tests.fake_completions import Chunk, Shape, Told, choice, chunk
 from tests.fake_events import UNSET, Event, Unknown
-from tests.test_completions import NAMES, Chunk, Shape, Told, choice, chunk
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ HOSTILE: list[Any] = [
     {"raw": 1},
 ]
 FIELDS: Final = "delta text item_id response error code usage usage_info model id choices message"
+NAMES: Final = ("name", "arguments")
 OF_RESPONSES: Final = "id model status output incomplete_details error usage choices"
 
 
