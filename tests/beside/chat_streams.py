@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emulator.scenario import COMPLETION, load_scenarios
 from tests.end_to_end import sdk, usages_async, usages_errors, usages_python, usages_sync
-from tests.end_to_end.test_completions import MODEL
+from tests.end_to_end.completions import MODEL
 from tests.end_to_end.usages import USAGES
 
 # Imported so that their usages are in the list.

@@ -9,6 +9,7 @@ from typing import Any, Final
 from emulator.scenario import load_scenarios
 from tests.beside.chat_streams import CHAT_STREAMS
 from tests.end_to_end import sdk
+from tests.end_to_end.completions import City, arguments, named
 from tests.end_to_end.test_completion_errors import CALLS
 from tests.end_to_end.test_completion_transparency import (
     OF_CHAT,
@@ -19,7 +20,6 @@ from tests.end_to_end.test_completion_transparency import (
     sync_program,
     wrongly,
 )
-from tests.end_to_end.test_completions import City, arguments, named
 from tests.end_to_end.test_other_calls import SINCE
 from tests.end_to_end.usages import USAGES, OwnError
 

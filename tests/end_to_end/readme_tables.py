@@ -21,10 +21,10 @@ from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._surface import LOOPS, SURFACES
 from tests.end_to_end.agent_runs import add, asking, prepared, run
+from tests.end_to_end.completions import METHODS, ask_sync
 from tests.end_to_end.conftest import read_sync
 from tests.end_to_end.sdk import Mistral
 from tests.end_to_end.test_completion_errors import CALLS
-from tests.end_to_end.test_completions import METHODS, ask_sync
 
 README = Path(__file__).parents[2] / "README.md"
 _TYPES: dict[type, str] = {

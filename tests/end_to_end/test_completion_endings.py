@@ -14,8 +14,7 @@ import pytest
 
 from emulator import Emulator
 from tests.end_to_end import sdk
-from tests.end_to_end.recording import Recording, Span
-from tests.end_to_end.test_completions import (
+from tests.end_to_end.completions import (
     BOTH,
     FIRST_CHUNK,
     MODEL,
@@ -25,6 +24,7 @@ from tests.end_to_end.test_completions import (
     place,
     usage,
 )
+from tests.end_to_end.recording import Recording, Span
 from tests.end_to_end.usages import OwnError
 
 OUTCOME: Final = "mistral_ai.stream.outcome"

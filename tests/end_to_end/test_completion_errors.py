@@ -11,8 +11,7 @@ import pytest
 
 from emulator import Emulator
 from tests.end_to_end import sdk
-from tests.end_to_end.recording import Recording, Span
-from tests.end_to_end.test_completions import (
+from tests.end_to_end.completions import (
     ARGUMENTS,
     BOTH,
     MESSAGES,
@@ -25,6 +24,7 @@ from tests.end_to_end.test_completions import (
     named,
     place,
 )
+from tests.end_to_end.recording import Recording, Span
 from tests.end_to_end.test_other_calls import (
     ASKED,
     AUDIO,

@@ -11,8 +11,7 @@ import pytest
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.end_to_end import sdk
-from tests.end_to_end.recording import Recording
-from tests.end_to_end.test_completions import (
+from tests.end_to_end.completions import (
     FIRST_CHUNK,
     KEEPS_EXTRA_USAGE,
     MESSAGES,
@@ -20,6 +19,7 @@ from tests.end_to_end.test_completions import (
     ask_sync,
     place,
 )
+from tests.end_to_end.recording import Recording
 from tests.end_to_end.test_other_calls import (
     ASKED,
     AUDIO,

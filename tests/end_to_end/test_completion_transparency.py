@@ -16,10 +16,10 @@ import pytest
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.end_to_end import sdk
+from tests.end_to_end.completions import Ask, City, arguments, is_stream, named
 from tests.end_to_end.observing import Seen, observe
 from tests.end_to_end.recording import Recording
 from tests.end_to_end.test_completion_errors import CALLS
-from tests.end_to_end.test_completions import Ask, City, arguments, is_stream, named
 from tests.end_to_end.test_other_calls import SINCE
 from tests.end_to_end.usages import OwnError
 

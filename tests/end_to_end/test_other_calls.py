@@ -10,8 +10,7 @@ import pytest
 
 from emulator import Emulator
 from tests.end_to_end import sdk
-from tests.end_to_end.recording import Recording, Span
-from tests.end_to_end.test_completions import (
+from tests.end_to_end.completions import (
     BOTH,
     FIRST_CHUNK,
     MESSAGES,
@@ -21,6 +20,7 @@ from tests.end_to_end.test_completions import (
     place,
     usage,
 )
+from tests.end_to_end.recording import Recording, Span
 
 HEAR: Final = "audio.transcriptions.complete"
 HEAR_STREAM: Final = "audio.transcriptions.stream"

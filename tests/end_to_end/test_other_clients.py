@@ -13,8 +13,7 @@ import pytest
 
 from emulator import Emulator
 from tests.end_to_end import sdk
-from tests.end_to_end.recording import Recording, Span, wait_until
-from tests.end_to_end.test_completions import (
+from tests.end_to_end.completions import (
     FIRST_CHUNK,
     MESSAGES,
     answered,
@@ -25,6 +24,7 @@ from tests.end_to_end.test_completions import (
     usage,
     whole,
 )
+from tests.end_to_end.recording import Recording, Span, wait_until
 from tests.end_to_end.test_other_calls import PAPER
 
 CHAT: Final[dict[str, Any]] = {"model": "mistral-large-2411", "messages": MESSAGES}
