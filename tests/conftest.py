@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would make every test slow, done once."""
+"""What would make every test slow, done once; and whose failures are told in detail."""
 
 from __future__ import annotations
 
 import gc
 import ssl
 from typing import Any
+
+import pytest
+
+# They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
+pytest.register_assert_rewrite(
+    "tests.end_to_end.completions",
+    "tests.fake_completions",
+    "tests.forgotten_calls",
+    "tests.property_trees",
+    "tests.raw_http",
+)
 
 # Each HTTP client loads the system's certificates, which takes 40 ms, and no test needs any.
 _certificates = ssl.create_default_context()
