@@ -12,7 +12,7 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._recording import Ending
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from tests.fake_events import MODEL, UNSET, Event
+from tests.fake_events import MODEL, Event
 from tests.fakes import PACKAGE, Ended, FakeCall, FakeClock
 
 ID: Final = "cmpl_1"
@@ -30,7 +30,7 @@ def choice(index: Any = 0, reason: Any = None, content: Any = "", **delta: Any) 
     return Shape(index=index, delta=Shape(content=content, **delta), finish_reason=reason)
 
 
-def chunk(*choices: Any, usage: Any = UNSET, **fields: Any) -> Chunk:
+def chunk(*choices: Any, usage: Any = None, **fields: Any) -> Chunk:
     given = {"id": ID, "model": MODEL, "choices": list(choices), "usage": usage}
     return Chunk(Shape(**{**given, **fields}))
 

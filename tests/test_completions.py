@@ -31,6 +31,7 @@ LATE = (*OPEN, chunk(choice(reason="stop")), chunk(usage=tokens()))
 # One of two choices is finished: so is the stream, but not the completion.
 HALF = (chunk(choice(0, "stop", "Hello"), choice(1, content="Good")),)
 NONE: dict[str, Any] = {}
+A, STOP = chunk(choice(content="a")), chunk(choice(0, "stop"))
 CUT = ("incomplete_stream", NONE, None)
 RAISED = ("ConnectionError", NONE, BROKEN)
 # What came, what then happened, when it ended, how, and why it failed.
@@ -110,26 +111,31 @@ def test_a_choice_that_no_server_should_invent_is_not_kept(told: Told) -> None:
 @pytest.mark.parametrize(
     ("pieces", "usage", "reasons", "error"),
     [
-        # The last piece of a choice told what was spent, and the caller left.
-        ((chunk(choice(content="b"), usage=tokens()),), (5, 7), None, None),
-        # What a later chunk says of it counts.
-        (
-            (chunk(choice(content="b"), usage=tokens()), chunk(choice(0, "stop"), usage=tokens(6))),
-            (6, 7), ["stop"], None,
-        ),
-        # A choice that nobody asked for begins in the last piece, and never ends.
-        ((chunk(choice(1, content="b")), chunk(choice(0, "stop"))), (None, None), ["stop"], CUT[0]),
+        # What was spent is told in the middle, and the caller leaves, or reads to the end.
+        ((chunk(choice(content="b"), usage=tokens()), A), (5, 7), None, None),
+        ((chunk(choice(content="b"), usage=tokens()), A, STOP), (5, 7), ["stop"], None),
+        # A choice begins between the pieces of another, and never ends.
+        ((chunk(choice(1, content="b")), A, STOP), (None, None), ["stop"], CUT[0]),
     ],
-)  # fmt: skip
-def test_of_pieces_that_are_not_looked_at_the_last_one_is(
+)
+def test_of_pieces_that_bring_more_than_text_everything_is_read(
     told: Told, pieces: Any, usage: Any, reasons: Any, error: str | None
 ) -> None:
-    told.receives(chunk(choice(content="a")), chunk(choice(content="a")), *pieces)
+    told.receives(A, A, *pieces)
     told.recorder.exhausted() if reasons else told.recorder.left("closed")
     ended = told.end()
     assert ended.usage[:2] == usage
     assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
     assert (ended.failure[0] if ended.failure else None) == error
+
+
+def test_what_the_caller_makes_of_a_piece_is_not_what_was_said(told: Told) -> None:
+    piece = chunk(choice(content="a"))
+    told.receives(A, A, piece)
+    piece.data.choices[0].finish_reason, piece.data.usage = "length", tokens()
+    told.recorder.left("closed")
+    ended = told.end()
+    assert (ended.outcome, ended.usage[:2]) == ("closed", (None, None))
 
 
 def test_only_content_and_tool_calls_are_chunks_of_output(told: Told) -> None:

@@ -215,6 +215,8 @@ def test_what_comes_after_a_done_event_is_not_looked_at(story: Story) -> None:
 
 # What was answered
 
+REJECTED = (rejected("message.output.delta"), rejected("function.call.delta", id="fc_1"))
+
 
 @pytest.mark.parametrize(
     ("events", "reason", "response_id"),
@@ -225,6 +227,7 @@ def test_what_comes_after_a_done_event_is_not_looked_at(story: Story) -> None:
         ([delta(), delta(id=""), delta(id=None), delta(id=7)], "stop", "msg_1"),
         ([delta(), tool_started(), handoff_started()], "stop", "msg_1"),
         ([delta(), rejected("message.output.delta", id="msg_2")], "stop", "msg_2"),
+        ([delta(), *REJECTED], "tool_call", "fc_1"),
         ([function_call()], "tool_call", "fc_1"),
         ([old_function_call()], "tool_call", "fc_1"),
         ([rejected("function.call.delta", id="fc_1")], "tool_call", "fc_1"),

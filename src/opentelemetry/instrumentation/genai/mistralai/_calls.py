@@ -145,15 +145,22 @@ def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> O
         telemetry = _listener()
     if telemetry is None:
         return None
-    if owner is None and args:
-        # Another library may have taken our wrapper out of the class: then nothing is bound.
-        owner, args = args[0], args[1:]
+    if owner is None:
+        owner, args = _bound(args)
     try:
         context = context_for(owner)
         return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
         _guard.report("start a call", exc)
         return None
+
+
+def _bound(args: _Args) -> tuple[object, _Args]:
+    """Whose method is called, and its arguments, where nothing is bound.
+
+    Another library may have taken our wrapper out of the class's ``__dict__``.
+    """
+    return (args[0], args[1:]) if args else (None, args)
 
 
 def _raised(call: Opened, exc: BaseException) -> None:
@@ -184,8 +191,12 @@ def give_up(call: Opened) -> None:
 
 def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
     """Around ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
-    leave(instance, args)
+    _leave(instance, args)
     return wrapped(*args, **kwargs)
+
+
+def _leave(stream: object, args: _Args) -> None:
+    leave(*((stream, args) if stream is not None else _bound(args)))
 
 
 def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
@@ -193,12 +204,12 @@ def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: A
     coroutine = wrapped(*args, **kwargs)
     if _is_coroutine(coroutine):
         return _named_like(coroutine, _leaving(_Unawaited(coroutine), instance, args))
-    leave(instance, args)
+    _leave(instance, args)
     return coroutine
 
 
 async def _leaving(unawaited: _Unawaited, stream: object, exit_args: _Args) -> Any:
-    leave(stream, exit_args)
+    _leave(stream, exit_args)
     return await unawaited.coroutine
 
 

@@ -35,9 +35,7 @@ _REASONS: Final = {"tool_calls": "tool_call", "max_output_tokens": "length"}
 class CompletionRecorder(StreamRecorder):
     """Records one completion, streamed or not."""
 
-    __slots__ = (
-        "_choices", "_chunk_class", "_closing", "_done", "_output", "_piece", "_said", "_usage",
-    )  # fmt: skip
+    __slots__ = ("_choices", "_chunk_class", "_closing", "_done", "_output", "_said", "_usage")
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
@@ -45,7 +43,6 @@ class CompletionRecorder(StreamRecorder):
         self._choices: dict[int, str | None] = {}
         # That of the chunks, when all that most of them have to tell is the time.
         self._chunk_class: Any = None
-        self._piece: Any = None
         self._done = False
         self._usage: object = None
         self._closing: object = None
@@ -57,20 +54,22 @@ class CompletionRecorder(StreamRecorder):
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
             data = event.data
-            # One more piece of a choice is what thousands of chunks are. Nothing but whether it is
-            # the last one is looked at, and here: a call of a function costs as much as the look.
+            # One more piece of a choice, neither its end nor usage, is what thousands of chunks
+            # are. It is looked at here, because a call of a function costs as much as the look, and
+            # at once, because the caller may change it.
             if type(data) is self._chunk_class:
                 choices = data.choices
-                if len(choices) == 1 and choices[0].finish_reason is None:
-                    self._arrived, self._piece = monotonic_ns(), data
-                    return
+                if len(choices) == 1 and data.usage is None:
+                    choice = choices[0]
+                    if choice.finish_reason is None and choice.index in self._choices:
+                        self._arrived = monotonic_ns()
+                        return
             if not self.ended:
                 self._on_event(event, data)
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
 
     def _on_event(self, event: Any, data: Any) -> None:
-        self._catch_up()
         self._arrived = monotonic_ns()
         name, fields = fields_of(event).get("event"), fields_of(data)
         if name is None:
@@ -180,14 +179,7 @@ class CompletionRecorder(StreamRecorder):
         if not self._end_completed():
             super().abandon()
 
-    def _catch_up(self) -> None:
-        """Reads the last piece that was not looked at: a choice may be new, or usage told early."""
-        piece, self._piece = self._piece, None
-        if piece is not None:
-            self.on_completion(piece.__dict__, "delta")
-
     def _end_completed(self) -> bool:
-        self._catch_up()
         complete = self._done or (bool(self._choices) and all(self._choices.values()))
         if complete:
             self.finish(Ending(Outcome.COMPLETED), self._arrived + self._call.clock_offset)
@@ -197,7 +189,6 @@ class CompletionRecorder(StreamRecorder):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self._catch_up()
         self.ended, self._chunk_class = True, None
         ending.usage = read_usage(self._usage)
         ending.closing = self._closing

@@ -101,9 +101,10 @@ class ConversationRecorder(StreamRecorder):
         """A piece of text, or of a function call."""
         data = payload_of(event)
         self._output(data, "agent_id")
-        # Not while something is to be learned from each piece, nor for a rejected event.
-        settled = self._model is not None and self._clock.shift is not None
-        if settled and data is not event.data and not self._chunk_times:
+        # Not while something is to be learned from each piece; nor for rejected events, which all
+        # have one class, the done event too.
+        settled = not self._chunk_times and None not in (self._model, self._clock.shift)
+        if settled and data is getattr(event.data, "__dict__", None):
             self._piece, self._piece_class = event.data, type(event.data)
         else:
             self._read_piece(data)
@@ -130,8 +131,7 @@ class ConversationRecorder(StreamRecorder):
         data = payload_of(event)
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
-        previous = text(data.get("previous_agent_id"))
-        if first and previous is not None and previous == self._agent_id:
+        if first and self._agent_id and text(data.get("previous_agent_id")) == self._agent_id:
             self._agent_name = text(data.get("previous_agent_name"))
         self._inside().start_handoff(data, self._map(data))
 

@@ -41,6 +41,7 @@ _patched: Final[dict[str, list[_Patch]]] = {}
 _hooked: Final[set[str]] = set()
 _active = False
 _check_versions = False
+_supported: bool | None = None
 
 
 def patch(*, check_versions: bool) -> None:
@@ -49,7 +50,7 @@ def patch(*, check_versions: bool) -> None:
     Args:
         check_versions: whether to leave an unsupported SDK alone, with a log line.
     """
-    global _active, _check_versions
+    global _active, _check_versions, _supported
     of_surfaces = [surface.module for surface in SURFACES]
     modules = dict.fromkeys([_STREAMS, *of_surfaces, _TRACING, _LOOPS, _TOOLS])
     names = [f"{root}.{module}" for root in ROOTS for module in modules]
@@ -59,7 +60,7 @@ def patch(*, check_versions: bool) -> None:
             # which that thread will want.
             importlib.import_module(name)
     with _lock:
-        _active, _check_versions = True, check_versions
+        _active, _check_versions, _supported = True, check_versions, None
         for name in names:
             if name not in _hooked:
                 _hooked.add(name)
@@ -102,12 +103,16 @@ def _on_import(module: ModuleType) -> None:
 
 def _is_supported() -> bool:
     # Not at instrument(), where it would cost as much as all the rest; here mistralai costs more.
-    from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
+    # Once for all of its modules: it reads the metadata of packages from their files.
+    global _supported  # noqa: PLW0603 -- as above
+    if _supported is None:
+        from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
-    conflict = get_dependency_conflicts(_instruments)
-    if conflict is not None:
-        _guard.say_once("mistralai is not instrumented: %s", conflict)
-    return conflict is None
+        conflict = get_dependency_conflicts(_instruments)
+        if conflict is not None:
+            _guard.say_once("mistralai is not instrumented: %s", conflict)
+        _supported = conflict is None
+    return _supported
 
 
 def _targets(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
@@ -168,7 +173,8 @@ def _put_in(owner: Any, name: str, make: _Make) -> Any:
     """Puts ours next to the SDK's function, beneath the wrapt wrappers of others.
 
     Around theirs we would be handed what they make of the SDK's stream, and their ``unwrap``, which
-    takes away whatever is outermost, would take ours.
+    takes away whatever is outermost, would take ours. One that calls the SDK's function by a
+    reference of its own, past what it wraps, is not seen.
     """
     _splice_out(owner, name, lambda wrapper: isinstance(wrapper, _Wrapper))
     outer, inner = None, owner.__dict__[name]

@@ -70,7 +70,10 @@ class Call:
         if not on_events:
             # The span has its own copy; what metrics need of them is kept beside.
             del request.attributes
-        self.reference: object = span.get_span_context() if self.recording else None
+        self.reference: object = None
+        if self.recording:
+            self.reference = span.get_span_context()
+            telemetry.on_recorded()
         self.final_operation = request.operation
         self.native_hook: object = None
         self.recorder: Abandoned | None = None
@@ -120,7 +123,10 @@ class Call:
     def correct(self, operation: str, span_name: str) -> None:
         """The response says what the request could not: an agent's call, or its model."""
         self.final_operation = operation
-        self._span.update_name(span_name)
+        try:
+            self._span.update_name(span_name)
+        except Exception as exc:  # noqa: BLE001 -- somebody's span; its end is still to come
+            _guard.report("name a span", exc)
 
     def begin_child(
         self,

@@ -10,6 +10,7 @@ from typing import Any, Final
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.context import Context
 
+from . import _guard
 from . import _semconv as s
 from ._content import ContentMode, cleaner
 from ._errors import describe
@@ -46,7 +47,7 @@ class Telemetry:
         self.content_on_events = capture_content.on_events
         self.clean = cleaner(redact)
         self._latest = latest
-        self.listened_to = False
+        self.listened_to = self._recorded = False
         self._providers: tuple[tuple[object, Callable[[], object]], ...] = (
             (tracer_provider, trace.get_tracer_provider),
             (meter_provider, metrics.get_meter_provider),
@@ -60,7 +61,11 @@ class Telemetry:
         """Whether nobody listens: there are no providers but the API's own, which drop all."""
         listened_to = False
         for given, look_up in self._providers:
-            provider = look_up() if given is None else given
+            try:
+                provider = look_up() if given is None else given
+            except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
+                _guard.report("find a provider", exc)
+                continue
             if not type(provider).__module__.startswith(_API):
                 listened_to = True
         # Only now: what is looked up may be made, and registers for the exit itself.
@@ -68,6 +73,12 @@ class Telemetry:
             self.listened_to = True
             open_calls.end_all_at_exit()
         return not listened_to
+
+    def on_recorded(self) -> None:
+        """A span is recorded: if the tracer provider came late, this registers after it."""
+        if not self._recorded:
+            self._recorded = True
+            open_calls.end_all_at_exit()
 
     # Looked up when first used: the global providers are often set after instrument().
     @cached_property
