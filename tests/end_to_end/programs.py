@@ -33,7 +33,7 @@ _ROOT: Final = Path(__file__).parent.parent.parent
 _TIMEOUT: Final = 20
 _PRELUDE: Final = """
 import asyncio, gc, os, sys, threading
-from tests.end_to_end.programs import batching, emit, exporting
+from tests.end_to_end.programs import batching, batching_spans, counting, emit, exporting
 from tests.end_to_end.sdk import CONVERSATIONS, EVENTSTREAMING, Mistral, ROOT, httpx
 from tests.end_to_end.usages import asking
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
@@ -198,9 +198,19 @@ def exporting(label: str = "own") -> TracerProvider:
 
 def batching() -> dict[str, Any]:
     """Providers as programs have them: spans leave in batches, the last at exit; and metrics."""
+    return {"tracer_provider": batching_spans(), "meter_provider": counting()}
+
+
+def batching_spans() -> TracerProvider:
+    """The tracer provider of that kind, made the global one."""
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(_Lines("global")))
-    meters = MeterProvider([InMemoryMetricReader()])
     trace.set_tracer_provider(provider)
+    return provider
+
+
+def counting() -> MeterProvider:
+    """The meter provider of that kind, made the global one."""
+    meters = MeterProvider([InMemoryMetricReader()])
     metrics.set_meter_provider(meters)
-    return {"tracer_provider": provider, "meter_provider": meters}
+    return meters

@@ -56,6 +56,24 @@ def test_a_provider_that_raises_changes_nothing_for_the_caller(
     no_log_records.clear()
 
 
+def test_a_provider_whose_name_means_nothing_leaves_the_others(
+    client: Any, no_log_records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_LOGGER_PROVIDER", "nonsense")
+    made = Recording()
+    instrument(tracer_provider=made.tracer_provider, meter_provider=made.meter_provider)
+    try:
+        for _ in range(2):
+            assert len(read_sync(client, "agent")) == 4
+    finally:
+        uninstrument()
+    assert len(made.finished()) == made.started == 2
+    # OpenTelemetry's own line, and ours, once.
+    first, ours = kinds(no_log_records)
+    assert first.startswith("Failed to load configured provider")
+    assert ours == "telemetry failed (find a provider): StopIteration"
+
+
 def test_a_logger_that_raises_costs_neither_the_counters_nor_the_end(
     client: Any, no_log_records: Records
 ) -> None:

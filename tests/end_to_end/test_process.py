@@ -61,19 +61,20 @@ def test_a_stream_that_is_open_at_exit_is_abandoned_before_the_provider_shuts_do
     assert ended(ran, without_us.code) == ABANDONED
 
 
+MADE_LATE = {
+    "all": "instrument(); list(start()); batching(); uninstrument(); instrument()",
+    "the tracer's": "counting(); instrument(); list(start()); batching_spans()",
+}
+
+
+@pytest.mark.parametrize("late", MADE_LATE.values(), ids=MADE_LATE)
 def test_a_provider_made_after_the_first_call_still_gets_the_open_stream(
-    emulator: Emulator,
+    emulator: Emulator, late: str
 ) -> None:
-    source = """
-        instrument()
-        list(start())
-        batching()
-        uninstrument(); instrument()
-        stream = start('hang')
-        next(stream)
-    """
-    without_us = run("stream = start('hang'); next(stream)", emulator.url)
-    assert ended(run(source, emulator.url), without_us.code) == ABANDONED
+    hang = "stream = start('hang'); next(stream)"
+    without_us = run(hang, emulator.url)
+    ran = run(f"{late}\n{hang}", emulator.url)
+    assert ended(ran, without_us.code) == ABANDONED
 
 
 def test_an_async_stream_that_is_open_at_exit_is_abandoned(emulator: Emulator) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import _guard, instrument, uninstrument
 from tests.end_to_end import sdk
-from tests.end_to_end.conftest import Run
+from tests.end_to_end.conftest import Run, with_defaults
 from tests.end_to_end.recording import Recording, plain
 
 CONVERSATIONS: Final[Any] = importlib.import_module(sdk.CONVERSATIONS).Conversations
@@ -61,3 +61,20 @@ class _Texts(list[str]):
 async def _each(texts: list[str]) -> AsyncIterator[str]:
     for text in texts:
         yield text
+
+
+def test_leaving_through_a_function_that_calls_what_we_wrapped_is_told_as_what_it_is(
+    client: Any, recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream_class: Any = importlib.import_module(sdk.EVENTSTREAMING).EventStream
+    ours = stream_class.__dict__["__exit__"]
+
+    def unbound(*args: Any) -> Any:
+        return ours(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream_class, "__exit__", unbound)
+        start, asked = client.beta.conversations.start_stream, with_defaults("hang", {})
+        with pytest.raises(KeyboardInterrupt), start(**asked):
+            raise KeyboardInterrupt
+    assert plain(recording.the_span()).attributes["mistral_ai.stream.outcome"] == "cancelled"
