@@ -81,7 +81,7 @@ class Surface(NamedTuple):
 
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder; the caller gets it as it is."""
-        if type(result) in stream_classes or isinstance(result, tuple(stream_classes)):
+        if self.streamed is not False and isinstance(result, tuple(stream_classes)):
             observe(result, self.recorder(call))
         elif not self.streamed:
             self.recorder(call).on_response(result)
