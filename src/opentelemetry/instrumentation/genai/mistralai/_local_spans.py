@@ -30,7 +30,9 @@ class LocalSpan:
         parent: Context,
     ) -> None:
         self.telemetry = telemetry
-        self._started, self._ticks = time_ns(), monotonic_ns()
+        # In this order: a thread that is held up between the two would else end its span before
+        # those that its own code made inside, by the wall clock.
+        self._ticks, self._started = monotonic_ns(), time_ns()
         self._last = self._started
         self._span = ChildSpan(telemetry, name, attributes, self._started, parent)
         self.context = self._span.context
