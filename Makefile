@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-JOBS ?= 3
+JOBS ?= 2
 # Packages come without bytecode, and many tests start an interpreter: compile once, and keep it.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -69,7 +69,7 @@ define each_in_nox
     'nox -s "$(2)" > .nox/EACH.log 2>&1 && { echo "EACH:"; grep " passed" .nox/EACH.log; } || { cat .nox/EACH.log; exit 255; }'
 endef
 
-test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=3 at a time
+test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2 at a time
 	$(call each_in_nox,MATRIX,matrix(sdk='"'EACH'"'))
 
 test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in the process
