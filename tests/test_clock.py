@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._clock import ServerClock, read_time
+from opentelemetry.instrumentation.genai.mistralai._clock import (
+    ServerClock,
+    both_clocks,
+    read_time,
+)
 from tests.fake_events import server
-from tests.fakes import ns
+from tests.fakes import PACKAGE, ns
 
 UTC = timezone.utc
 YEAR_1, YEAR_9999 = datetime(1, 1, 1), datetime.max
@@ -158,3 +162,20 @@ def test_whatever_the_server_says_results_stay_in_order_between_start_and_arriva
     known = [at for at, (server, _) in zip(local, times, strict=True) if read_time(server)]
     assert known == sorted(known)
     assert all(ns(0) <= at <= arrived for at, arrived in zip(local, arrivals, strict=True))
+
+
+def test_both_clocks_are_read_again_when_something_came_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ticks = iter([0, 5_000_000, 6_000_000, 6_000_500])
+    walls = iter([1_005_000_000, 1_006_000_100])
+    monkeypatch.setattr(f"{PACKAGE}._clock.monotonic_ns", lambda: next(ticks))
+    monkeypatch.setattr(f"{PACKAGE}._clock.time_ns", lambda: next(walls))
+    assert both_clocks() == (1_006_000_100, 6_000_000)
+
+
+def test_both_clocks_are_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = count(step=1_000_000)
+    monkeypatch.setattr(f"{PACKAGE}._clock.monotonic_ns", lambda: next(ticks))
+    monkeypatch.setattr(f"{PACKAGE}._clock.time_ns", lambda: 7)
+    assert both_clocks() == (7, 4_000_000)

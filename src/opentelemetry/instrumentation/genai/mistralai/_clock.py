@@ -11,11 +11,26 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from time import monotonic_ns, time_ns
 from typing import Final
 
 _FRACTION: Final = re.compile(r"\.\d+")
 _UTC: Final = timezone.utc
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=_UTC)
+_ONE_MOMENT: Final = 100_000
+
+
+def both_clocks() -> tuple[int, int]:
+    """``time_ns()`` and ``monotonic_ns()`` of one moment.
+
+    A thread that another one interrupts between the two would have all times of a span wrong by
+    that long, and its end after its parent's.
+    """
+    for _ in range(3):
+        ticks, now = monotonic_ns(), time_ns()
+        if monotonic_ns() - ticks < _ONE_MOMENT:
+            break
+    return now, ticks
 
 
 def read_time(value: object) -> datetime | None:

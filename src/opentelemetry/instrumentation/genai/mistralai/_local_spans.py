@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns, time_ns
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 
 from ._child_spans import ChildSpan
+from ._clock import both_clocks
 from ._errors import Failure, failure_of, is_cancellation
 from ._open_calls import open_calls
 
@@ -30,9 +31,7 @@ class LocalSpan:
         parent: Context,
     ) -> None:
         self.telemetry = telemetry
-        # In this order: a thread that is held up between the two would else end its span before
-        # those that its own code made inside, by the wall clock.
-        self._ticks, self._started = monotonic_ns(), time_ns()
+        self._started, self._ticks = both_clocks()
         self._last = self._started
         self._span = ChildSpan(telemetry, name, attributes, self._started, parent)
         self.context = self._span.context

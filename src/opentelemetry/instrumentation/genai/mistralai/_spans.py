@@ -9,7 +9,7 @@ uses OpenTelemetry's API.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from time import monotonic_ns, time_ns
+from time import monotonic_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from opentelemetry.trace.propagation import set_span_in_context
 from . import _guard
 from . import _semconv as s
 from ._child_spans import ChildSpan
+from ._clock import both_clocks
 from ._content import Content, to_json
 from ._context import CALL, give_back
 from ._errors import failure_of, is_cancellation
@@ -50,11 +51,9 @@ class Call:
         self.request = request
         self.owner = owner
         # Arrivals are measured from the start on a clock that no administrator sets back, so that
-        # within a call time never runs backwards; one read serves dates and durations. Both are
-        # read at once: with a slow start_span() between them every arrival would be too early.
-        self.clock_offset = -monotonic_ns()
-        self.started = time_ns()
-        self.clock_offset += self.started
+        # within a call time never runs backwards; one read serves dates and durations.
+        self.started, ticks = both_clocks()
+        self.clock_offset = self.started - ticks
         previous = request.previous
         links = (Link(previous),) if isinstance(previous, SpanContext) else ()
         name, attributes = request.span_name, request.attributes
