@@ -18,7 +18,6 @@ from opentelemetry.context import Context
 from . import _guard
 from . import _semconv as s
 from ._context import RUN, give_back
-from ._errors import Failure
 from ._fields import fields_of, text
 from ._local_spans import LocalSpan
 from ._open_calls import open_calls
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
 class Run(LocalSpan):
     """One agent loop."""
 
-    __slots__ = ("_model", "_run_context", "_token", "requests", "streamed", "tools", "under_way")
+    # The request or the tool that raised has told the log.
+    logs = False
+    __slots__ = ("_model", "_run_context", "_token", "requests", "streamed", "tools")
 
     def __init__(
         self, telemetry: Telemetry, run_context: object, parent: Context, *, streamed: bool
@@ -49,7 +50,6 @@ class Run(LocalSpan):
         self.context = otel_context.set_value(RUN, self, self.context)
         self.streamed = streamed
         self.requests = self.tools = 0
-        self.under_way = True
         self._token: object = None
 
     def identity(self, operation: str) -> dict[str, AttributeValue]:
@@ -92,25 +92,15 @@ class Run(LocalSpan):
         self.end(self._last, None)
         return result
 
-    def end(self, at: int, failure: Failure | None) -> None:
-        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        if not open_calls.claim(self):
-            return
-        self.under_way = False
-        error_type = failure.type if failure else None
-        try:
-            if failure is not None and failure.exception is not None:
-                # The request or the tool that raised has told the log.
-                self._span.record_exception(failure.exception, at, log=False)
-            self.telemetry.instruments.record_run(
-                self._model,
-                error_type,
-                (at - self._started) / 1e9,
-                (self.requests, self.tools),
-                self._span.context,
-            )
-        finally:
-            self._span.end(at, error_type, self.identity(s.INVOKE_AGENT))
+    def measure(self, seconds: float, error_type: str | None) -> None:
+        """Records how long the loop took, and how many requests and tools."""
+        self.telemetry.instruments.record_run(
+            self._model, error_type, seconds, (self.requests, self.tools), self._span.context
+        )
+
+    def learned(self) -> Mapping[str, AttributeValue]:
+        """The conversation that the first request made."""
+        return self.identity(s.INVOKE_AGENT)
 
 
 class RunStream(AsyncGenerator[Any, Any]):

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from opentelemetry.context import Context
 
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 
 
 class LocalSpan:
-    """A span around code that runs in this process."""
+    """A span around code that runs in this process.
 
+    Attributes:
+        context: in which the span is the current one.
+        logs: whether an exception that ends it is to be in the log, too.
+    """
+
+    logs: ClassVar[bool]
     __slots__ = ("_last", "_span", "_started", "_ticks", "context", "telemetry")
 
     def __init__(
@@ -60,8 +67,28 @@ class LocalSpan:
         """Ends the span when something last happened in it."""
         self.end(self._last, None)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether the span has not ended, and is this process's."""
+        return self in open_calls
+
     def end(self, at: int, failure: Failure | None) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if not open_calls.claim(self):
+            return
+        error_type = failure.type if failure else None
+        try:
+            if failure is not None and failure.exception is not None:
+                self._span.record_exception(failure.exception, at, log=self.logs)
+            self.measure((at - self._started) / 1e9, error_type)
+        finally:
+            self._span.end(at, error_type, self.learned())
+
+    def measure(self, seconds: float, error_type: str | None) -> None:
+        """Records metrics that its span does not record itself."""
+
+    def learned(self) -> Mapping[str, AttributeValue]:
+        """Attributes that were not known at the start."""
         raise NotImplementedError
 
 

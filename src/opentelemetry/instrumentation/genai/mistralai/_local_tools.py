@@ -17,7 +17,6 @@ from ._errors import Failure
 from ._fields import fields_of, text
 from ._json import as_text
 from ._local_spans import LocalSpan
-from ._open_calls import open_calls
 
 if TYPE_CHECKING:
     from ._agent_runs import Run
@@ -30,6 +29,7 @@ _WORKERS: Final = ("callable", "awaitable", "mcp_client")
 class _Tool(LocalSpan):
     """One function, or one tool of an MCP server, that the loop calls."""
 
+    logs = True
     __slots__ = ("raised", "said")
 
     def __init__(self, run: Run, call: Mapping[str, object], parent: Context) -> None:
@@ -82,13 +82,11 @@ class _Tool(LocalSpan):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         # The exception's traceback refers to frames that refer to this.
         self.raised = None
-        if not open_calls.claim(self):
-            return
-        try:
-            if failure is not None and failure.exception is not None:
-                self._span.record_exception(failure.exception, at, log=True)
-        finally:
-            self._span.end(at, failure.type if failure else None, self.said)
+        super().end(at, failure)
+
+    def learned(self) -> Mapping[str, AttributeValue]:
+        """What was said."""
+        return self.said
 
 
 class _Client:
