@@ -131,22 +131,15 @@ def _listener() -> Telemetry | None:
     telemetry = Switch.telemetry
     if telemetry is None or telemetry.listened_to:
         return telemetry
-    try:
-        return None if telemetry.is_idle() else telemetry
-    except Exception as exc:  # noqa: BLE001 -- providers are looked up by names in the environment
-        _guard.report("find the providers", exc)
-        return None
+    return None if telemetry.is_idle() else telemetry
 
 
 def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
-    telemetry = Switch.telemetry
-    if telemetry is None or not telemetry.listened_to:
-        telemetry = _listener()
+    telemetry = _listener()
     if telemetry is None:
         return None
-    if owner is None:
-        owner, args = _bound(args)
+    owner, args = _bound(owner, args)
     try:
         context = context_for(owner)
         return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)
@@ -155,12 +148,10 @@ def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> O
         return None
 
 
-def _bound(args: _Args) -> tuple[object, _Args]:
-    """Whose method is called, and its arguments, where nothing is bound.
-
-    Another library may have taken our wrapper out of the class's ``__dict__``.
-    """
-    return (args[0], args[1:]) if args else (None, args)
+def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
+    """Whose method is called, and its other arguments."""
+    # Another library may have taken our wrapper out of the class's __dict__: then nothing is bound.
+    return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
 def _raised(call: Opened, exc: BaseException) -> None:
@@ -191,12 +182,8 @@ def give_up(call: Opened) -> None:
 
 def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
     """Around ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
-    _leave(instance, args)
+    leave(*_bound(instance, args))
     return wrapped(*args, **kwargs)
-
-
-def _leave(stream: object, args: _Args) -> None:
-    leave(*((stream, args) if stream is not None else _bound(args)))
 
 
 def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
@@ -204,12 +191,12 @@ def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: A
     coroutine = wrapped(*args, **kwargs)
     if _is_coroutine(coroutine):
         return _named_like(coroutine, _leaving(_Unawaited(coroutine), instance, args))
-    _leave(instance, args)
+    leave(*_bound(instance, args))
     return coroutine
 
 
-async def _leaving(unawaited: _Unawaited, stream: object, exit_args: _Args) -> Any:
-    _leave(stream, exit_args)
+async def _leaving(unawaited: _Unawaited, instance: object, args: _Args) -> Any:
+    leave(*_bound(instance, args))
     return await unawaited.coroutine
 
 

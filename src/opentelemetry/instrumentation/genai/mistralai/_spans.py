@@ -72,7 +72,8 @@ class Call:
         self.reference: object = None
         if self.recording:
             self.reference = span.get_span_context()
-            telemetry.on_recorded()
+            if not telemetry.has_recorded:
+                telemetry.on_first_span()
         self.final_operation = request.operation
         self.native_hook: object = None
         self.recorder: Abandoned | None = None

@@ -47,7 +47,7 @@ class Telemetry:
         self.content_on_events = capture_content.on_events
         self.clean = cleaner(redact)
         self._latest = latest
-        self.listened_to = self._recorded = False
+        self.listened_to = self.has_recorded = False
         self._providers: tuple[tuple[object, Callable[[], object]], ...] = (
             (tracer_provider, trace.get_tracer_provider),
             (meter_provider, metrics.get_meter_provider),
@@ -63,22 +63,20 @@ class Telemetry:
         for given, look_up in self._providers:
             try:
                 provider = look_up() if given is None else given
+                if not type(provider).__module__.startswith(_API):
+                    listened_to = True
             except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
                 _guard.report("find a provider", exc)
-                continue
-            if not type(provider).__module__.startswith(_API):
-                listened_to = True
         # Only now: what is looked up may be made, and registers for the exit itself.
         if listened_to and not self.listened_to:
             self.listened_to = True
             open_calls.end_all_at_exit()
         return not listened_to
 
-    def on_recorded(self) -> None:
+    def on_first_span(self) -> None:
         """A span is recorded: if the tracer provider came late, this registers after it."""
-        if not self._recorded:
-            self._recorded = True
-            open_calls.end_all_at_exit()
+        self.has_recorded = True
+        open_calls.end_all_at_exit()
 
     # Looked up when first used: the global providers are often set after instrument().
     @cached_property
