@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 from urllib.request import Request
 
-import pytest
-
-from tests.servers import START_SECONDS, Server, free_ports, launch, running
+from tests.servers import START_SECONDS, Server, free_ports, launch, running, without
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,10 +32,7 @@ def needed_binary() -> Path:
     """The binary's path; without it the test that asks skips, and fails in CI."""
     path = binary()
     if not os.access(path, os.X_OK):
-        missing = f"no Jaeger at {path}: get one with `make jaeger`"
-        if os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        without(f"no Jaeger at {path}: get one with `make jaeger`")
     return path
 
 

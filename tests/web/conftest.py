@@ -20,6 +20,7 @@ from playwright.async_api import (
 
 from tests.jaeger.conftest import jaeger
 from tests.jaeger.server import Jaeger
+from tests.servers import without
 from tests.web.chat import Chat, run_chat
 
 __all__ = ["jaeger"]
@@ -42,10 +43,7 @@ def chromium() -> str:
     """The browser's path; without it the tests skip, in CI they fail."""
     path = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if path is None:
-        missing = "no Chromium: get one with `make chromium`, or set CHROMIUM to its path"
-        if os.environ.get("CI"):
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        without("no Chromium: get one with `make chromium`, or set CHROMIUM to its path")
     return path
 
 
