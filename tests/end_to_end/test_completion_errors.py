@@ -63,7 +63,9 @@ EVERY: Final = pytest.mark.parametrize(
     [
         pytest.param(
             method, given, id=f"{method}{' streamed' if 'stream' in given else ''}",
-            marks=pytest.mark.skipif(SINCE.get(method, (0,)) > sdk.VERSION, reason="came later"),
+            marks=pytest.mark.skipif(
+                SINCE.get(method, (0,)) > sdk.VERSION, reason=f"came with {SINCE.get(method)}"
+            ),
         )
         for method, given in CALLS
     ],

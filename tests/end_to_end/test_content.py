@@ -115,10 +115,10 @@ def skip_if_unknown(scenario: str, *, streamed: bool) -> None:
     """Skips what this line of the SDK cannot read."""
     knows = {"thinking": THINKS, "content_mixed": sdk.VERSION >= (2,)}
     if not knows.get(scenario, True):
-        pytest.skip("does not know its chunks")
+        pytest.skip(f"mistralai {sdk.VERSION} has no model of the chunks of {scenario}")
     deltas = scenario in ("tools_interleaved", "tool_document_library")
     if deltas and streamed and not TELLS_ARGUMENTS:
-        pytest.skip("knows no deltas of tools")
+        pytest.skip(f"mistralai {sdk.VERSION} drops the arguments that a tool's deltas bring")
 
 
 @ASKS

@@ -192,7 +192,7 @@ def test_a_servers_tool_has_its_arguments_and_result_on_its_span(
     client: Any, ask: Run, recording: Recording, mode: str, *, on_span: bool
 ) -> None:
     if not TELLS_ARGUMENTS:
-        pytest.skip("knows no arguments of tools")
+        pytest.skip("this line's model of the event has no field for a tool's arguments")
     instrument(capture_content=mode)
     ask(client, "tools_interleaved")
     _, tools = family(recording)

@@ -242,7 +242,7 @@ def test_a_response_is_told_as_the_stream_of_the_same_conversation(
     client: Any, recording: Recording, scenario: str, who: dict[str, str]
 ) -> None:
     if scenario.startswith("handoff_" if "model" in who else "long"):
-        pytest.skip("its first agent is that of the request; or once is enough")
+        pytest.skip("a handoff begins with the request's agent; 10,000 pieces once are enough")
     read_sync(client, scenario, **who)
     streamed = recording.spans()
     ask_sync(client, scenario, **who)
