@@ -28,7 +28,7 @@ from opentelemetry.instrumentation.genai.mistralai import instrument
 from .completions import ChatFloor, ChatStage, per_chat
 from .floor import Floor
 from .inside import content, per_tool
-from .stage import ARGUMENTS, Stage, aiter_events, events
+from .stage import ARGUMENTS, Stage, aiter_events, drained_in, events
 from .startup import import_time
 
 _EVENTS: Final = 5_000
@@ -97,7 +97,7 @@ def per_event(stage: Stage, rounds: int) -> dict[str, float]:
     return step(
         "event_sync_us",
         lambda: drain(stage.bare()),
-        lambda: drain(stage.conversations.start_stream(**ARGUMENTS)),
+        lambda: drain(stage.instrumented()),
     ) | step(
         "event_async_us",
         lambda: asyncio.run(drain_async(bare=True)),
@@ -111,18 +111,14 @@ def per_conversation(stage: Stage, floor: Floor, rounds: int) -> tuple[float, fl
 
     def timed(start: Callable[[], Any]) -> float:
         stage.run_sdk()
-        began = perf_counter_ns()
-        for _ in start():
-            pass
-        return (perf_counter_ns() - began) / 1e3
-
-    def ours() -> Any:
-        return stage.conversations.start_stream(**ARGUMENTS)
+        return drained_in(start)
 
     def by_hand() -> Any:
         return floor.observe(stage.bare)
 
-    triples = [(timed(stage.bare), timed(ours), timed(by_hand)) for _ in range(rounds)]
+    triples = [
+        (timed(stage.bare), timed(stage.instrumented), timed(by_hand)) for _ in range(rounds)
+    ]
     bare = statistics.median(triple[0] for triple in triples)
     return (
         statistics.median(triple[1] for triple in triples) - bare,
@@ -133,9 +129,6 @@ def per_conversation(stage: Stage, floor: Floor, rounds: int) -> tuple[float, fl
 def memory_and_end(stage: Stage) -> dict[str, float]:
     """KiB that an open stream holds after 10,000 deltas, and ms that its done event takes."""
     stage.script = events(10_000)
-
-    def open_stream() -> Any:
-        return stage.conversations.start_stream(**ARGUMENTS)
 
     def held(start: Callable[[], Any]) -> int:
         gc.collect()
@@ -156,10 +149,10 @@ def memory_and_end(stage: Stage) -> dict[str, float]:
         next(stream)
         return (perf_counter_ns() - began) / 1e6
 
-    held(open_stream)
+    held(stage.instrumented)
     return {
-        "open_stream_kib": (held(open_stream) - held(stage.bare)) / 1024,
-        "end_ms": statistics.median(end(open_stream) for _ in range(15)),
+        "open_stream_kib": (held(stage.instrumented) - held(stage.bare)) / 1024,
+        "end_ms": statistics.median(end(stage.instrumented) for _ in range(15)),
     }
 
 

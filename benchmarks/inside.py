@@ -9,31 +9,22 @@ from time import perf_counter_ns
 from typing import Any
 
 from .floor import Floor
-from .stage import ARGUMENTS, Stage, events, tools
+from .stage import Stage, drained_in, events, tools
 
 
 def per_tool(stage: Stage, floor: Floor, rounds: int) -> dict[str, float]:
     """Microseconds that one more tool costs: ours, and a hand-written span."""
-
-    def timed(start: Callable[[], Any]) -> float:
-        began = perf_counter_ns()
-        for _ in start():
-            pass
-        return (perf_counter_ns() - began) / 1e3
-
-    def ours() -> Any:
-        return stage.conversations.start_stream(**ARGUMENTS)
 
     def by_hand() -> Any:
         return floor.observe_tools(stage.bare)
 
     def cost(start: Callable[[], Any]) -> float:
         stage.script = tools(200)
-        many = timed(start) - timed(stage.bare)
+        many = drained_in(start) - drained_in(stage.bare)
         stage.script = tools(0)
-        return (many - timed(start) + timed(stage.bare)) / 200
+        return (many - drained_in(start) + drained_in(stage.bare)) / 200
 
-    pairs = [(cost(ours), cost(by_hand)) for _ in range(rounds)]
+    pairs = [(cost(stage.instrumented), cost(by_hand)) for _ in range(rounds)]
     found, hand = (statistics.median(values) for values in zip(*pairs, strict=True))
     return {"tool_us": found, "tool_floor_us": hand, "tool_ratio": found / hand}
 
@@ -43,7 +34,7 @@ def content(stage: Stage, rounds: int) -> dict[str, float]:
     stage.script = events(10_000)
     pairs: list[tuple[float, float]] = []
     for _ in range(rounds):
-        bare, stream = stage.bare(), stage.conversations.start_stream(**ARGUMENTS)
+        bare, stream = stage.bare(), stage.instrumented()
         times: list[float] = []
         for source in (bare, stream):
             began = perf_counter_ns()

@@ -8,7 +8,8 @@ loop everything is in the processor's caches, and what is measured looks half as
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from time import perf_counter_ns
 from typing import Any
 
 import httpx2
@@ -80,6 +81,10 @@ class Stage:
         """Runs the SDK's own start_stream; afterwards the caches are as in a real program."""
         self._sdk(self.conversations, **ARGUMENTS)
 
+    def instrumented(self) -> Any:
+        """A stream by way of the wrapped method."""
+        return self.conversations.start_stream(**ARGUMENTS)
+
     def bare(self) -> Any:
         """What `Conversations.start_stream` is on this stage, past every wrapper."""
         return self._stream(eventstreaming.EventStream)
@@ -104,6 +109,14 @@ class Stage:
             return self._stream(eventstreaming.EventStreamAsync)
 
         return start_stream, start_stream_async
+
+
+def drained_in(start: Callable[[], Any]) -> float:
+    """Microseconds that it takes to start a stream and to read it to its end."""
+    began = perf_counter_ns()
+    for _ in start():
+        pass
+    return (perf_counter_ns() - began) / 1e3
 
 
 def iter_events(stage: Stage) -> Iterator[ConversationEvents]:
