@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from tests.deploy.parts import Part, free_ports
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
 _HERE = Path(__file__).parent
+_COMPOSE = _HERE.parents[1] / "examples" / "deploy" / "kafka_cassandra" / "compose.yaml"
 _CLUSTER_ID = "bWlzdHJhbC1nZW5haS1vdA"
 
 
@@ -79,8 +82,10 @@ class Cassandra:
         _fill("logback.xml", folder, {})
         options = _fill("cassandra.jvm", folder, values)
         self._command = [java(), f"@{options}", "-cp", f"{folder}:{jars()}/cassandra/*"]
+        environment = yaml.safe_load(_COMPOSE.read_text())["services"]["cassandra"]["environment"]
         daemon = "org.apache.cassandra.service.CassandraDaemon"
-        self.part = Part("cassandra", [*self._command, daemon], folder, {})
+        command = [*self._command, *environment["JVM_EXTRA_OPTS"].split(), daemon]
+        self.part = Part("cassandra", command, folder, {})
         stack.callback(self.part.kill)
 
     def bytes_of(self, keyspace: str) -> int:

@@ -70,6 +70,8 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
         run.wait_for_calls(600)
         run.start_broker()
         first.start()
+        run.wait_for_calls(len(run.calls()) + 100)
+        chain.restart_database()
         run.wait_for_calls(max(1100, len(run.calls()) + 200))
         run.kill_broker()
         second.kill()
@@ -125,6 +127,11 @@ def test_every_acknowledged_span_is_readable_once(run: Run, facts: Facts) -> Non
     facts["all were found"] = f"{monotonic() - began:.1f} s after the programs' end"
     facts["bytes a span in Kafka"] = f"{run.chain.kafka.bytes_of('jaeger-spans') / spans:.0f}"
     facts["bytes a span in Cassandra"] = f"{run.chain.cassandra.bytes_of('jaeger_v1') / spans:.0f}"
+
+
+def test_the_database_answers_when_it_is_on_disk(chain: Chain) -> None:
+    # With `periodic` about one kill in eight loses spans: too few to be seen by killing it.
+    assert "; commitlog_sync=batch;" in chain.cassandra.part.log.read_text()
 
 
 def test_a_conversation_can_be_searched_for(run: Run) -> None:
