@@ -73,10 +73,14 @@ class Chain:
         self._wait_for_answers()
 
     def restart_database(self) -> None:
-        """Kills it and returns when questions are answered again."""
+        """Kills it and returns when questions are answered again; all ingesters run then."""
         self.cassandra.part.kill()
         self.cassandra.part.start()
         self.cassandra.part.listens(self.cassandra.port, _START_SECONDS)
+        for ingester in self.ingesters:
+            # One that starts without a database ends; compose.yaml starts it again, too.
+            if not ingester.runs:
+                ingester.start()
         self._wait_for_answers()
 
     def trace(self, trace_id: str) -> list[dict[str, Any]]:

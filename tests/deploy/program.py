@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A traced program: ``python -m tests.deploy.program EMULATOR_URL CONVERSATIONS OUTPUT``.
+"""A traced program: ``python -m tests.deploy.program EMULATOR_URL ENOUGH OUTPUT``.
 
-It holds one conversation after the other, exports as ``OTEL_*`` says, and appends to its output, a
-line of JSON each: every call (trace, start and duration in ns), every export that was answered with
-success (the ids of its spans), and at the end how many spans there were.
+It holds one conversation after the other until there is a file of the second name, exports as
+``OTEL_*`` says, and appends to its output, a line of JSON each: every call (trace, start and
+duration in ns), every export that was answered with success (the ids of its spans), and at the end
+how many spans there were.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Count(SpanProcessor):
 
 def main() -> None:
     """Holds the conversations, then waits for the last export."""
-    url, conversations, output = sys.argv[1:]
+    url, enough, output = sys.argv[1:]
     diary, count = Diary(Path(output)), Count()
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Acknowledged(OTLPSpanExporter(), diary)))
@@ -84,11 +85,11 @@ def main() -> None:
     instrument(tracer_provider=provider)
     tracer = provider.get_tracer("program")
     with Mistral(api_key="none", server_url=url) as client:
-        for number in range(int(conversations)):
+        while not Path(enough).exists():
             at, began = time_ns(), monotonic_ns()
             with tracer.start_as_current_span("request") as span:
                 stream = client.beta.conversations.start_stream(
-                    model=MODEL, inputs=f"Question {number}", tools=[WebSearchTool()]
+                    model=MODEL, inputs="Question", tools=[WebSearchTool()]
                 )
                 answer = list(stream)
             took = monotonic_ns() - began

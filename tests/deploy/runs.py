@@ -59,6 +59,12 @@ class Run:
         """Returns when so many have ended, of all programs together."""
         wait(lambda: len(self.calls()) >= count, f"{count} calls", self.programs)
 
+    def end(self) -> None:
+        """Returns when the programs have ended."""
+        (self.folder / "enough").touch()
+        for program in self.programs:
+            assert program.process.wait(DEADLINE_SECONDS) == 0, program.says()
+
     def kill_broker(self) -> None:
         """Nothing is acknowledged from now on."""
         self.chain.kafka.part.kill()

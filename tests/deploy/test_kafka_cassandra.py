@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.deploy.chain import Chain
 from tests.deploy.parts import Part, ask
-from tests.deploy.runs import DEADLINE_SECONDS, SETTINGS, Run, wait
+from tests.deploy.runs import SETTINGS, Run, wait
 from tests.jaeger.program import ids
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from tests.deploy.conftest import Facts
 
-CONVERSATIONS = 500
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
@@ -50,7 +49,7 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
         stack.callback(emulator.stop)
         url = emulator.until(lambda: emulator.log.read_text().strip() or None)
         for number, settings in enumerate(SETTINGS):
-            command = [sys.executable, "-m", "tests.deploy.program", url, str(CONVERSATIONS)]
+            command = [sys.executable, "-m", "tests.deploy.program", url, str(folder / "enough")]
             environment = {
                 **_PYTHON,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": chain.otlp_urls[number % 2],
@@ -71,8 +70,9 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
         run.start_broker()
         first.start()
         run.wait_for_calls(len(run.calls()) + 100)
+        # The ingesters are writing what came meanwhile.
         chain.restart_database()
-        run.wait_for_calls(max(1100, len(run.calls()) + 200))
+        run.wait_for_calls(len(run.calls()) + 200)
         run.kill_broker()
         second.kill()
         run.wait_for_calls(len(run.calls()) + 200)
@@ -82,10 +82,8 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
         chain.collectors[0].start()
         run.start_broker()
         second.start()
-        for program in run.programs:
-            assert program.process.wait(DEADLINE_SECONDS) == 0, program.says()
-        # The ingesters may still be writing.
-        chain.restart_database()
+        run.wait_for_calls(len(run.calls()) + 100)
+        run.end()
         yield run
 
 
@@ -107,7 +105,6 @@ def test_a_trace_is_readable_soon_after_it_was_acknowledged(chain: Chain, facts:
 
 
 def test_every_acknowledged_span_is_readable_once(run: Run, facts: Facts) -> None:
-    assert len(run.calls()) == len(SETTINGS) * CONVERSATIONS
     acknowledged = run.acknowledged()
     began = monotonic()
     with ThreadPoolExecutor(4) as pool:
@@ -149,6 +146,9 @@ def test_a_conversation_can_be_searched_for(run: Run) -> None:
 
 
 def test_an_export_that_waits_loses_nothing_and_a_full_queue_drops(run: Run, facts: Facts) -> None:
+    for diary in run.diaries():
+        # The request, the conversation and its tool.
+        assert diary.ended == 3 * len(diary.calls)
     lost = [
         (diary.ended or 0) - sum(map(len, diary.acknowledged.values())) for diary in run.diaries()
     ]
