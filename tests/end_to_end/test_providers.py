@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Global providers: who is there before the first call, who comes later, who is only named."""
+
+from __future__ import annotations
+
+import pytest
+
+from emulator import Emulator
+from tests.end_to_end.programs import dedented, run
+
+# An API of tomorrow, of which we do not know where it keeps what was set.
+KEPT_ELSEWHERE = """
+from opentelemetry.instrumentation.genai.mistralai import _telemetry
+_telemetry._LOOK_UPS = tuple(
+    (look_up, "elsewhere", variable) for look_up, _, variable in _telemetry._LOOK_UPS
+)
+"""
+
+
+@pytest.mark.parametrize("api", ["", KEPT_ELSEWHERE], ids=["this API", "another API"])
+def test_a_provider_that_is_set_after_a_call_gets_the_next(emulator: Emulator, api: str) -> None:
+    source = f"{api}\ninstrument(); list(start()); exporting('global'); list(start())"
+    ran = run(source, emulator.url)
+    assert (ran.stderr, ran.code) == ("", 0)
+    assert [(span["outcome"], span["to"]) for span in ran.spans()] == [("completed", "global")]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_provider_that_the_environment_names_is_there_at_the_first_call(
+    emulator: Emulator, *, named: bool
+) -> None:
+    # The meter's: newer SDKs ask for the tracer's themselves.
+    environment = {"OTEL_PYTHON_METER_PROVIDER": "sdk_meter_provider"} if named else {}
+    source = """
+        from opentelemetry.metrics import _internal
+        instrument()
+        list(start())
+        emit(_internal._METER_PROVIDER is not None)
+    """
+    ran = run(dedented(source), emulator.url, **environment)
+    assert (ran.stderr, ran.code, ran.said()[0]) == ("", 0, named)
