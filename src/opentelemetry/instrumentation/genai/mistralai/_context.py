@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -29,7 +29,7 @@ def context_for(owner: object) -> Context | None:
     """
     context = otel_context.get_current()
     if context:
-        call = cast("Call | None", context.get(CALL))
+        call: Any = context.get(CALL)
         if call is not None and call.under_way and call.owner is owner:
             return None
         if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
@@ -39,14 +39,14 @@ def context_for(owner: object) -> Context | None:
 
 def call_under_way() -> Call | None:
     """The call whose request is being made in this context, None outside of one."""
-    call = cast("Call | None", otel_context.get_value(CALL))
+    call: Any = otel_context.get_value(CALL)
     return call if call is not None and call.under_way else None
 
 
 def run_under_way(context: Context | None = None) -> Run | None:
     """The agent loop that runs in this context, None outside of one."""
     context = otel_context.get_current() if context is None else context
-    run = cast("Run | None", context.get(RUN))
+    run: Any = context.get(RUN)
     return run if run is not None and run.under_way else None
 
 
