@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._recording import Child
+from opentelemetry.instrumentation.genai.mistralai._requests import Request
+from opentelemetry.instrumentation.genai.mistralai._steps import Steps
 from tests.fake_events import done, handoff_done, handoff_started, started, tool_done, tool_started
-from tests.fakes import PACKAGE, FakeCall, FakeChild, Story
+from tests.fakes import PACKAGE, FakeCall, FakeChild, FakeClock, Story, ns
 
 
 class _Raising(FakeChild):
@@ -66,3 +68,31 @@ def test_a_conversation_whose_children_fail_is_ended_once_and_its_children_too(
     assert [ended.outcome for ended in story.call.endings] == ["completed"]
     assert all(not child.is_open for child in story.call.children)
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
+
+
+@dataclass
+class _EndedTwice(FakeCall):
+    """A call that another thread ends, too, while the first step is told."""
+
+    steps: Steps | None = None
+
+    def begin_child(
+        self, name: str, attributes: Mapping[str, Any], started: int, parent: Child | None
+    ) -> FakeChild | None:
+        steps, self.steps = self.steps, None
+        if steps is not None:
+            steps.end(ns(0.9), None)
+        return super().begin_child(name, attributes, started, parent)
+
+
+def test_steps_that_two_threads_end_are_told_once() -> None:
+    call = _EndedTwice(FakeClock(), Request("chat", {}))
+    steps = Steps(call, "conv_1")
+    for step_id in ("t1", "t2"):
+        steps.start_tool({"id": step_id, "name": step_id}, ns(0.2))
+    for step_id in ("h1", "h2"):
+        steps.start_handoff({"id": step_id}, ns(0.3))
+    call.steps = steps
+    steps.end(ns(0.9), None)
+    told = sorted(child.name for child in call.children)
+    assert told == ["execute_tool agent_handoff"] * 2 + ["execute_tool t1", "execute_tool t2"]

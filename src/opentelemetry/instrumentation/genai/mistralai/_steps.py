@@ -106,11 +106,12 @@ class Steps:
     def end(self, at: int, error_type: str | None) -> int:
         """The conversation ends, and with it what never was done; returns when it does."""
         at = self._not_before(at)
-        for step_id, steps in self._tools.items():
-            for step in steps:
+        # Taken out first: a stream that is read to its end and closed by another thread ends twice.
+        for step_id in list(self._tools):
+            for step in self._tools.pop(step_id, ()):
                 self._make_tool(step, step_id, at, {}, error_type)
-        for steps in self._handoffs.values():
-            for step in steps:
+        for step_id in list(self._handoffs):
+            for step in self._handoffs.pop(step_id, ()):
                 self._make_handoff(step, at, None, None, error_type)
         self._end_agent(at, error_type)
         return at
