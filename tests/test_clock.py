@@ -103,6 +103,23 @@ def test_an_unusable_timestamp_decides_nothing_about_the_shift() -> None:
     assert (clock.to_local(server(50.5), ns(0.5)), clock.shift_ms) == (ns(0.5), -50_000.0)
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "shift_ms"),
+    [
+        (0, 0.3, None),
+        (-0.000001, 0.3, 200.0),
+        (0.1, 0.500001, -0.001),
+        (-9, 9, -8_500.0),
+    ],
+)
+def test_a_whole_response_that_is_not_inside_its_call_is_shifted_to_its_arrival(
+    first: float, last: float, shift_ms: float | None
+) -> None:
+    clock = ServerClock(ns(0))
+    clock.agree(server(first), server(last), ns(0.5))
+    assert clock.shift_ms == shift_ms
+
+
 def test_no_result_is_later_than_its_arrival_or_before_an_earlier_one() -> None:
     clock = ServerClock(ns(0))
     times = [(0.1, 0.2), (5.0, 0.3), (0.25, 0.4), (-7.0, 0.5), (0.45, 0.6)]
