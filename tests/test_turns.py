@@ -21,6 +21,7 @@ from tests.fake_events import (
     old_tool_started,
     rejected,
     started,
+    tool_done,
     tool_started,
 )
 from tests.fakes import Story
@@ -138,6 +139,8 @@ class _HeldByAThreadOfTheParent:
         ([rejected("message.output.delta", model=MODEL)], [CHAT]),
         ([delta(), delta(agent_id="ag_1", id="msg_2")], [CHAT, AGENT]),
         ([delta(), BY_AGENT], [CHAT, AGENT]),
+        # What came between is no piece: whose the next ones are is read again.
+        ([tool_started(0.1), delta(0.1), tool_done(0.2), BY_AGENT, delta()], [CHAT, AGENT]),
         ([BY_AGENT, delta(agent_id="ag_2", id="msg_2"), handoff_started()], [AGENT]),
     ],
 )

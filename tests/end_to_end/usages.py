@@ -88,8 +88,9 @@ async def read_all(stream: Any) -> list[Any]:
 def two_attempts() -> Any:
     """Retries once: the time for more is over when the first wait is."""
     configuration = sdk.retries()
-    configuration.backoff.initial_interval, configuration.backoff.max_interval = 60, 60
-    configuration.backoff.max_elapsed_time = 30
+    configuration.backoff.initial_interval, configuration.backoff.max_interval = 350, 350
+    # A first attempt that takes longer on a busy machine would be the only one.
+    configuration.backoff.max_elapsed_time = 300
     return configuration
 
 

@@ -59,8 +59,8 @@ class ConversationRecorder(StreamRecorder):
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
-            # One more piece of a message is what thousands of events are, and the last one tells
-            # all. Reading a field of a pydantic model costs 30 ns: the class stands for the name.
+            # One more piece of a message is what thousands of events are; the first and the last
+            # one tell all. Reading a field of a model costs 30 ns: the class stands for the name.
             data = event.data
             if type(data) is self._piece_class:
                 self._arrived = monotonic_ns()
@@ -74,7 +74,7 @@ class ConversationRecorder(StreamRecorder):
 
     def _on_event(self, event: Any) -> None:
         self._catch_up()
-        self._arrived = monotonic_ns()
+        self._piece_class, self._arrived = None, monotonic_ns()
         handler = HANDLERS.get(event.event)
         if handler is not None:
             handler(self, event)
@@ -171,7 +171,7 @@ class ConversationRecorder(StreamRecorder):
     def _output(self, data: _Fields, agent_field: str) -> None:
         """Learns from an output event who answers."""
         self.on_chunk()
-        self._piece_class, self._must_answer = None, False
+        self._must_answer = False
         self._learn_agent(data.get(agent_field))
         if self._model is None:
             self._model = text(data.get("model"))
