@@ -55,6 +55,19 @@ def test_bytes_are_not_stale(shape: str, content: str) -> None:
         assert not is_stale(squeezed, found.spans_gzip), found
 
 
+def test_what_cassandra_is_to_hold_is_its_bytes_multiplied() -> None:
+    _, _, text = DOCUMENT.read_text().partition("**Cassandra.**")
+    bytes_a_span = int(text.partition(" bytes on disk")[0].split()[-1])
+    written = [line.strip("| ").split(" | ") for line in text.splitlines() if "billion" in line]
+    assert [row[0] for row in written] == ["answers", *list(SHAPES)[1:]]
+    for shape, billions, terabytes in written:
+        spans = SHAPES["an answer" if shape == "answers" else shape].spans * 1000 * 7 * 86_400
+        assert (billions, terabytes) == (
+            f"{spans / 1e9:.2f} billion",
+            f"{spans * bytes_a_span / 1e12:.2f}",
+        )
+
+
 def test_the_load_is_the_bytes_multiplied() -> None:
     written: Rows = []
     for shape, content, count, spans, squeezed, logs in rows("bytes"):
