@@ -56,6 +56,20 @@ def test_a_provider_that_raises_changes_nothing_for_the_caller(
     no_log_records.clear()
 
 
+def test_a_meter_that_raises_leaves_no_tools_span_open(
+    client: Any, no_log_records: Records
+) -> None:
+    made = Recording()
+    providers: dict[str, Any] = {**made.providers, "meter_provider": Raising()}
+    instrument(**providers)
+    try:
+        read_sync(client, "web_search")
+    finally:
+        uninstrument()
+    assert len(made.finished()) == made.started == 2
+    no_log_records.clear()
+
+
 def test_a_provider_whose_name_means_nothing_leaves_the_others(
     client: Any, no_log_records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
