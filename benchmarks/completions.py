@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator
 from time import monotonic_ns, perf_counter_ns, time_ns
 from typing import Any
@@ -19,7 +18,7 @@ from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import SpanKind, TracerProvider, get_tracer
 from opentelemetry.trace.propagation import set_span_in_context
 
-from .stage import Stage
+from .stage import Stage, in_turns
 
 _EVENTS = 2_000
 _USAGE = {"prompt_tokens": 120, "completion_tokens": 80, "total_tokens": 200}
@@ -129,17 +128,19 @@ class ChatFloor:
 
     def watch(self, events: Any) -> Iterator[Any]:
         """Looks at each chunk for what a span of the stream would say."""
-        first, model, reason, usage = 0, None, None, None
+        first, arrived, model, reason, usage = 0, 0, None, None, None
         for event in events:
             chunk = event.data
+            # The span ends at the last chunk's arrival, which only shows when no more comes.
+            arrived = monotonic_ns()
             model = model or chunk.model
             for choice in chunk.choices:
                 if choice.delta.content:
-                    first = first or monotonic_ns()
+                    first = first or arrived
                 reason = choice.finish_reason or reason
             usage = chunk.usage or usage
             yield event
-        del first, model, reason, usage
+        del first, arrived, model, reason, usage
 
 
 def per_chat(stage: Stage, chat: ChatStage, floor: ChatFloor, rounds: int) -> dict[str, float]:
@@ -160,29 +161,20 @@ def per_chat(stage: Stage, chat: ChatStage, floor: ChatFloor, rounds: int) -> di
     def bare() -> Any:
         return chat.answer
 
-    calls = [
-        (
-            timed(bare),
-            timed(lambda: chat.chat.complete(**_ASKED)),
-            timed(lambda: floor.complete(bare)),
-        )
-        for _ in range(rounds)
-    ]
-    events = [
-        (
-            drained(chat.bare_stream()),
-            drained(chat.chat.stream(**_ASKED)),
-            drained(floor.watch(chat.bare_stream())),
-        )
-        for _ in range(max(rounds // 5, 5))
-    ]
-    call, event = (
-        [statistics.median(row[at] - row[0] for row in rows) for at in (1, 2)]
-        for rows in (calls, events)
-    )
-    return {
-        "chat_us": call[0],
-        "chat_ratio": call[0] / call[1],
-        "chat_event_us": event[0],
-        "chat_event_ratio": event[0] / event[1],
-    }
+    found: dict[str, float] = {}
+    for name, (none, ours, hand) in (
+        ("chat", in_turns(
+            lambda: timed(bare),
+            lambda: timed(lambda: chat.chat.complete(**_ASKED)),
+            lambda: timed(lambda: floor.complete(bare)),
+            rounds,
+        )),
+        ("chat_event", in_turns(
+            lambda: drained(chat.bare_stream()),
+            lambda: drained(chat.chat.stream(**_ASKED)),
+            lambda: drained(floor.watch(chat.bare_stream())),
+            max(rounds // 5, 6),
+        )),
+    ):  # fmt: skip
+        found |= {f"{name}_us": ours - none, f"{name}_ratio": (ours - none) / (hand - none)}
+    return found

@@ -8,7 +8,9 @@ loop everything is in the processor's caches, and what is measured looks half as
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import AsyncGenerator, Callable, Iterator
+from itertools import permutations
 from time import perf_counter_ns
 from typing import Any
 
@@ -117,6 +119,23 @@ def drained_in(start: Callable[[], Any]) -> float:
     for _ in start():
         pass
     return (perf_counter_ns() - began) / 1e3
+
+
+def in_turns(
+    bare: Callable[[], float], ours: Callable[[], float], hand: Callable[[], float], rounds: int
+) -> tuple[float, float, float]:
+    """The medians of three variants, of which each comes after each other one equally often.
+
+    Ours and the floor run the same code of OpenTelemetry. In a fixed order the one that comes right
+    after the other finds it in the processor's caches, and looks 8 % cheaper.
+    """
+    found: list[list[float]] = [[], [], []]
+    orders = list(permutations(enumerate((bare, ours, hand))))
+    for turn in range(rounds):
+        for at, variant in orders[turn % len(orders)]:
+            found[at].append(variant())
+    first, second, third = map(statistics.median, found)
+    return first, second, third
 
 
 def iter_events(stage: Stage) -> Iterator[ConversationEvents]:

@@ -36,7 +36,7 @@ def typed(attributes: Mapping[str, object]) -> dict[str, tuple[type, object]]:
     return {key: (type(value), value) for key, value in attributes.items()}
 
 
-Counts = tuple["int | None", "int | None", "int | None", "int | None", dict[str, int]]
+Counts = tuple["int | None", "int | None", "int | None", "int | None", Mapping[str, int]]
 
 
 def counts_of(usage: Usage) -> Counts:

@@ -30,9 +30,8 @@ def read(source: object) -> tuple[object, ...]:
 
 
 def described(source: object) -> dict[str, object]:
-    attributes: dict[str, object] = {}
-    read_usage(source).describe(attributes)
-    return attributes
+    usage = read_usage(source)
+    return {**usage.counts, **usage.of_connectors()}
 
 
 @pytest.mark.parametrize(

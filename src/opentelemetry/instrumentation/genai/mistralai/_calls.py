@@ -95,7 +95,7 @@ def wrap_async_call(
     surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around the async twin; nothing happens before the caller awaits, as without us."""
-    if _listener() is None:
+    if not _is_heard():
         return wrapped(*args, **kwargs)
     try:
         # Called now, since a wrong argument is a TypeError now.
@@ -126,20 +126,19 @@ async def _awaited(
     return _returned(call, surface, result)
 
 
-def _listener() -> Telemetry | None:
-    """Who listens; None while instrumentation is off, or no provider is set."""
+def _is_heard() -> bool:
+    """Whether somebody listens: instrumentation is on, and a provider is set."""
     telemetry = Switch.telemetry
-    if telemetry is None or telemetry.listened_to:
-        return telemetry
-    return None if telemetry.is_idle() else telemetry
+    return telemetry is not None and (telemetry.listened_to or not telemetry.is_idle())
 
 
 def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
-    telemetry = _listener()
-    if telemetry is None:
+    telemetry = Switch.telemetry
+    if telemetry is None or not (telemetry.listened_to or _is_heard()):
         return None
-    owner, args = _bound(owner, args)
+    if owner is None:
+        owner, args = _bound(owner, args)
     try:
         context = context_for(owner)
         return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)

@@ -18,7 +18,7 @@ from ._messages import ReadContent
 from ._recording import Ending, OpenCall, StreamRecorder
 from ._requests import ReadRequest, locate
 from ._spans import Call
-from ._streams import observe, stream_classes
+from ._streams import is_stream, observe
 
 if TYPE_CHECKING:
     from ._telemetry import Telemetry
@@ -81,7 +81,7 @@ class Surface(NamedTuple):
 
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder; the caller gets it as it is."""
-        if self.streamed is not False and isinstance(result, tuple(stream_classes)):
+        if self.streamed is not False and is_stream(result):
             observe(result, self.recorder(call))
         elif not self.streamed:
             self.recorder(call).on_response(result)

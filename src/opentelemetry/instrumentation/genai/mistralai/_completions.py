@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import monotonic_ns
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from . import _guard
 from . import _semconv as s
 from ._errors import failure_of_event
-from ._fields import fields_of, text
+from ._fields import fields_of, items_of, text
+from ._json import Clean
 from ._messages import parts_of_items
 from ._recording import Ending, OpenCall, Outcome, Output, StreamRecorder
 from ._transcript import Transcript
@@ -94,14 +95,13 @@ class CompletionRecorder(StreamRecorder):
         elif self._call.clean and isinstance(fields.get("text"), str):
             self._transcript(0).on_message({"content": fields["text"]})
         if not self.ended:
-            self.finish(Ending(), self._call.now())
+            self.finish(Ending(), self._arrived + self._call.clock_offset)
 
     def on_completion(self, data: _Fields, field: str) -> None:
         """A chunk of a completion, or a whole one."""
         if self._model is None:
             self._model, self._response_id = text(data.get("model")), text(data.get("id"))
-        choices = data.get("choices")
-        for choice in cast("list[object]", choices) if isinstance(choices, list) else ():
+        for choice in items_of(data.get("choices")):
             self._on_choice(fields_of(choice), field)
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
 
@@ -142,17 +142,15 @@ class CompletionRecorder(StreamRecorder):
     def on_response_object(self, response: _Fields) -> None:
         """A response of the Responses API, of which the status says whether it is the last word."""
         self.on_completion(response, "message")
-        status = response.get("status")
+        status, items = response.get("status"), items_of(response.get("output"))
         if status in ("completed", "incomplete"):
             details = fields_of(response.get("incomplete_details"))
             reason = text(details.get("reason")) or "stop"
-            called = any(
-                fields_of(item).get("type") == "function_call" for item in _items(response)
-            )
+            called = any(fields_of(item).get("type") == "function_call" for item in items)
             self._done = True
             self._choices[0] = "tool_call" if called else _REASONS.get(reason, reason)
-        if self._call.clean is not None and _items(response):
-            self._output = [(parts_of_items(_items(response), self._call.clean), self._reason(0))]
+        if self._call.clean is not None and items:
+            self._output = [(parts_of_items(items, self._call.clean), self._reason(0))]
         if status == "failed":
             self._fail(fields_of(response.get("error")).get("code"))
 
@@ -192,38 +190,33 @@ class CompletionRecorder(StreamRecorder):
         self.ended, self._chunk_class = True, None
         ending.usage = read_usage(self._usage)
         ending.closing = self._closing
-        reasons = [reason for _, reason in sorted(self._choices.items()) if reason]
+        reasons = list(filter(None, map(self._choices.get, sorted(self._choices))))
         created = self._call.request.operation == s.CREATE_AGENT
         agent_id = self._response_id if created else None
         if created:
             self._response_id = self._model = None
-        self.describe(ending, reasons or None, (s.AGENT_ID, agent_id))
+        self.describe(ending, reasons or None, {s.AGENT_ID: agent_id})
         try:
-            self._tell(ending)
+            if self._call.clean is not None:
+                self._tell(ending, self._call.clean)
         except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
             _guard.report("capture content", exc)
         finally:
             self._call.end(ending, at)
 
-    def _tell(self, ending: Ending) -> None:
+    def _tell(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the call's ending, and lets it go."""
-        clean, said, output = self._call.clean, self._said, self._output
+        said, output = self._said, self._output
         self._said, self._output = {}, None
-        if clean is not None:
-            ending.output = output or [
-                (said[index].parts(clean), self._reason(index)) for index in sorted(said)
-            ]
+        ending.output = output or [
+            (said[index].parts(clean), self._reason(index)) for index in sorted(said)
+        ]
 
     def _reason(self, index: int) -> str | None:
         return self._choices.get(index)
 
     def _transcript(self, index: int) -> Transcript:
         return self._said.setdefault(index, Transcript())
-
-
-def _items(response: _Fields) -> list[object]:
-    output = response.get("output")
-    return cast("list[object]", output) if isinstance(output, list) else []
 
 
 Handler = Callable[[CompletionRecorder, _Fields], None]

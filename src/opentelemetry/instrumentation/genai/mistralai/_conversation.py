@@ -73,7 +73,8 @@ class ConversationRecorder(StreamRecorder):
             _guard.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
-        self._catch_up()
+        if self._piece is not None:
+            self._catch_up()
         self._piece_class, self._arrived = None, monotonic_ns()
         handler = HANDLERS.get(event.event)
         if handler is not None:
@@ -196,10 +197,9 @@ class ConversationRecorder(StreamRecorder):
 
     def _catch_up(self) -> None:
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
-        piece, self._piece = self._piece, None
-        if piece is not None:
-            self._learn_agent(piece.__dict__.get("agent_id"))
-            self._read_piece(piece.__dict__)
+        piece, self._piece = self._piece.__dict__, None
+        self._learn_agent(piece.get("agent_id"))
+        self._read_piece(piece)
 
     def _read_piece(self, data: _Fields) -> None:
         self._map(data)
@@ -214,7 +214,8 @@ class ConversationRecorder(StreamRecorder):
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self._catch_up()
+        if self._piece is not None:
+            self._catch_up()
         self.ended, self._piece_class = True, None
         call, steps, created_at = self._call, self._steps, self._created_at
         if steps is not None:
@@ -225,11 +226,13 @@ class ConversationRecorder(StreamRecorder):
         self.describe(
             ending,
             [reason] if reason else None,
-            (s.CONVERSATION_ID, self._conversation_id),
-            (s.AGENT_ID, self._agent_id),
-            (s.AGENT_NAME, self._agent_name),
-            (s.RESPONSE_CREATED_AT, created_at.isoformat() if created_at else None),
-            (s.CLOCK_SHIFT, self._clock.shift_ms),
+            {
+                s.CONVERSATION_ID: self._conversation_id,
+                s.AGENT_ID: self._agent_id,
+                s.AGENT_NAME: self._agent_name,
+                s.RESPONSE_CREATED_AT: created_at.isoformat() if created_at else None,
+                s.CLOCK_SHIFT: self._clock.shift_ms,
+            },
         )
         if call.end(ending, at) and self._conversation_id is not None:
             operation = s.INVOKE_AGENT if self._agent_id else call.request.operation

@@ -9,10 +9,10 @@ read by one recorder.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from ._clock import read_time
-from ._fields import fields_of, text
+from ._fields import fields_of, items_of, text
 
 # Of an entry's type: the event that opens it, and the one that closes it.
 _EVENTS: Final[dict[str | None, tuple[str, str]]] = {
@@ -44,9 +44,9 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
         The events, in the order of their times, and all times, sorted. An entry that was completed
         at no known time was so when the next one was created; the last one never was.
     """
-    if not isinstance(outputs, (list, tuple)) or not outputs:
+    entries = [fields_of(entry) for entry in items_of(outputs)]
+    if not entries:
         return [], []
-    entries = [fields_of(entry) for entry in cast("list[Any]", outputs)]
     # Of an entry that the SDK's model rejected, the API's own JSON.
     entries = [fields_of(entry["raw"]) if "raw" in entry else entry for entry in entries]
     created = [read_time(entry.get("created_at")) for entry in entries]

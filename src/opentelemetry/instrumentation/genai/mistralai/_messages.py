@@ -8,11 +8,11 @@ the fields that they have: their classes and even the spelling of ``type`` diffe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from ._content import Content, Part
-from ._fields import fields_of, text
+from ._fields import fields_of, items_of, text
 from ._json import Clean, structure
 
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
@@ -54,9 +54,7 @@ def input_messages(inputs: object, clean: Clean) -> list[Message]:
     """
     if isinstance(inputs, str):
         return [_message("user", parts_of(inputs, clean))]
-    if not isinstance(inputs, (list, tuple)):
-        return []
-    entries = map(fields_of, cast("list[object]", inputs))
+    entries = map(fields_of, items_of(inputs))
     return [message for entry in entries if (message := _message_of(entry, clean)) is not None]
 
 
@@ -68,8 +66,7 @@ def system_instructions(instructions: object, clean: Clean) -> list[Part]:
 def tool_definitions(tools: object) -> list[Part]:
     """Reads type and name of the tools that a request offers, and nothing else of them."""
     definitions: list[Part] = []
-    for tool in cast("list[object]", tools) if isinstance(tools, (list, tuple)) else ():
-        fields = fields_of(tool)
+    for fields in map(fields_of, items_of(tools)):
         function = fields_of(fields.get("function"))
         kind = text(_type(fields)) or "function"
         name = text(function.get("name")) or text(fields.get("connector_id")) or kind
@@ -86,7 +83,7 @@ def parts_of(content: object, clean: Clean) -> list[Part]:
     return [part for part in parts if part is not None]
 
 
-def parts_of_items(items: list[object], clean: Clean) -> list[Part]:
+def parts_of_items(items: Sequence[object], clean: Clean) -> list[Part]:
     """Reads the output of the Responses API."""
     parts: list[Part] = []
     for item in map(fields_of, items):
@@ -141,7 +138,7 @@ def _message_of(entry: Mapping[str, object], clean: Clean) -> Message | None:
     calls = entry.get("tool_calls")
     if "content" in entry or calls:
         parts = parts_of(entry.get("content"), clean)
-        for call in map(fields_of, cast("list[object]", calls) if isinstance(calls, list) else ()):
+        for call in map(fields_of, items_of(calls)):
             function = fields_of(call.get("function"))
             arguments = function.get("arguments")
             parts.append(tool_call(call.get("id"), function.get("name"), arguments, clean))
@@ -157,9 +154,11 @@ def _message_of(entry: Mapping[str, object], clean: Clean) -> Message | None:
 
 def _plain(result: object) -> object:
     """A result that is told in chunks of text, as the text that it is."""
-    if not isinstance(result, list):
-        return result
-    pieces = [fields_of(chunk).get("text") for chunk in cast("list[object]", result)]
+    return _joined(cast("list[object]", result)) if isinstance(result, list) else result
+
+
+def _joined(chunks: Sequence[object]) -> str:
+    pieces = (fields_of(chunk).get("text") for chunk in chunks)
     return "".join(piece for piece in pieces if isinstance(piece, str))
 
 
@@ -192,9 +191,7 @@ def thoughts_of(thinking: object) -> str:
     """The text of a thinking chunk."""
     if isinstance(thinking, str):
         return thinking
-    chunks = cast("list[object]", thinking) if isinstance(thinking, (list, tuple)) else []
-    pieces = (fields_of(chunk).get("text") for chunk in chunks)
-    return "".join(piece for piece in pieces if isinstance(piece, str))
+    return _joined(items_of(thinking))
 
 
 def _media(value: object, modality: str, clean: Clean) -> Part:

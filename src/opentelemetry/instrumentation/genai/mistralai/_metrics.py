@@ -102,11 +102,13 @@ class Instruments:
         measured = call.request.measured
         common = self.count_usage(call, ending, context)
         if measured == INFERENCE or (measured == COUNTED and not self._latest):
-            counts = ending.usage.counts
+            counts, latest = ending.usage.counts, self._latest
             if sent := counts.get(s.USAGE_INPUT_TOKENS):
-                self._tokens_in.record(sent, self._typed(common, "input"), context)
+                attributes = common if latest else {**common, s.TOKEN_TYPE: "input"}
+                self._tokens_in.record(sent, attributes, context)
             if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
-                self._tokens_out.record(answered, self._typed(common, "output"), context)
+                attributes = common if latest else {**common, s.TOKEN_TYPE: "output"}
+                self._tokens_out.record(answered, attributes, context)
         if ending.first_chunk is not None:
             self._first_chunk.record(ending.first_chunk, common, context)
         # A copy: the SDK keeps the mapping of the first measurement with these attributes.
@@ -180,9 +182,6 @@ class Instruments:
         self._run.record(seconds, attributes, context)
         self._run_requests.record(calls[0], {}, context)
         self._run_tools.record(calls[1], {}, context)
-
-    def _typed(self, common: Attributes, kind: str) -> Attributes:
-        return common if self._latest else {**common, s.TOKEN_TYPE: kind}
 
 
 def _by_metric_name(usage: Usage) -> dict[str, int]:

@@ -145,20 +145,23 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
     for surface in SURFACES:
         if name.endswith(f".{surface.module}"):
             cls = getattr(module, surface.cls, None)
-            yield cls, surface.method, _wrapped_by(partial(wrap_call, surface))
-            yield cls, f"{surface.method}_async", _wrapped_by(partial(wrap_async_call, surface))
+            yield cls, surface.method, _wrapped_by(wrap_call, surface)
+            yield cls, f"{surface.method}_async", _wrapped_by(wrap_async_call, surface)
     for loop in LOOPS:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)
-            yield cls, loop.method, _wrapped_by(partial(wrap_async_call, loop))
+            yield cls, loop.method, _wrapped_by(wrap_async_call, loop)
 
 
-def _wrapped_by(wrapper: Callable[..., Any]) -> _Make:
-    return lambda original: _Wrapper(original, wrapper)
+def _wrapped_by(wrapper: Callable[..., Any], *args: Any) -> _Make:
+    return lambda original: wrapt.FunctionWrapper(original, _Ours(wrapper, *args))
 
 
-class _Wrapper(wrapt.FunctionWrapper):  # type: ignore[type-arg, unused-ignore]
-    """Ours, to be told from another library's."""
+class _Ours(partial[Any]):
+    """What one of our wrappers calls, to tell it from another library's.
+
+    Not a class of wrappers: wrapt binds those 2 us slower than its own.
+    """
 
 
 def _undo(patches: list[_Patch]) -> None:
@@ -176,7 +179,7 @@ def _put_in(owner: Any, name: str, make: _Make) -> Any:
     takes away whatever is outermost, would take ours. One that calls the SDK's function by a
     reference of its own, past what it wraps, is not seen.
     """
-    _splice_out(owner, name, lambda wrapper: isinstance(wrapper, _Wrapper))
+    _splice_out(owner, name, _is_ours)
     outer, inner = None, owner.__dict__[name]
     while _is_wrapper(inner):
         outer = _whole(inner)
@@ -209,6 +212,10 @@ def _splice_out(owner: Any, name: str, unwanted: Callable[[Any], bool]) -> None:
 def _whole(value: Any) -> Any:
     # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class.
     return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt's only name for it
+
+
+def _is_ours(wrapper: Any) -> bool:
+    return isinstance(getattr(wrapper, "_self_wrapper", None), _Ours)
 
 
 def _is_wrapper(value: object) -> bool:

@@ -85,8 +85,8 @@ class OpenCall(Protocol):
     """A call whose span is open, as its recorder sees it."""
 
     request: Request
-    reference: object
-    """What a later turn may link to."""
+    record_chunk_times: bool
+    """Whether each output chunk's time is to be recorded."""
     started: int
     """The span's start, ns since the epoch."""
     clock_offset: int
@@ -103,13 +103,13 @@ class OpenCall(Protocol):
         ...
 
     @property
-    def is_open(self) -> bool:
-        """Whether the span has not ended, and is this process's to end."""
+    def reference(self) -> object:
+        """What a later turn may link to."""
         ...
 
     @property
-    def record_chunk_times(self) -> bool:
-        """Whether each output chunk's time is to be recorded."""
+    def is_open(self) -> bool:
+        """Whether the span has not ended, and is this process's to end."""
         ...
 
     def now(self) -> int:
@@ -197,24 +197,27 @@ class StreamRecorder:
         self,
         ending: Ending,
         finish_reasons: list[str] | None,
-        *others: tuple[str, AttributeValue | None],
+        others: Mapping[str, AttributeValue | None],
     ) -> None:
         """Puts what is known of the response into the call's ending."""
         ending.response_model = self._model
         if self._first_chunk is not None:
             first = self._first_chunk + self._call.clock_offset
             ending.first_chunk = (first - self._call.started) / 1e9
-        for key, value in (
-            (s.RESPONSE_ID, self._response_id),
-            (s.RESPONSE_MODEL, self._model),
-            (s.RESPONSE_FINISH_REASONS, finish_reasons),
-            (s.RESPONSE_TIME_TO_FIRST_CHUNK, ending.first_chunk),
-            (s.STREAM_OUTCOME, ending.outcome),
-            *others,
-        ):
+        known = {
+            s.RESPONSE_ID: self._response_id,
+            s.RESPONSE_MODEL: self._model,
+            s.RESPONSE_FINISH_REASONS: finish_reasons,
+            s.RESPONSE_TIME_TO_FIRST_CHUNK: ending.first_chunk,
+            s.STREAM_OUTCOME: ending.outcome,
+            **others,
+            **ending.usage.counts,
+        }
+        for key, value in known.items():
             if value is not None:
                 ending.attributes[key] = value
-        ending.usage.describe(ending.attributes)
+        if ending.usage.connectors:
+            ending.attributes.update(ending.usage.of_connectors())
 
     def exhausted(self) -> None:
         """No more events, and none that closed the stream: something was cut off."""

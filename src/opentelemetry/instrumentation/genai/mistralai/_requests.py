@@ -59,46 +59,54 @@ ReadRequest = Callable[[Mapping[str, Any]], Request]
 
 
 def model_request(
-    operation: str, measured: str = INFERENCE, output_type: str | None = None
-) -> ReadRequest:
-    """Makes a reader of requests to a model, with their settings beside it.
+    operation: str,
+    kwargs: Mapping[str, Any],
+    *,
+    measured: str = INFERENCE,
+    output_type: str | None = None,
+) -> Request:
+    """Reads who is asked, and the settings, which are beside it or in ``completion_args``.
 
     Args:
         operation: ``gen_ai.operation.name``.
+        kwargs: the caller's.
         measured: which metrics such a call has.
         output_type: ``gen_ai.output.type``, where a request need not say it.
     """
-
-    def read(kwargs: Mapping[str, Any]) -> Request:
-        request = _request(operation, kwargs)
-        request.measured = measured
-        if output_type is not None:
-            request.attributes[s.OUTPUT_TYPE] = output_type
-        return _with_model(request, kwargs)
-
-    return read
-
-
-def agent_request(kwargs: Mapping[str, Any]) -> Request:
-    """A completion by an agent."""
-    return _with_agent(_request(s.INVOKE_AGENT, kwargs), text(kwargs.get("agent_id")))
+    attributes: dict[str, AttributeValue] = {
+        s.OPERATION_NAME: operation,
+        s.PROVIDER_NAME: s.PROVIDER,
+    }
+    request = Request(operation, attributes)
+    request.measured = measured
+    describe_settings(kwargs.get("completion_args", kwargs), attributes)
+    if output_type is not None:
+        attributes[s.OUTPUT_TYPE] = output_type
+    model = text(kwargs.get("model"))
+    if model is not None:
+        request.model = attributes[s.REQUEST_MODEL] = model
+    if "agent_id" in kwargs and (agent_id := text(kwargs["agent_id"])) is not None:
+        request.agent_id = attributes[s.AGENT_ID] = agent_id
+    if "agent_version" in kwargs:
+        version = kwargs["agent_version"]
+        named = str(version) if type(version) is int else text(version)
+        if named is not None:
+            attributes[s.AGENT_VERSION] = named
+    return request
 
 
 def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
     """A new agent, whose name is that of the span."""
-    request = _request(s.CREATE_AGENT, kwargs.get("completion_args"))
-    request.measured = TIMED
+    request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
     request.subject = text(kwargs.get("name"))
     if request.subject is not None:
         request.attributes[s.AGENT_NAME] = request.subject
-    return _with_model(request, kwargs)
+    return request
 
 
 def start_request(kwargs: Mapping[str, Any]) -> Request:
     """A new conversation, with a model or with an agent."""
-    agent_id = text(kwargs.get("agent_id"))
-    request = _conversation(s.INVOKE_AGENT if agent_id else s.CHAT, kwargs)
-    return _with_agent(_with_model(request, kwargs), agent_id)
+    return model_request(s.INVOKE_AGENT if text(kwargs.get("agent_id")) else s.CHAT, kwargs)
 
 
 def append_request(kwargs: Mapping[str, Any]) -> Request:
@@ -142,40 +150,8 @@ def _host_and_port(url: str) -> tuple[str | None, int | None]:
     return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
-def _with_model(request: Request, kwargs: Mapping[str, Any]) -> Request:
-    model = text(kwargs.get("model"))
-    if model is not None:
-        request.model = request.attributes[s.REQUEST_MODEL] = model
-    return request
-
-
-def _with_agent(request: Request, agent_id: str | None) -> Request:
-    if agent_id is not None:
-        request.agent_id = request.attributes[s.AGENT_ID] = agent_id
-    return request
-
-
 def _next_turn(kwargs: Mapping[str, Any]) -> Request:
     operation, previous = last_turns.last(text(kwargs.get("conversation_id")))
-    request = _conversation(operation or s.CHAT, kwargs)
+    request = model_request(operation or s.CHAT, kwargs)
     request.previous = previous
     return request
-
-
-def _conversation(operation: str, kwargs: Mapping[str, Any]) -> Request:
-    request = _request(operation, kwargs.get("completion_args"))
-    if "agent_version" in kwargs:
-        version = kwargs["agent_version"]
-        named = str(version) if type(version) is int else text(version)
-        if named is not None:
-            request.attributes[s.AGENT_VERSION] = named
-    return request
-
-
-def _request(operation: str, settings: object) -> Request:
-    attributes: dict[str, AttributeValue] = {
-        s.OPERATION_NAME: operation,
-        s.PROVIDER_NAME: s.PROVIDER,
-    }
-    describe_settings(settings, attributes)
-    return Request(operation, attributes)

@@ -20,11 +20,9 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
         attributes: where they go.
     """
     for name, value in fields_of(source).items():
-        if name in _SETTINGS:
-            key, convert = _SETTINGS[name]
-            setting = convert(value)
-            if setting is not None:
-                attributes[key] = setting
+        known = _SETTINGS.get(name)
+        if known is not None and (setting := known[1](value)) is not None:
+            attributes[known[0]] = setting
 
 
 def _number(value: object) -> float | None:

@@ -39,7 +39,7 @@ class Call:
 
     __slots__ = (
         "_span", "_telemetry", "_token", "clean", "clock_offset", "content", "final_operation",
-        "native_hook", "owner", "recorder", "recording", "reference", "request", "started",
+        "native_hook", "owner", "record_chunk_times", "recorder", "recording", "request", "started",
         "under_way",
     )  # fmt: skip
 
@@ -69,11 +69,9 @@ class Call:
         if not on_events:
             # The span has its own copy; what metrics need of them is kept beside.
             del request.attributes
-        self.reference: object = None
-        if self.recording:
-            self.reference = span.get_span_context()
-            if not telemetry.has_recorded:
-                telemetry.on_first_span()
+        self.record_chunk_times = telemetry.record_chunk_times
+        if self.recording and not telemetry.has_recorded:
+            telemetry.on_first_span()
         self.final_operation = request.operation
         self.native_hook: object = None
         self.recorder: Abandoned | None = None
@@ -101,9 +99,9 @@ class Call:
         return self in open_calls
 
     @property
-    def record_chunk_times(self) -> bool:
-        """Whether each output chunk's time is to be recorded."""
-        return self._telemetry.record_chunk_times
+    def reference(self) -> SpanContext | None:
+        """What a later turn may link to; nothing leads to a span that is not recorded."""
+        return self._span.get_span_context() if self.recording else None
 
     def context(self) -> Context:
         """A context with this span as the current one; made anew, since an open call is small."""
@@ -179,7 +177,7 @@ class Call:
         # It refers to this call, and would keep it until the collector comes.
         self.recorder = None
         ended = self.now() if at is None else at
-        context = self.context()
+        context = set_span_in_context(self._span)
         # Whatever of this fails, in somebody's provider, the rest is done, and the span ended.
         try:
             self._describe(ending, ended, context)

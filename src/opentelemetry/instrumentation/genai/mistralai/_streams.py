@@ -21,6 +21,11 @@ from ._recording import Outcome, StreamRecorder
 stream_classes: Final[set[type]] = set()
 
 
+def is_stream(result: object) -> bool:
+    """Whether this is one of the SDK's streams, a subclass of one, or another library's proxy."""
+    return type(result) in stream_classes or isinstance(result, tuple(stream_classes))
+
+
 def observe(stream: Any, recorder: StreamRecorder) -> None:
     """Puts an observer into one of the SDK's streams, which stays what it is for the caller."""
     generator = stream.generator

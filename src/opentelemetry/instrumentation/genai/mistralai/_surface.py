@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from . import _semconv as s
@@ -13,7 +14,6 @@ from ._messages import completion_content, conversation_content, no_content
 from ._requests import (
     COUNTED,
     TIMED,
-    agent_request,
     append_request,
     create_agent_request,
     model_request,
@@ -39,14 +39,15 @@ _TURN: Final = (conversation_content, conversation_recorder)
 _ANSWER: Final = (completion_content, CompletionRecorder)
 _RESULT: Final = (no_content, CompletionRecorder)
 
-_chat: Final = model_request(s.CHAT)
-_fim: Final = model_request(s.TEXT_COMPLETION)
-_embed: Final = model_request(s.EMBEDDINGS, COUNTED)
-_moderate: Final = model_request(s.MODERATION, TIMED)
-_classify: Final = model_request(s.CLASSIFICATION, TIMED)
-_ocr: Final = model_request(s.GENERATE_CONTENT, TIMED)
-_transcribe: Final = model_request(s.GENERATE_CONTENT)
-_speak: Final = model_request(s.GENERATE_CONTENT, output_type="speech")
+_chat: Final = partial(model_request, s.CHAT)
+_ask_agent: Final = partial(model_request, s.INVOKE_AGENT)
+_fim: Final = partial(model_request, s.TEXT_COMPLETION)
+_embed: Final = partial(model_request, s.EMBEDDINGS, measured=COUNTED)
+_moderate: Final = partial(model_request, s.MODERATION, measured=TIMED)
+_classify: Final = partial(model_request, s.CLASSIFICATION, measured=TIMED)
+_ocr: Final = partial(model_request, s.GENERATE_CONTENT, measured=TIMED)
+_transcribe: Final = partial(model_request, s.GENERATE_CONTENT)
+_speak: Final = partial(model_request, s.GENERATE_CONTENT, output_type="speech")
 
 SURFACES: Final = (
     Surface(*_CONVERSATIONS, "start", start_request, *_TURN, streamed=False),
@@ -57,8 +58,8 @@ SURFACES: Final = (
     Surface(*_CONVERSATIONS, "restart_stream", restart_request, *_TURN, streamed=True),
     Surface("chat", "Chat", "complete", _chat, *_ANSWER, streamed=False),
     Surface("chat", "Chat", "stream", _chat, *_ANSWER, streamed=True),
-    Surface("agents", "Agents", "complete", agent_request, *_ANSWER, streamed=False),
-    Surface("agents", "Agents", "stream", agent_request, *_ANSWER, streamed=True),
+    Surface("agents", "Agents", "complete", _ask_agent, *_ANSWER, streamed=False),
+    Surface("agents", "Agents", "stream", _ask_agent, *_ANSWER, streamed=True),
     Surface("fim", "Fim", "complete", _fim, *_ANSWER, streamed=False),
     Surface("fim", "Fim", "stream", _fim, *_ANSWER, streamed=True),
     Surface("responses", "Responses", "create", _chat, *_ANSWER, streamed=None),

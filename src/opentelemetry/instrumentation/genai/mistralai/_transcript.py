@@ -10,7 +10,7 @@ from . import _guard
 from . import _semconv as s
 from ._content import Part
 from ._conversation import ConversationRecorder
-from ._fields import fields_of, payload_of
+from ._fields import fields_of, items_of, payload_of
 from ._json import Clean, as_text
 from ._messages import parts_of, server_tool, text_part, thoughts_of, tool_call
 from ._recording import Ending, OpenCall
@@ -103,10 +103,7 @@ class Transcript:
     def on_completion(self, message: Mapping[str, object]) -> None:
         """A piece of one choice of a completion, or a whole one."""
         self.on_message({"content": message.get("content")})
-        calls = message.get("tool_calls")
-        for position, call in enumerate(
-            cast("list[object]", calls) if isinstance(calls, list) else ()
-        ):
+        for position, call in enumerate(items_of(message.get("tool_calls"))):
             fields = fields_of(call)
             function = fields_of(fields.get("function"))
             # Its default is 0, also for the second of two calls.

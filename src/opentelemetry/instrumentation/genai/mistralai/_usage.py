@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any, Final, cast
+from types import MappingProxyType
+from typing import Final
 
 from . import _guard
 from . import _semconv as s
@@ -52,19 +53,15 @@ class Usage:
         connectors: calls of each connector.
     """
 
-    __slots__ = ("connectors", "counts")
+    counts: Mapping[str, int] = MappingProxyType({})
+    connectors: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self.connectors: dict[str, int] = {}
-
-    def describe(self, attributes: dict[str, Any]) -> None:
-        """Adds the span attributes: what was reported, of connectors 32 with fit names at most."""
-        attributes.update(self.counts)
-        if self.connectors:
-            fit = (name for name in self.connectors if is_word(name))
-            for name in islice(fit, _MAX_NAMES):
-                attributes[s.USAGE_CONNECTORS + name] = self.connectors[name]
+    def of_connectors(self) -> dict[str, int]:
+        """By span attribute: calls of connectors, 32 with fit names at most."""
+        fit = (name for name in self.connectors if is_word(name))
+        return {
+            s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)
+        }
 
 
 def read_usage(source: object) -> Usage:
@@ -77,27 +74,28 @@ def read_usage(source: object) -> Usage:
     Returns:
         The counts that are ints (no bool) from 0 to 10¹²; others are left out, with a debug line.
     """
-    reported, usage = _everything_in(source), Usage()
-    for name, value in reported.items():
-        if name in _ATTRIBUTES and (found := count(value)) is not None:
-            usage.counts[_ATTRIBUTES[name]] = found
-    connectors = reported.get("connectors")
-    if isinstance(connectors, dict):
-        for connector, value in cast("dict[object, object]", connectors).items():
-            calls = count(value)
-            if isinstance(connector, str) and calls is not None:
-                usage.connectors[connector] = calls
-    return usage
-
-
-def _everything_in(source: object) -> dict[str, object]:
-    reported = fields_of(source)
+    reported, usage = fields_of(source), Usage()
+    counts: dict[str, int] = {}
     # What a model does not know is kept aside.
     extra: object = getattr(source, "__pydantic_extra__", None)
     if extra or not _DETAILS.isdisjoint(reported):
-        reported = {**reported, **fields_of(extra)}
-        for name in _DETAILS:
-            reported.update(fields_of(reported.get(name)))
+        reported = _with_details({**reported, **fields_of(extra)})
+    for name, value in reported.items():
+        attribute = _ATTRIBUTES.get(name)
+        if attribute is not None and (found := count(value)) is not None:
+            counts[attribute] = found
+    usage.counts = counts
+    if connectors := reported.get("connectors"):
+        calls = {name: count(value) for name, value in fields_of(connectors).items()}
+        usage.connectors = {
+            name: found for name, found in calls.items() if found is not None and type(name) is str
+        }
+    return usage
+
+
+def _with_details(reported: dict[str, object]) -> dict[str, object]:
+    for name in _DETAILS:
+        reported.update(fields_of(reported.get(name)))
     return reported
 
 
