@@ -75,3 +75,13 @@ def test_the_extra_and_the_instrumentor_name_the_same_versions() -> None:
 def test_the_entry_point_is_the_instrumentor() -> None:
     found = entry_points(group="opentelemetry_instrumentor", name="genai-mistralai")
     assert [point.load().__name__ for point in found] == ["MistralAIInstrumentor"]
+
+
+def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+    lengths = {
+        path.relative_to(ROOT): len(path.read_text().splitlines())
+        for tree in ("src", "tests", "emulator", "examples", "benchmarks")
+        for path in (ROOT / tree).rglob("*.py")
+    }
+    assert len(lengths) > 150
+    assert {path: length for path, length in lengths.items() if length > 250} == {}

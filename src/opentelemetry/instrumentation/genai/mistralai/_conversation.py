@@ -78,7 +78,7 @@ class ConversationRecorder(StreamRecorder):
         self._piece_class, self._arrived = None, monotonic_ns()
         handler = HANDLERS.get(event.event)
         if handler is not None:
-            handler(self, event)
+            handler(self, event, payload_of(event))
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
@@ -92,15 +92,13 @@ class ConversationRecorder(StreamRecorder):
         ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
         self.finish(ending, self._call.now())
 
-    def on_started(self, event: Any) -> None:
+    def on_started(self, _event: Any, data: _Fields) -> None:
         """The server listens; it names the conversation."""
-        data = payload_of(event)
         self._map(data)
         self._conversation_id = text(data.get("conversation_id")) or self._conversation_id
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: Any, data: _Fields) -> None:
         """A piece of text, or of a function call."""
-        data = payload_of(event)
         self._output(data, "agent_id")
         # Not while something is to be learned from each piece; nor for rejected events, which all
         # have one class, the done event too.
@@ -110,55 +108,49 @@ class ConversationRecorder(StreamRecorder):
         else:
             self._read_piece(data)
 
-    def on_function_call(self, event: Any) -> None:
+    def on_function_call(self, event: Any, data: _Fields) -> None:
         """A piece of a function call, which the caller must answer unless any piece settles it."""
-        self.on_message(event)
-        status = text(payload_of(event).get("confirmation_status"))
+        self.on_message(event, data)
+        status = text(data.get("confirmation_status"))
         self._piece_class, self._must_answer = None, status not in _ANSWERED
 
-    def on_tool_started(self, event: Any) -> None:
+    def on_tool_started(self, _event: Any, data: _Fields) -> None:
         """A tool that runs on the server."""
-        data = payload_of(event)
         self._output(data, "agent_id")
         self._inside().start_tool(data, self._map(data))
 
-    def on_tool_done(self, event: Any) -> None:
+    def on_tool_done(self, _event: Any, data: _Fields) -> None:
         """The tool is done."""
-        data = payload_of(event)
         self._inside().end_tool(data, self._map(data), self._tool_content(data.get("id")))
 
-    def on_handoff_started(self, event: Any) -> None:
+    def on_handoff_started(self, _event: Any, data: _Fields) -> None:
         """An agent hands over; if it is the first agent, its name is learned here."""
-        data = payload_of(event)
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
         if first and self._agent_id and text(data.get("previous_agent_id")) == self._agent_id:
             self._agent_name = text(data.get("previous_agent_name"))
         self._inside().start_handoff(data, self._map(data))
 
-    def on_handoff_done(self, event: Any) -> None:
+    def on_handoff_done(self, _event: Any, data: _Fields) -> None:
         """Another agent takes over."""
-        data = payload_of(event)
         self._inside().end_handoff(data, self._map(data))
 
-    def on_done(self, event: Any) -> None:
+    def on_done(self, event: Any, data: _Fields) -> None:
         """Ends the conversation at the event's ``created_at``; later events change nothing."""
-        data = payload_of(event)
         self._usage_counted = True
         self._created_at = read_time(data.get("created_at"))
         at = self._clock.to_local(self._created_at, self._arrived + self._call.clock_offset)
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
         self.finish(ending, at)
 
-    def on_error(self, event: Any) -> None:
+    def on_error(self, event: Any, data: _Fields) -> None:
         """The server gives up."""
-        data = payload_of(event)
         ending = Ending(Outcome.FAILED, failure=failure_of_event(data.get("code")), closing=event)
         self.finish(ending, self._map(data))
 
-    def on_other(self, event: Any) -> None:
+    def on_other(self, _event: Any, data: _Fields) -> None:
         """Something between other events, of which only the time is of use."""
-        self._map(payload_of(event))
+        self._map(data)
 
     def _on_late_event(self, event: Any) -> None:
         """After an error or a close, a done event still tells what was spent."""
@@ -239,7 +231,7 @@ class ConversationRecorder(StreamRecorder):
             last_turns.remember(self._conversation_id, operation, call.reference)
 
 
-HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any], None]]] = {
+HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, _Fields], None]]] = {
     "conversation.response.started": ConversationRecorder.on_started,
     "tool.execution.started": ConversationRecorder.on_tool_started,
     "tool.execution.delta": ConversationRecorder.on_other,
