@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._recording import Child
+from opentelemetry.instrumentation.genai.mistralai._recording import Child, Ending
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._steps import Steps
 from tests.fake_events import done, handoff_done, handoff_started, started, tool_done, tool_started
@@ -96,3 +96,26 @@ def test_steps_that_two_threads_end_are_told_once() -> None:
     steps.end(ns(0.9), None)
     told = sorted(child.name for child in call.children)
     assert told == ["execute_tool agent_handoff"] * 2 + ["execute_tool t1", "execute_tool t2"]
+
+
+class _Forked(FakeCall):
+    """A call in the child of a fork, whose spans are the parent's."""
+
+    @property
+    def is_open(self) -> bool:
+        return False
+
+    def end(self, ending: Ending, at: int) -> bool:
+        del ending, at
+        return False
+
+
+def test_what_is_open_at_a_fork_is_not_ended_by_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(monkeypatch)
+    story.receives((0.2, started(0.1)), (0.3, handoff_started(0.2)), (0.4, handoff_done(0.3)))
+    story.receives((0.5, tool_started(0.4)))
+    story.call.__class__ = _Forked
+    agent, told = story.call.children[-1], len(story.call.children)
+    story.recorder.left("closed")
+    assert (agent.name, agent.is_open) == ("invoke_agent writer", True)
+    assert len(story.call.children) == told

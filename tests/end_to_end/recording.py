@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,16 +97,36 @@ class Recording:
 
     def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
         """Each metric's points: attributes, and the sum (counters) or (count, sum)."""
+        return {
+            metric.name: [
+                (dict(point.attributes or {}), _value(point)) for point in metric.data.data_points
+            ]
+            for metric in self._collected()
+        }
+
+    def names(self) -> dict[int, str]:
+        """Names of finished spans by their ids."""
+        return {
+            span.context.span_id: span.name for span in self.finished() if span.context is not None
+        }
+
+    def exemplars(self) -> dict[str, set[str]]:
+        """Of each metric, the names of the spans to which its exemplars lead."""
+        names = self.names()
+        return {
+            metric.name: {
+                names[exemplar.span_id]
+                for point in metric.data.data_points
+                for exemplar in point.exemplars
+            }
+            for metric in self._collected()
+        }
+
+    def _collected(self) -> Iterator[Any]:
         data = self._reader.get_metrics_data()
-        found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    found[metric.name] = [
-                        (dict(point.attributes or {}), _value(point))
-                        for point in metric.data.data_points
-                    ]
-        return found
+                yield from scope.metrics
 
 
 def plain(span: ReadableSpan) -> Span:

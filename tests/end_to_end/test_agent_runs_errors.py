@@ -49,6 +49,17 @@ async def fail_async() -> str:
 
 
 fail_async.__name__ = "fail"
+
+
+def logged(recording: Recording) -> list[tuple[str, Any]]:
+    """Of each exception in the log: the span that it was in, and its class."""
+    names = recording.names()
+    return [
+        (names[record.span_id or 0], (record.attributes or {}).get("exception.type"))
+        for record in recording.logs()
+    ]
+
+
 FAILING = pytest.mark.parametrize(
     ("function", "error"),
     [(fail, "ValueError"), (fail_async, f"{__name__}.OwnError")],
@@ -72,8 +83,14 @@ async def test_a_functions_exception_is_on_its_span_and_the_loop_fails_with_the_
         request_span(emulator, "tool_call", **known, starts=True, streamed=streamed),
         failed,
     ]
+    # Before the points are read, which forgets them.
+    exemplars = recording.exemplars()
+    runs = [names for metric, names in exemplars.items() if ".invoke_agent." in metric]
+    assert runs == [{"invoke_agent"}] * 3
+    assert exemplars["gen_ai.execute_tool.duration"] == {"execute_tool fail"}
     point = {**MODEL_POINT, "error.type": "mistralai.RunException"}
     assert_measured(recording, requests=1, tools=[failed], point=point)
+    assert logged(recording) == [("execute_tool fail", error)]
 
 
 @STREAMED
@@ -144,6 +161,7 @@ async def test_a_later_request_that_fails_fails_the_loop_with_its_status(
         request_span(emulator, None, **known, streamed=streamed, error="500", **more),
     ]
     assert_measured(recording, requests=2, tools=[function], point={**MODEL_POINT, **error})
+    assert [name for name, _ in logged(recording)] == ["chat"]
 
 
 @STREAMED
