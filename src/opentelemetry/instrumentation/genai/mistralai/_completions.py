@@ -101,23 +101,21 @@ class CompletionRecorder(StreamRecorder):
         """A chunk of a completion, or a whole one."""
         if self._model is None:
             self._model, self._response_id = text(data.get("model")), text(data.get("id"))
-        for choice in items_of(data.get("choices")):
-            self._on_choice(fields_of(choice), field)
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
-
-    def _on_choice(self, choice: _Fields, field: str) -> None:
-        index, reason = choice.get("index"), choice.get("finish_reason")
-        message = fields_of(choice.get(field))
-        if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
-            return
-        if isinstance(reason, str):
-            self._choices[index] = _REASONS.get(reason) or text(reason)
-        elif index not in self._choices:
-            self._choices[index] = None
-        if message.get("content") or message.get("tool_calls"):
-            self.on_chunk()
-            if self._call.clean is not None:
-                self._transcript(index).on_completion(message)
+        for item in items_of(data.get("choices")):
+            choice = fields_of(item)
+            index, reason = choice.get("index"), choice.get("finish_reason")
+            if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
+                continue
+            if isinstance(reason, str):
+                self._choices[index] = _REASONS.get(reason) or text(reason)
+            elif index not in self._choices:
+                self._choices[index] = None
+            message = fields_of(choice.get(field))
+            if message.get("content") or message.get("tool_calls"):
+                self.on_chunk()
+                if self._call.clean is not None:
+                    self._transcript(index).on_completion(message)
 
     def on_delta(self, data: _Fields) -> None:
         """A piece of text or sound."""

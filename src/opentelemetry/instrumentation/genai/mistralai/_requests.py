@@ -29,7 +29,7 @@ class Request:
 
     __slots__ = (
         "address", "agent_id", "attributes", "conversation_id", "measured", "model", "operation",
-        "port", "previous", "subject",
+        "port", "previous", "span_name",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
@@ -43,16 +43,7 @@ class Request:
         # What the turn before this one left to link to.
         self.previous: object = None
         self.measured = INFERENCE
-        # What the span is named after, if not after the model.
-        self.subject: str | None = None
-
-    @property
-    def span_name(self) -> str:
-        """``chat {model}``; agents are named only by the response, so not here."""
-        subject = self.subject or self.model
-        if self.operation == s.INVOKE_AGENT or subject is None:
-            return self.operation
-        return f"{self.operation} {subject}"
+        self.span_name = operation
 
 
 ReadRequest = Callable[[Mapping[str, Any]], Request]
@@ -85,6 +76,9 @@ def model_request(
     model = text(kwargs.get("model"))
     if model is not None:
         request.model = attributes[s.REQUEST_MODEL] = model
+        # An agent is named only by the response.
+        if operation != s.INVOKE_AGENT:
+            request.span_name = f"{operation} {model}"
     if "agent_id" in kwargs and (agent_id := text(kwargs["agent_id"])) is not None:
         request.agent_id = attributes[s.AGENT_ID] = agent_id
     if "agent_version" in kwargs:
@@ -98,9 +92,10 @@ def model_request(
 def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
     """A new agent, whose name is that of the span."""
     request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
-    request.subject = text(kwargs.get("name"))
-    if request.subject is not None:
-        request.attributes[s.AGENT_NAME] = request.subject
+    name = text(kwargs.get("name"))
+    if name is not None:
+        request.attributes[s.AGENT_NAME] = name
+        request.span_name = f"{s.CREATE_AGENT} {name}"
     return request
 
 

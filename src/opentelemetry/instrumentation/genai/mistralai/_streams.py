@@ -68,6 +68,8 @@ class _Observer:
     def _interrupted(self, exc: BaseException) -> None:
         """The generator raised, which is also how it ends."""
         try:
+            if self._recorder.ended:
+                return
             if isinstance(exc, (StopIteration, StopAsyncIteration)):
                 self._recorder.exhausted()
             elif is_alive(self._generator):
