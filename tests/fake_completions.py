@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks and events of completions in the SDK's shape, and one completion on a fake clock."""
+"""Chunks and events of completions in the SDK's shape, and one call on a fake clock."""
 
 from __future__ import annotations
 
@@ -57,13 +57,20 @@ class Call(FakeCall):
 class Told:
     """One completion on a fake clock; the stream is handed over after 0.1 s."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, clean: Any = None) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        clean: Any = None,
+        *,
+        kind: type[CompletionRecorder] = CompletionRecorder,
+        chunk_times: bool = False,
+    ) -> None:
         self.clock = FakeClock()
         self.clock.set(0.1)
-        for module in ("_recording", "_completions"):
+        for module in ("_recording", "_completions", "_event_streams"):
             monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", self.clock)
-        self.call = Call(self.clock, Request("chat", {}), clean=clean)
-        self.recorder = CompletionRecorder(self.call)
+        self.call = Call(self.clock, Request("chat", {}), chunk_times, clean=clean)
+        self.recorder = kind(self.call)
 
     def receives(self, *events: Any) -> None:
         """One event at each tenth of a second, from 0.2 s on; it is 9 s when the caller acts."""

@@ -55,6 +55,7 @@ class Usage:
 @dataclass
 class Data:
     created_at: Any = None
+    type: Any = field(default=None, kw_only=True)
 
 
 @dataclass
@@ -121,7 +122,7 @@ class Unknown:
 
 def _event(name: str, data: Callable[..., Data], at: Any = None, /, **fields: Any) -> Event:
     created_at = server(at) if type(at) in (int, float) else at
-    return Event(name, data(created_at=created_at, **fields))
+    return Event(name, data(created_at=created_at, **{"type": name, **fields}))
 
 
 started = partial(_event, "conversation.response.started", ResponseStarted)

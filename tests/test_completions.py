@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks of completions, audio and responses on a fake clock: how each stream ends."""
+"""Chunks of completions on a fake clock: how each stream ends."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
-from tests.fake_completions import ID, Shape, Told, choice, chunk, event, tokens
-from tests.fake_events import MODEL, Event, Unknown
+from tests.fake_completions import ID, Shape, Told, choice, chunk, tokens
+from tests.fake_events import MODEL
 from tests.fakes import Ended
 
 
@@ -177,46 +177,11 @@ def test_tool_calls_that_come_in_pieces_are_joined_and_told_apart(
     assert told.call.said == [[([first, second], "tool_call")]]
 
 
-def responds(status: str, **more: Any) -> Event:
-    fields: dict[str, Any] = {"id": ID, "model": MODEL, "status": status, "output": [], **more}
-    return event(f"response.{status}", response=Shape(**fields))
-
-
-AUDIO = event("speech.audio.delta", audio_data="AAAA")
-STARTED = event("response.created", response=Shape(id=ID, model=MODEL, status="in_progress"))
-LIMIT, ERROR = Shape(reason="max_output_tokens"), Shape(code="server_error", message="about you")
-CALL = Shape(type="function_call", arguments="{}")
-# The last event, how the stream ended, the finish reasons, and why it failed.
-ENDS_OF_OTHERS: list[tuple[Event, str, list[str] | None, str | None]] = [
-    (event("transcription.done", model=MODEL, text="Hi", usage=tokens()), "completed", None, None),
-    (event("speech.audio.done", usage=tokens()), "completed", None, None),
-    (responds("completed", usage=tokens()), "completed", ["stop"], None),
-    (responds("completed", output=[CALL]), "completed", ["tool_call"], None),
-    (responds("incomplete", incomplete_details=LIMIT), "completed", ["length"], None),
-    (responds("failed", error=ERROR), "failed", None, "server_error"),
-    (event("error", code="rate_limited", message="you"), "failed", None, "rate_limited"),
-    (event("error", code="about you"), "failed", None, "_OTHER"),
-    (Event("error", Unknown({"type": "error", "code": 500})), "failed", None, "500"),
-]
-
-
-@pytest.mark.parametrize(("last", "outcome", "reasons", "error"), ENDS_OF_OTHERS)
-def test_audio_and_responses_say_that_they_are_done(
-    told: Told, last: Event, outcome: str, reasons: Any, error: str | None
+def test_each_choice_of_a_stream_that_was_cut_says_for_itself_why_it_ended(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told.receives(STARTED, AUDIO, last)
-    # A failure is the last word; usage may still come after all else.
-    assert bool(told.call.endings) == (outcome == "failed")
+    told = Told(monkeypatch, str)
+    told.receives(chunk(choice(0, content="a"), choice(1, "stop", "b")))
     told.recorder.exhausted()
-    ended = told.end()
-    assert (ended.at, ended.outcome, ended.first_chunk) == (0.4, outcome, 0.3)
-    assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
-    assert ended.failure == (None if error is None else (error, {}, None))
-    assert ended.closing is last
-    assert ended.attributes["gen_ai.response.id"] == ID
-
-
-def test_a_stream_that_said_neither_done_nor_error_has_nothing_for_the_hook(told: Told) -> None:
-    told.receives(STARTED, AUDIO)
-    told.recorder.left("closed")
-    assert told.end().closing is None
+    parts = [[{"type": "text", "content": text}] for text in "ab"]
+    assert told.call.said == [[(parts[0], "error"), (parts[1], "stop")]]

@@ -8,15 +8,10 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._completions import HANDLERS
+from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._event_streams import HANDLERS, EventRecorder
 from tests.fake_completions import Chunk, Shape, Told, choice, chunk
 from tests.fake_events import UNSET, Event, Unknown
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    return Told(monkeypatch)
-
 
 HOSTILE: list[Any] = [
     None,
@@ -55,13 +50,14 @@ def shapes(junk: Any) -> Iterator[Any]:
             yield Event(name, Shape(response={"status": "completed", **told}))
 
 
+@pytest.mark.parametrize("kind", [CompletionRecorder, EventRecorder])
 @pytest.mark.parametrize("clean", [None, str], ids=["off", "on"])
 @pytest.mark.parametrize("junk", HOSTILE, ids=repr)
 def test_no_shape_that_a_server_invents_raises_or_leaves_the_span_open(
-    monkeypatch: pytest.MonkeyPatch, clean: Any, junk: Any
+    monkeypatch: pytest.MonkeyPatch, kind: type[CompletionRecorder], clean: Any, junk: Any
 ) -> None:
     for shape in shapes(junk):
-        told, whole = Told(monkeypatch, clean), Told(monkeypatch, clean)
+        told, whole = (Told(monkeypatch, clean, kind=kind) for _ in range(2))
         told.receives(shape, shape)
         told.recorder.exhausted()
         whole.recorder.on_response(getattr(shape, "data", shape))

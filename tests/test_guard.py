@@ -16,6 +16,7 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
+from opentelemetry.instrumentation.genai.mistralai._event_streams import EventRecorder
 from opentelemetry.instrumentation.genai.mistralai._guard import (
     debug,
     forget,
@@ -159,7 +160,9 @@ def test_a_recorder_that_fails_never_fails_the_caller(log: pytest.LogCaptureFixt
     ]
 
 
-@pytest.mark.parametrize("kind", [ConversationRecorder, CapturingRecorder, CompletionRecorder])
+@pytest.mark.parametrize(
+    "kind", [ConversationRecorder, CapturingRecorder, CompletionRecorder, EventRecorder]
+)
 def test_an_event_that_cannot_be_read_is_the_callers_all_the_same(
     kind: Any, log: pytest.LogCaptureFixture
 ) -> None:

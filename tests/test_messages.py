@@ -194,6 +194,7 @@ def test_of_tools_only_type_and_name_are_read() -> None:
         {"type": "function", "function": function},
         chunk(type="function", function=chunk(**function)),
         {"function": function},
+        function | {"type": "function"},
         {"type": "web_search"},
         {"type": "connector", "connector_id": "gmail", "authorization": "telling"},
         {"type": "document_library", "library_ids": ["telling"]},
@@ -202,8 +203,8 @@ def test_of_tools_only_type_and_name_are_read() -> None:
     definitions = valid("gen_ai.tool.definitions", tool_definitions(tools))
     names = [(told["type"], told["name"]) for told in definitions]
     assert {*map(frozenset, definitions)} == {frozenset({"type", "name"})}
-    assert names[:3] == [("function", "f")] * 3
-    assert names[3:6] == [("web_search",) * 2, ("connector", "gmail"), ("document_library",) * 2]
+    assert names[:4] == [("function", "f")] * 4
+    assert names[4:7] == [("web_search",) * 2, ("connector", "gmail"), ("document_library",) * 2]
     assert [tool_definitions(other) for other in (None, 7, "ab", iter(tools))] == [[]] * 4
 
 

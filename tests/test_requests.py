@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._requests import (
     Request,
     append_request,
+    create_agent_request,
     restart_request,
     start_request,
 )
@@ -106,6 +107,13 @@ def test_a_start_with_an_agent_invokes_it_and_no_name_is_made_up() -> None:
 def test_an_agent_version_is_recorded_as_text(version: object, recorded: dict[str, str]) -> None:
     request = start_request({"agent_id": "ag_1", "agent_version": version})
     assert request.attributes == {**AGENT, "gen_ai.agent.id": "ag_1", **recorded}
+
+
+@pytest.mark.parametrize("name", [None, UNSET, "", 7])
+def test_a_new_agent_without_a_name_is_not_named_after_its_model(name: object) -> None:
+    request = create_agent_request({"model": "m", "name": name})
+    attributes = {**CHAT, "gen_ai.operation.name": "create_agent", "gen_ai.request.model": "m"}
+    assert said(request) == ("create_agent", attributes, ("m", None, None))
 
 
 def test_a_model_that_is_an_enum_is_its_value() -> None:

@@ -28,6 +28,8 @@ class Sdk:
         ("http://[::1]", ("::1", 80)),
         ("https://user:secret@Proxy.Example:8443/x?key=secret", ("proxy.example", 8443)),
         ("unix:/run/socket", (None, None)),
+        # Half a surrogate pair cannot be encoded.
+        ("http://a\ud800b", ("a?b", 80)),
         ("", (None, None)),
     ],
 )

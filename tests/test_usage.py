@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._usage import count, read_usage
-from tests.fake_events import MODEL, UNSET, Usage, delta, done, error, rejected, server
+from tests.fake_events import (
+    MODEL,
+    UNSET,
+    Event,
+    Usage,
+    delta,
+    done,
+    error,
+    rejected,
+    server,
+    started,
+)
 from tests.fakes import Ended, Story, counts_of, typed
 
 ANYTHING = st.one_of(
@@ -181,3 +192,15 @@ def test_a_rejected_done_event_is_read_from_the_apis_own_json(
     }
     usage = (10, None, None, None, dict[str, int]())
     assert story.call.endings == [Ended(0.5, "completed", attributes, usage, closing=last)]
+
+
+def test_a_done_event_that_was_named_a_piece_of_a_message_does_not_hide_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The SDK tells events apart by the type inside, and does not compare it with the name.
+    story = Story(monkeypatch)
+    misnamed = Event("message.output.delta", done(0.3).data)
+    last = done(0.4, usage=Usage(3, 4, 7))
+    story.receives((0.1, started(0.1)), (0.2, delta(0.2)), (0.3, misnamed), (0.4, last))
+    (ended,) = story.call.endings
+    assert (ended.outcome, ended.at, ended.usage[:2]) == ("completed", 0.4, (3, 4))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorder of everything that is no conversation: chat, agents, fim, responses, audio and more.
+"""The recorder of chats, agents, fim and what is never streamed: most that is no conversation.
 
 Their streams have no ``createdAt`` and say of no event that it is the last: usage may come after
 the finish reason. So the span waits for the end of the stream, and ends when its last chunk came.
@@ -7,36 +7,26 @@ the finish reason. So the span waits for the end of the stream, and ends when it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from time import monotonic_ns
 from typing import Any, Final
 
 from . import _guard
 from . import _semconv as s
-from ._errors import failure_of_event
 from ._fields import fields_of, items_of, text
 from ._json import Clean
-from ._messages import parts_of_items
-from ._recording import Ending, OpenCall, Outcome, Output, StreamRecorder
+from ._recording import Ending, OpenCall, Outcome, StreamRecorder
 from ._transcript import Transcript
 from ._usage import read_usage
 
 _Fields = dict[str, object]
-# Events that close nothing.
-_UNDER_WAY: Final = frozenset((
-    "transcription.text.delta", "speech.audio.delta", "response.created",
-    "response.output_text.delta", "response.reasoning_text.delta",
-    "response.function_call_arguments.delta",
-))  # fmt: skip
 # What a server may make its client remember.
 _MAX_CHOICES: Final = 128
-_REASONS: Final = {"tool_calls": "tool_call", "max_output_tokens": "length"}
 
 
 class CompletionRecorder(StreamRecorder):
     """Records one completion, streamed or not."""
 
-    __slots__ = ("_choices", "_chunk_class", "_closing", "_done", "_output", "_said", "_usage")
+    __slots__ = ("_choices", "_chunk_class", "_closing", "_done", "_said", "_usage")
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
@@ -48,8 +38,6 @@ class CompletionRecorder(StreamRecorder):
         self._usage: object = None
         self._closing: object = None
         self._said: dict[int, Transcript] = {}
-        # The output of a response that tells it whole.
-        self._output: list[Output] | None = None
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -70,32 +58,23 @@ class CompletionRecorder(StreamRecorder):
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
 
-    def _on_event(self, event: Any, data: Any) -> None:
-        self._arrived = monotonic_ns()
-        name, fields = fields_of(event).get("event"), fields_of(data)
-        if name is None:
-            self.on_completion(fields, "delta")
-            looked_at = self._call.clean is not None or self._chunk_times
-            if self._first_chunk is not None and not looked_at and fields is not data:
-                self._chunk_class = type(data)
-            return
-        handler = HANDLERS.get(text(name))
-        if handler is not None:
-            if name not in _UNDER_WAY:
-                self._closing = event
-            handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
+    def _on_event(self, _event: Any, data: Any) -> None:
+        self._arrived, fields = monotonic_ns(), fields_of(data)
+        self.on_completion(fields, "delta")
+        looked_at = self._call.clean is not None or self._chunk_times
+        if self._first_chunk is not None and not looked_at and fields is not data:
+            self._chunk_class = type(data)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
         self._whole, self._closing = True, response
-        fields = fields_of(response)
-        self.on_completion(fields, "message")
-        if "output" in fields:
-            self.on_response_object(fields)
-        elif self._call.clean and isinstance(fields.get("text"), str):
-            self._transcript(0).on_message({"content": fields["text"]})
+        self.on_whole(fields_of(response))
         if not self.ended:
             self.finish(Ending(), self._arrived + self._call.clock_offset)
+
+    def on_whole(self, response: _Fields) -> None:
+        """All of a response."""
+        self.on_completion(response, "message")
 
     def on_completion(self, data: _Fields, field: str) -> None:
         """A chunk of a completion, or a whole one."""
@@ -108,7 +87,7 @@ class CompletionRecorder(StreamRecorder):
             if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
                 continue
             if isinstance(reason, str):
-                self._choices[index] = _REASONS.get(reason) or text(reason)
+                self._choices[index] = "tool_call" if reason == "tool_calls" else text(reason)
             elif index not in self._choices:
                 self._choices[index] = None
             message = fields_of(choice.get(field))
@@ -116,49 +95,6 @@ class CompletionRecorder(StreamRecorder):
                 self.on_chunk()
                 if self._call.clean is not None:
                     self._transcript(index).on_completion(message)
-
-    def on_delta(self, data: _Fields) -> None:
-        """A piece of text or sound."""
-        self.on_chunk()
-        piece = data.get("delta") or data.get("text")
-        if self._call.clean is not None and isinstance(piece, str):
-            self._transcript(0).on_message({"id": data.get("item_id"), "content": piece})
-
-    def on_silent_delta(self, _data: _Fields) -> None:
-        """A piece of arguments, which say nothing before they are whole."""
-        self.on_chunk()
-
-    def on_audio_done(self, data: _Fields) -> None:
-        """All sound, or all of its text, has come."""
-        self._done = True
-        self.on_completion(data, "message")
-
-    def on_response_event(self, data: _Fields) -> None:
-        """News of a response of the Responses API."""
-        self.on_response_object(fields_of(data.get("response")))
-
-    def on_response_object(self, response: _Fields) -> None:
-        """A response of the Responses API, of which the status says whether it is the last word."""
-        self.on_completion(response, "message")
-        status, items = response.get("status"), items_of(response.get("output"))
-        if status in ("completed", "incomplete"):
-            details = fields_of(response.get("incomplete_details"))
-            reason = text(details.get("reason")) or "stop"
-            called = any(fields_of(item).get("type") == "function_call" for item in items)
-            self._done = True
-            self._choices[0] = "tool_call" if called else _REASONS.get(reason, reason)
-        if self._call.clean is not None and items:
-            self._output = [(parts_of_items(items, self._call.clean), self._reason(0))]
-        if status == "failed":
-            self._fail(fields_of(response.get("error")).get("code"))
-
-    def on_error(self, data: _Fields) -> None:
-        """The server gives up."""
-        self._fail(data.get("code"))
-
-    def _fail(self, code: object) -> None:
-        outcome = None if self._whole else Outcome.FAILED
-        self.finish(Ending(outcome, failure=failure_of_event(code)), self._call.now())
 
     def exhausted(self) -> None:
         """No more events; whether that is right depends on what they said."""
@@ -204,28 +140,12 @@ class CompletionRecorder(StreamRecorder):
 
     def _tell(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the call's ending, and lets it go."""
-        said, output = self._said, self._output
-        self._said, self._output = {}, None
-        ending.output = output or [
-            (said[index].parts(clean), self._reason(index)) for index in sorted(said)
-        ]
+        said, self._said = self._said, {}
+        ending.output = [(said[at].parts(clean), self._reason(at)) for at in sorted(said)]
 
-    def _reason(self, index: int) -> str | None:
-        return self._choices.get(index)
+    def _reason(self, index: int) -> str:
+        """Why a message is finished: of sound no reason is told."""
+        return self._choices.get(index) or ("stop" if self._done and not self._choices else "error")
 
     def _transcript(self, index: int) -> Transcript:
         return self._said.setdefault(index, Transcript())
-
-
-Handler = Callable[[CompletionRecorder, _Fields], None]
-HANDLERS: Final[Mapping[str | None, Handler]] = {
-    **dict.fromkeys(_UNDER_WAY, CompletionRecorder.on_delta),
-    "transcription.done": CompletionRecorder.on_audio_done,
-    "speech.audio.done": CompletionRecorder.on_audio_done,
-    "response.function_call_arguments.delta": CompletionRecorder.on_silent_delta,
-    "response.created": CompletionRecorder.on_response_event,
-    "response.completed": CompletionRecorder.on_response_event,
-    "response.incomplete": CompletionRecorder.on_response_event,
-    "response.failed": CompletionRecorder.on_response_event,
-    "error": CompletionRecorder.on_error,
-}

@@ -100,10 +100,11 @@ class ConversationRecorder(StreamRecorder):
     def on_message(self, event: Any, data: _Fields) -> None:
         """A piece of text, or of a function call."""
         self._output(data, "agent_id")
-        # Not while something is to be learned from each piece; nor for rejected events, which all
-        # have one class, the done event too.
+        # Not while something is to be learned from each piece; nor for events that were rejected,
+        # or named so by mistake: the done event would be of the same class.
         settled = not self._chunk_times and None not in (self._model, self._clock.shift)
-        if settled and data is getattr(event.data, "__dict__", None):
+        named = data.get("type") == event.event
+        if settled and named and data is getattr(event.data, "__dict__", None):
             self._piece, self._piece_class = event.data, type(event.data)
         else:
             self._read_piece(data)

@@ -69,8 +69,8 @@ def tool_definitions(tools: object) -> list[Part]:
     for fields in map(fields_of, items_of(tools)):
         function = fields_of(fields.get("function"))
         kind = text(_type(fields)) or "function"
-        name = text(function.get("name")) or text(fields.get("connector_id")) or kind
-        definitions.append({"type": kind, "name": name})
+        names = (function.get("name"), fields.get("name"), fields.get("connector_id"), kind)
+        definitions.append({"type": kind, "name": next(filter(None, map(text, names)))})
     return definitions
 
 
@@ -89,6 +89,10 @@ def parts_of_items(items: Sequence[object], clean: Clean) -> list[Part]:
     for item in map(fields_of, items):
         if "arguments" in item:
             parts.append(tool_call(item.get("call_id"), item.get("name"), item["arguments"], clean))
+        elif item.get("type") == "reasoning":
+            thought = items_of(item.get("content")) or items_of(item.get("summary"))
+            if (part := text_part("reasoning", _joined(thought), clean)) is not None:
+                parts.append(part)
         else:
             parts.extend(parts_of(item.get("content"), clean))
     return parts

@@ -92,6 +92,7 @@ def model_request(
 def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
     """A new agent, whose name is that of the span."""
     request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
+    request.span_name = s.CREATE_AGENT
     name = text(kwargs.get("name"))
     if name is not None:
         request.attributes[s.AGENT_NAME] = name
@@ -142,7 +143,7 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
 @lru_cache(maxsize=64)
 def _host_and_port(url: str) -> tuple[str | None, int | None]:
     parts = urlsplit(url)
-    return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return text(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _next_turn(kwargs: Mapping[str, Any]) -> Request:

@@ -23,7 +23,7 @@ from . import _semconv as s
 from ._child_spans import ChildSpan
 from ._clock import both_clocks
 from ._content import Content, to_json
-from ._context import CALL, give_back
+from ._context import CALL, Called, give_back
 from ._errors import failure_of, is_cancellation
 from ._open_calls import Abandoned, open_calls
 from ._recording import Child, Ending
@@ -38,18 +38,18 @@ class Call:
     """One client span, from its start to its one end."""
 
     __slots__ = (
-        "_span", "_telemetry", "_token", "clean", "clock_offset", "content", "final_operation",
-        "native_hook", "owner", "record_chunk_times", "recorder", "recording", "request", "started",
-        "under_way",
+        "_span", "_telemetry", "_token", "called", "clean", "clock_offset", "content",
+        "final_operation", "native_hook", "record_chunk_times", "recorder", "recording", "request",
+        "started",
     )  # fmt: skip
 
     def __init__(
-        self, telemetry: Telemetry, request: Request, owner: object, parent: Context
+        self, telemetry: Telemetry, request: Request, called: Called, parent: Context
     ) -> None:
-        """Starts the span; ``owner`` is the SDK object whose method is called."""
+        """Starts the span; ``called`` is the SDK object, and what it is called with."""
         self._telemetry = telemetry
         self.request = request
-        self.owner = owner
+        self.called: Called | None = called
         # Arrivals are measured from the start on a clock that no administrator sets back, so that
         # within a call time never runs backwards; one read serves dates and durations.
         self.started, ticks = both_clocks()
@@ -75,7 +75,6 @@ class Call:
         self.final_operation = request.operation
         self.native_hook: object = None
         self.recorder: Abandoned | None = None
-        self.under_way = True
         self._token: Any = None
         open_calls.add(self)
 
@@ -114,8 +113,8 @@ class Call:
     def leave(self) -> None:
         """Gives the caller's context back."""
         token, self._token = self._token, None
-        # A task that was started meanwhile has this call in its context; it may outlive the owner.
-        self.under_way, self.owner = False, None
+        # A task that was started meanwhile has this call in its context; it may outlive these.
+        self.called = None
         give_back(token)
 
     def correct(self, operation: str, span_name: str) -> None:

@@ -10,6 +10,7 @@ from . import _semconv as s
 from ._agent_runs import Loop
 from ._client_calls import Surface
 from ._completions import CompletionRecorder
+from ._event_streams import EventRecorder
 from ._messages import completion_content, conversation_content, no_content
 from ._requests import (
     COUNTED,
@@ -38,6 +39,8 @@ _TRANSCRIPTIONS: Final = ("transcriptions", "Transcriptions")
 _TURN: Final = (conversation_content, conversation_recorder)
 _ANSWER: Final = (completion_content, CompletionRecorder)
 _RESULT: Final = (no_content, CompletionRecorder)
+_EVENTS: Final = (completion_content, EventRecorder)
+_TRANSCRIPT: Final = (no_content, EventRecorder)
 
 _chat: Final = partial(model_request, s.CHAT)
 _ask_agent: Final = partial(model_request, s.INVOKE_AGENT)
@@ -62,16 +65,16 @@ SURFACES: Final = (
     Surface("agents", "Agents", "stream", _ask_agent, *_ANSWER, streamed=True),
     Surface("fim", "Fim", "complete", _fim, *_ANSWER, streamed=False),
     Surface("fim", "Fim", "stream", _fim, *_ANSWER, streamed=True),
-    Surface("responses", "Responses", "create", _chat, *_ANSWER, streamed=None),
+    Surface("responses", "Responses", "create", _chat, *_EVENTS, streamed=None),
     Surface("embeddings", "Embeddings", "create", _embed, *_RESULT, streamed=False),
     Surface("classifiers", "Classifiers", "moderate", _moderate, *_RESULT, streamed=False),
     Surface("classifiers", "Classifiers", "moderate_chat", _moderate, *_RESULT, streamed=False),
     Surface("classifiers", "Classifiers", "classify", _classify, *_RESULT, streamed=False),
     Surface("classifiers", "Classifiers", "classify_chat", _classify, *_RESULT, streamed=False),
     Surface("ocr", "Ocr", "process", _ocr, *_RESULT, streamed=False),
-    Surface(*_TRANSCRIPTIONS, "complete", _transcribe, *_RESULT, streamed=False),
-    Surface(*_TRANSCRIPTIONS, "stream", _transcribe, *_RESULT, streamed=True),
-    Surface("speech", "Speech", "complete", _speak, *_ANSWER, streamed=None),
+    Surface(*_TRANSCRIPTIONS, "complete", _transcribe, *_TRANSCRIPT, streamed=False),
+    Surface(*_TRANSCRIPTIONS, "stream", _transcribe, *_TRANSCRIPT, streamed=True),
+    Surface("speech", "Speech", "complete", _speak, *_EVENTS, streamed=None),
     Surface("beta_agents", "BetaAgents", "create", create_agent_request, *_RESULT, streamed=False),
     # Its name until 2.0.
     Surface(

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder of what streams named events: the Responses API, transcription and speech.
+
+The name of an event says what it is, and whether it is the last word; the ``status`` of the
+response inside it may be missing, or lag behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import monotonic_ns
+from typing import Any, Final
+
+from ._completions import CompletionRecorder
+from ._errors import failure_of_event
+from ._fields import fields_of, items_of, text
+from ._json import Clean
+from ._messages import parts_of_items
+from ._recording import Ending, OpenCall, Outcome, Output
+
+_Fields = dict[str, object]
+# Events for the user's hook.
+_CLOSING: Final = frozenset((
+    "transcription.done", "speech.audio.done", "response.completed", "response.incomplete",
+    "response.failed", "error",
+))  # fmt: skip
+# Events that tell whole what deltas told before, if there were any.
+_WHOLE: Final = (
+    "transcription.segment", "response.output_item.added", "response.output_item.done",
+    "response.output_text.done", "response.reasoning_text.done",
+    "response.function_call_arguments.done",
+)  # fmt: skip
+
+
+class EventRecorder(CompletionRecorder):
+    """Records one response, transcription or speech, streamed or not."""
+
+    __slots__ = ("_output",)
+
+    def __init__(self, call: OpenCall) -> None:
+        super().__init__(call)
+        # Of a response that tells it whole.
+        self._output: list[Output] | None = None
+
+    def _on_event(self, event: Any, data: Any) -> None:
+        self._arrived = monotonic_ns()
+        name, fields = text(fields_of(event).get("event")), fields_of(data)
+        handler = HANDLERS.get(name)
+        if handler is not None:
+            if name in _CLOSING:
+                self._closing = event
+            handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
+
+    def on_whole(self, response: _Fields) -> None:
+        """All of a response."""
+        if "output" in response:
+            self.on_response_object(response, response.get("status"))
+        else:
+            self.on_audio_done(response)
+
+    def on_delta(self, data: _Fields) -> None:
+        """A piece of text or sound."""
+        self.on_chunk()
+        piece = data.get("delta") or data.get("text")
+        if self._call.clean is not None and isinstance(piece, str):
+            self._transcript(0).on_message({"id": data.get("item_id"), "content": piece})
+
+    def on_thought(self, data: _Fields) -> None:
+        """A piece of reasoning."""
+        self.on_chunk()
+        if self._call.clean is not None:
+            thought = [{"thinking": data.get("delta")}]
+            self._transcript(0).on_message({"id": data.get("item_id"), "content": thought})
+
+    def on_silent_delta(self, _data: _Fields) -> None:
+        """A piece of arguments, which say nothing before they are whole."""
+        self.on_chunk()
+
+    def on_whole_piece(self, data: _Fields) -> None:
+        """What its deltas have told before; if it had none, the first of the output."""
+        item = fields_of(data.get("item"))
+        told = data.get("text") or data.get("arguments") or item.get("content")
+        if self._first_chunk is None and (told or "arguments" in item):
+            self.on_chunk()
+
+    def on_audio_done(self, data: _Fields) -> None:
+        """All sound, or all of its text, has come."""
+        self._done = True
+        self.on_completion(data, "message")
+        self.on_whole_piece(data)
+        if self._call.clean is not None and not self._said:
+            self._transcript(0).on_message({"content": data.get("text")})
+
+    def on_response_event(self, data: _Fields, status: str | None = None) -> None:
+        """News of a response of the Responses API, of which the event says whether it is over."""
+        self.on_response_object(fields_of(data.get("response")), status)
+
+    def on_response_object(self, response: _Fields, status: object) -> None:
+        """A response of the Responses API, with a status that may be the last word."""
+        self.on_completion(response, "message")
+        items = items_of(response.get("output"))
+        if status in ("completed", "incomplete"):
+            details = fields_of(response.get("incomplete_details"))
+            reason = "stop" if status == "completed" else text(details.get("reason"))
+            called = any(fields_of(item).get("type") == "function_call" for item in items)
+            self._done = True
+            self._choices[0] = "tool_call" if called else reason
+        if items and self._first_chunk is None:
+            self.on_chunk()
+        if items and self._call.clean is not None:
+            self._output = [(parts_of_items(items, self._call.clean), self._reason(0))]
+        if status == "failed":
+            self._fail(fields_of(response.get("error")).get("code"))
+
+    def on_error(self, data: _Fields) -> None:
+        """The server gives up."""
+        self._fail(data.get("code"))
+
+    def _fail(self, code: object) -> None:
+        outcome = None if self._whole else Outcome.FAILED
+        self.finish(Ending(outcome, failure=failure_of_event(code)), self._call.now())
+
+    def _tell(self, ending: Ending, clean: Clean) -> None:
+        super()._tell(ending, clean)
+        output, self._output = self._output, None
+        ending.output = output or ending.output
+
+
+HANDLERS: Final[Mapping[str | None, Callable[[EventRecorder, _Fields], None]]] = {
+    **dict.fromkeys(_WHOLE, EventRecorder.on_whole_piece),
+    "transcription.text.delta": EventRecorder.on_delta,
+    "transcription.done": EventRecorder.on_audio_done,
+    "speech.audio.delta": EventRecorder.on_delta,
+    "speech.audio.done": EventRecorder.on_audio_done,
+    "response.output_text.delta": EventRecorder.on_delta,
+    "response.reasoning_text.delta": EventRecorder.on_thought,
+    "response.function_call_arguments.delta": EventRecorder.on_silent_delta,
+    "response.created": EventRecorder.on_response_event,
+    "response.in_progress": EventRecorder.on_response_event,
+    "response.completed": partial(EventRecorder.on_response_event, status="completed"),
+    "response.incomplete": partial(EventRecorder.on_response_event, status="incomplete"),
+    "response.failed": partial(EventRecorder.on_response_event, status="failed"),
+    "error": EventRecorder.on_error,
+}
