@@ -55,6 +55,16 @@ def test_a_call_of_the_same_object_inside_a_call_has_a_span_of_its_own(
     assert_both_recorded(recording)
 
 
+def test_the_same_question_to_another_client_inside_a_call_has_a_span_of_its_own(
+    emulator: Emulator, recording: Recording
+) -> None:
+    with Mistral(api_key="key", server_url=emulator.url) as other:
+        key = names_its_key_by(lambda: other.chat.complete(**OUTER))
+        with Mistral(api_key=key, server_url=emulator.url) as client:
+            client.chat.complete(**OUTER)
+    assert [span.name for span in recording.spans()] == ["chat outer"] * 2
+
+
 @BOTH
 def test_a_task_that_is_started_inside_a_call_has_a_span_of_its_own(
     emulator: Emulator, recording: Recording, *, streamed: bool
