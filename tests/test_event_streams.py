@@ -72,7 +72,7 @@ def read(named: str, **response: Any) -> Event:
 @pytest.mark.parametrize("status", [None, UNSET, "in_progress", "failed"])
 @pytest.mark.parametrize(
     ("named", "outcome", "reasons"),
-    [("completed", "completed", ["stop"]), ("incomplete", "completed", None)],
+    [("completed", "completed", ["stop"]), ("incomplete", "completed", ["incomplete"])],
 )
 def test_the_event_says_that_a_response_is_done_whatever_its_status(
     told: Told, named: str, outcome: str, reasons: list[str] | None, status: Any
@@ -101,16 +101,26 @@ def test_a_response_that_is_under_way_is_not_done_whatever_its_status(
     assert ended.attributes["gen_ai.response.id"] == ID
 
 
+THOUGHT = Shape(type="reasoning", summary=[], content=[Shape(type="reasoning_text", text="Hm")])
+SUMMARY = Shape(type="reasoning", summary=[Shape(type="summary_text", text="Hm")], content=UNSET)
 MESSAGE = Shape(type="message", content=[])
 SPOKEN = Shape(type="message", content=[Shape(type="output_text", text="Hi")])
 # Events in order, and which of them (from 0) is the first that brings output.
 FIRST_CHUNKS: dict[str, tuple[list[Event], int | None]] = {
     "a function call": ([event("response.output_item.added", item=CALL)], 0),
     "a message that is empty still": (
-        [event("response.output_item.added", item=MESSAGE), event("response.output_text.delta")],
-        1,
+        [
+            event("response.output_item.added", item=MESSAGE),
+            event("response.output_text.delta"),
+            event("response.output_text.delta", delta="Hi"),
+        ],
+        2,
     ),
     "an item without deltas": ([event("response.output_item.done", item=SPOKEN)], 0),
+    "an empty thought": ([event("response.reasoning_text.delta", delta="")], None),
+    "no sound": ([event("speech.audio.delta", audio_data="")], None),
+    "a summary": ([event("response.output_item.done", item=SUMMARY)], 0),
+    "a part without deltas": ([event("response.content_part.done", part=Shape(text="Hi"))], 0),
     "a text without deltas": ([event("response.output_text.done", text="Hi")], 0),
     "no text": ([event("response.output_text.done", text="")], None),
     "a thought without deltas": ([event("response.reasoning_text.done", text="Hm")], 0),
@@ -149,23 +159,28 @@ def test_what_deltas_told_is_no_chunk_when_it_is_told_whole(
     assert seconds == pytest.approx(0.1)
 
 
-THOUGHT = Shape(type="reasoning", summary=[], content=[Shape(type="reasoning_text", text="Hm")])
-SUMMARY = Shape(type="reasoning", summary=[Shape(type="summary_text", text="Hm")], content=UNSET)
-SAID = [{"type": "reasoning", "content": "Hm"}, {"type": "text", "content": "Hi"}]
+SAID: Final[list[dict[str, Any]]] = [
+    {"type": "reasoning", "content": "Hm"},
+    {"type": "text", "content": "Hi"},
+]
 SPEAKS = (
     event("response.reasoning_text.delta", item_id="1", delta="H"),
     event("response.reasoning_text.delta", item_id="1", delta="m"),
     event("response.output_text.delta", item_id="2", delta="Hi"),
 )
-HEARD: Final[list[dict[str, str]]] = [{"type": "text", "content": "Hi"}]
+CALLED: Final[dict[str, Any]] = {"type": "tool_call", "id": None, "name": "", "arguments": {}}
+HEARD: Final[list[dict[str, Any]]] = [{"type": "text", "content": "Hi"}]
 # Events, and what they say: the parts of the one message, and why it is finished.
-SAYINGS: dict[str, tuple[list[Event], list[dict[str, str]], str]] = {
+SAYINGS: dict[str, tuple[list[Event], list[dict[str, Any]], str]] = {
     "a thought in deltas": ([*SPEAKS], SAID, "error"),
     "whole": ([responds("completed", output=[THOUGHT, SPOKEN])], SAID, "stop"),
     "a summary": ([responds("completed", output=[SUMMARY, SPOKEN])], SAID, "stop"),
     "incomplete": ([*SPEAKS, responds("incomplete", incomplete_details=LIMIT, output=[SPOKEN])],
                    HEARD, "max_output_tokens"),
-    "incomplete, no reason": ([*SPEAKS, responds("incomplete")], SAID, "error"),
+    "incomplete, no reason": ([*SPEAKS, responds("incomplete")], SAID, "incomplete"),
+    "incomplete, in a call": (
+        [responds("incomplete", incomplete_details=LIMIT, output=[CALL, SPOKEN])],
+        [CALLED, *HEARD], "max_output_tokens"),
     "transcribed in deltas": ([event("transcription.text.delta", text="Hi"),
                                event("transcription.done", text="Hi")], HEARD, "stop"),
     "transcribed in segments": ([event("transcription.segment", text="Hi"),
@@ -187,7 +202,9 @@ def test_what_was_said_and_why_it_is_finished(monkeypatch: pytest.MonkeyPatch, n
     ("response", "parts", "reason"),
     [
         (Shape(status="completed", output=[THOUGHT, SPOKEN]), SAID, "stop"),
-        (Shape(status="in_progress", output=[SPOKEN]), HEARD, "error"),
+        (Shape(status="queued", output=[SPOKEN]), HEARD, "queued"),
+        (Shape(output=[SPOKEN]), HEARD, "stop"),
+        (Shape(status="failed", output=[SPOKEN]), HEARD, "error"),
         (Shape(text="Hi", model=MODEL, usage=tokens()), HEARD, "stop"),
     ],
 )
@@ -198,3 +215,9 @@ def test_what_a_whole_response_says(
     told.recorder.on_response(response)
     assert told.call.said == [[(parts, reason)]]
     assert told.end().outcome is None
+
+
+def test_an_error_after_the_last_word_is_not_looked_at(told: Told) -> None:
+    told.receives(STARTED, responds("completed"), event("error", code="late"), read("failed"))
+    told.recorder.exhausted()
+    assert (told.end().outcome, told.end().failure) == ("completed", None)

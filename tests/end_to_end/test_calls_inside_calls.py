@@ -65,6 +65,29 @@ def test_the_same_question_to_another_client_inside_a_call_has_a_span_of_its_own
     assert [span.name for span in recording.spans()] == ["chat outer"] * 2
 
 
+def test_the_very_same_question_inside_a_call_is_asked_and_recorded_twice(
+    emulator: Emulator, recording: Recording
+) -> None:
+    made: list[Any] = []
+    key = names_its_key_by(lambda: made[0].chat.complete(**OUTER))
+    with Mistral(api_key=key, server_url=emulator.url) as client:
+        made.append(client)
+        client.chat.complete(**OUTER)
+    assert [span.name for span in recording.spans()] == ["chat outer"] * 2
+
+
+def test_the_same_question_to_another_method_inside_a_call_has_a_span_of_its_own(
+    emulator: Emulator, recording: Recording
+) -> None:
+    made: list[Any] = []
+    key = names_its_key_by(lambda: list(made[0].chat.stream(**OUTER)))
+    with Mistral(api_key=key, server_url=emulator.url) as client:
+        made.append(client)
+        client.chat.complete(**OUTER)
+    streamed = [(span.attributes or {}).get("gen_ai.request.stream") for span in recording.spans()]
+    assert streamed == [True, None]
+
+
 @BOTH
 def test_a_task_that_is_started_inside_a_call_has_a_span_of_its_own(
     emulator: Emulator, recording: Recording, *, streamed: bool

@@ -140,7 +140,7 @@ def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> O
     if owner is None:
         owner, args = _bound(owner, args)
     try:
-        context = context_for(owner, kwargs)
+        context = context_for(owner, surface)
         return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
         _guard.report("start a call", exc)

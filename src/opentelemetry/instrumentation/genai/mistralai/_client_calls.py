@@ -61,7 +61,7 @@ class Surface(NamedTuple):
         run = run_under_way(context) if RUN in context else None
         if run is not None:
             run.requests += 1
-        call = Call(telemetry, request, (owner, kwargs), context)
+        call = Call(telemetry, request, (owner, self), context)
         try:
             if call.clean is not None:
                 call.content = self._read_content(kwargs, call.clean)

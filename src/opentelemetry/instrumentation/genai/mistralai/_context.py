@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import context as otel_context
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
     from ._agent_runs import Run
     from ._spans import Call
 
-# The SDK object of a call, and the keyword arguments.
-Called = tuple[object, Mapping[str, Any]]
+# The SDK object of a call, and which method of it as which wrapper describes it.
+Called = tuple[object, object]
 # The call that is under way in this context: who is called by it has no span of its own.
 CALL: Final = otel_context.create_key("mistralai-call")
 # The agent loop that runs in this context.
@@ -24,29 +23,30 @@ _SUPPRESSED: Final = "suppress_instrumentation"
 _MODELS_SUPPRESSED: Final = "suppress_language_model_instrumentation"
 
 
-def context_for(owner: object, kwargs: Mapping[str, Any]) -> Context | None:
-    """The context in which a call of this object gets its span, None where it gets none.
+def context_for(owner: object, method: object) -> Context | None:
+    """The context in which a call of this object's method gets its span, None where it gets none.
 
     It gets none if the caller, or a framework, asked for no telemetry; nor where it is the call
     that is under way, which comes here twice when another library holds an older wrapper of ours.
-    Another call of the same object, from an event hook of the caller's, has its own arguments.
     """
     context = otel_context.get_current()
     if context:
         call: Any = context.get(CALL)
-        if call is not None and _is_again(call.called, owner, kwargs):
+        if call is not None and _is_again(call.called, owner, method):
             return None
         if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
             return None
     return context
 
 
-def _is_again(called: Called | None, owner: object, kwargs: Mapping[str, Any]) -> bool:
+def _is_again(called: Called | None, owner: object, method: object) -> bool:
+    # Each wrapper has a description of its own. The very same one is a new call of the caller's,
+    # made by an event hook or a task while the first one is under way.
     return (
         called is not None
         and called[0] is owner
-        and called[1].keys() == kwargs.keys()
-        and all(value is kwargs[name] for name, value in called[1].items())
+        and called[1] == method
+        and called[1] is not method
     )
 
 

@@ -29,7 +29,7 @@ _CLOSING: Final = frozenset((
 _WHOLE: Final = (
     "transcription.segment", "response.output_item.added", "response.output_item.done",
     "response.output_text.done", "response.reasoning_text.done",
-    "response.function_call_arguments.done",
+    "response.function_call_arguments.done", "response.content_part.done",
 )  # fmt: skip
 
 
@@ -61,16 +61,19 @@ class EventRecorder(CompletionRecorder):
 
     def on_delta(self, data: _Fields) -> None:
         """A piece of text or sound."""
-        self.on_chunk()
         piece = data.get("delta") or data.get("text")
+        if piece or data.get("audio_data"):
+            self.on_chunk()
         if self._call.clean is not None and isinstance(piece, str):
             self._transcript(0).on_message({"id": data.get("item_id"), "content": piece})
 
     def on_thought(self, data: _Fields) -> None:
         """A piece of reasoning."""
-        self.on_chunk()
+        piece = data.get("delta")
+        if piece:
+            self.on_chunk()
         if self._call.clean is not None:
-            thought = [{"thinking": data.get("delta")}]
+            thought = [{"thinking": piece}]
             self._transcript(0).on_message({"id": data.get("item_id"), "content": thought})
 
     def on_silent_delta(self, _data: _Fields) -> None:
@@ -79,9 +82,7 @@ class EventRecorder(CompletionRecorder):
 
     def on_whole_piece(self, data: _Fields) -> None:
         """What its deltas have told before; if it had none, the first of the output."""
-        item = fields_of(data.get("item"))
-        told = data.get("text") or data.get("arguments") or item.get("content")
-        if self._first_chunk is None and (told or "arguments" in item):
+        if self._first_chunk is None and _tells_something(data):
             self.on_chunk()
 
     def on_audio_done(self, data: _Fields) -> None:
@@ -101,15 +102,19 @@ class EventRecorder(CompletionRecorder):
         self.on_completion(response, "message")
         items = items_of(response.get("output"))
         if status in ("completed", "incomplete"):
-            details = fields_of(response.get("incomplete_details"))
-            reason = "stop" if status == "completed" else text(details.get("reason"))
             called = any(fields_of(item).get("type") == "function_call" for item in items)
+            details = fields_of(response.get("incomplete_details"))
             self._done = True
-            self._choices[0] = "tool_call" if called else reason
+            if status == "completed":
+                self._choices[0] = "tool_call" if called else "stop"
+            else:
+                self._choices[0] = text(details.get("reason")) or "incomplete"
         if items and self._first_chunk is None:
             self.on_chunk()
         if items and self._call.clean is not None:
-            self._output = [(parts_of_items(items, self._call.clean), self._reason(0))]
+            reason = text(status) or "stop" if self._whole and status != "failed" else None
+            parts = parts_of_items(items, self._call.clean)
+            self._output = [(parts, self._choices.get(0) or reason or self._reason(0))]
         if status == "failed":
             self._fail(fields_of(response.get("error")).get("code"))
 
@@ -118,6 +123,8 @@ class EventRecorder(CompletionRecorder):
         self._fail(data.get("code"))
 
     def _fail(self, code: object) -> None:
+        if self._done:
+            return
         outcome = None if self._whole else Outcome.FAILED
         self.finish(Ending(outcome, failure=failure_of_event(code)), self._call.now())
 
@@ -125,6 +132,12 @@ class EventRecorder(CompletionRecorder):
         super()._tell(ending, clean)
         output, self._output = self._output, None
         ending.output = output or ending.output
+
+
+def _tells_something(data: _Fields) -> bool:
+    item, part = fields_of(data.get("item")), fields_of(data.get("part"))
+    told = data.get("text") or data.get("arguments") or part.get("text")
+    return bool(told or item.get("content") or item.get("summary") or "arguments" in item)
 
 
 HANDLERS: Final[Mapping[str | None, Callable[[EventRecorder, _Fields], None]]] = {

@@ -145,8 +145,10 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
     for surface in SURFACES:
         if name.endswith(f".{surface.module}"):
             cls = getattr(module, surface.cls, None)
-            yield cls, surface.method, _wrapped_by(wrap_call, surface)
-            yield cls, f"{surface.method}_async", _wrapped_by(wrap_async_call, surface)
+            # Each wrapper gets a copy, by which `_context` knows it from an older one.
+            yield cls, surface.method, _wrapped_by(wrap_call, surface._replace())
+            twin = _wrapped_by(wrap_async_call, surface._replace())
+            yield cls, f"{surface.method}_async", twin
     for loop in LOOPS:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)

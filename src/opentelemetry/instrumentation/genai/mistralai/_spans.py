@@ -46,7 +46,7 @@ class Call:
     def __init__(
         self, telemetry: Telemetry, request: Request, called: Called, parent: Context
     ) -> None:
-        """Starts the span; ``called`` is the SDK object, and what it is called with."""
+        """Starts the span; ``called`` is the SDK object, and what describes its method."""
         self._telemetry = telemetry
         self.request = request
         self.called: Called | None = called
