@@ -218,6 +218,8 @@ def test_what_a_whole_response_says(
 
 
 def test_an_error_after_the_last_word_is_not_looked_at(told: Told) -> None:
-    told.receives(STARTED, responds("completed"), event("error", code="late"), read("failed"))
+    last = responds("completed")
+    told.receives(STARTED, last, event("error", code="late"), read("failed"))
     told.recorder.exhausted()
-    assert (told.end().outcome, told.end().failure) == ("completed", None)
+    ended = told.end()
+    assert (ended.outcome, ended.failure, ended.closing) == ("completed", None, last)

@@ -48,7 +48,7 @@ class EventRecorder(CompletionRecorder):
         name, fields = text(fields_of(event).get("event")), fields_of(data)
         handler = HANDLERS.get(name)
         if handler is not None:
-            if name in _CLOSING:
+            if name in _CLOSING and not self._done:
                 self._closing = event
             handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
 
