@@ -55,6 +55,20 @@ def test_a_call_of_the_same_object_inside_a_call_has_a_span_of_its_own(
     assert_both_recorded(recording)
 
 
+def test_a_call_inside_the_async_twin_has_a_span_of_its_own(
+    emulator: Emulator, recording: Recording
+) -> None:
+    async def ask() -> None:
+        made: list[Any] = []
+        key = names_its_key_by(lambda: made[0].chat.complete(**INNER))
+        async with Mistral(api_key=key, server_url=emulator.url) as client:
+            made.append(client)
+            await client.chat.complete_async(**OUTER)
+
+    asyncio.run(ask())
+    assert_both_recorded(recording)
+
+
 def test_the_same_question_to_another_client_inside_a_call_has_a_span_of_its_own(
     emulator: Emulator, recording: Recording
 ) -> None:

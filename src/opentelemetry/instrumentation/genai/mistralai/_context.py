@@ -40,8 +40,8 @@ def context_for(owner: object, method: object) -> Context | None:
 
 
 def _is_again(called: Called | None, owner: object, method: object) -> bool:
-    # Each wrapper has a description of its own. The very same one is a new call of the caller's,
-    # made by an event hook or a task while the first one is under way.
+    # Wrappers that were put in at another time have a description of their own. The very same one
+    # is a new call of the caller's, made by an event hook or a task while the first is under way.
     return (
         called is not None
         and called[0] is owner

@@ -145,10 +145,10 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, _Make]]:
     for surface in SURFACES:
         if name.endswith(f".{surface.module}"):
             cls = getattr(module, surface.cls, None)
-            # Each wrapper gets a copy, by which `_context` knows it from an older one.
-            yield cls, surface.method, _wrapped_by(wrap_call, surface._replace())
-            twin = _wrapped_by(wrap_async_call, surface._replace())
-            yield cls, f"{surface.method}_async", twin
+            # A copy, by which `_context` knows these wrappers from older ones.
+            own = surface._replace()
+            yield cls, own.method, _wrapped_by(wrap_call, own)
+            yield cls, f"{own.method}_async", _wrapped_by(wrap_async_call, own)
     for loop in LOOPS:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)
