@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
@@ -17,6 +17,7 @@ from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.recording import Recording
 
 MODEL = "mistral-medium-latest"
+OUTPUT = "gen_ai.client.inference.usage.output_tokens"
 
 
 def common(emulator: Emulator) -> dict[str, Any]:
@@ -53,6 +54,27 @@ def duration_of(span: ReadableSpan) -> float:
     assert span.start_time is not None
     assert span.end_time is not None
     return (span.end_time - span.start_time) / 1e9
+
+
+class _Collects(SpanProcessor):
+    """Looks at the metrics at the moment at which a span ends."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self.found: list[tuple[object, list[int]]] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        counted = self._recording.metrics()[OUTPUT]
+        told = (span.attributes or {}).get("gen_ai.usage.output_tokens")
+        self.found.append((told, [spent for _, spent in counted]))
+
+
+def test_attributes_then_counters_then_the_end(client: Any, run: Run, recording: Recording) -> None:
+    collects = _Collects(recording)
+    recording.tracer_provider.add_span_processor(collects)
+    run(client, "answer")
+    (spent,) = [spent for _, spent in recording.metrics()[OUTPUT]]
+    assert collects.found == [(spent, [spent])]
 
 
 def test_default_mode_has_the_names_of_todays_dashboards(

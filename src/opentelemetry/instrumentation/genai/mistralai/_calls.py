@@ -135,7 +135,7 @@ def _is_heard() -> bool:
 def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
     telemetry = Switch.telemetry
-    if telemetry is None or not (telemetry.listened_to or _is_heard()):
+    if telemetry is None or not (telemetry.listened_to or not telemetry.is_idle()):
         return None
     if owner is None:
         owner, args = _bound(owner, args)
