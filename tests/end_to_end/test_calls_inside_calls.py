@@ -31,28 +31,43 @@ def names_its_key_by(ask: Callable[[], object]) -> Callable[[], str]:
     return key
 
 
-def assert_both_recorded(recording: Recording) -> None:
-    spans = {span.name: span for span in recording.spans()}
-    assert sorted(spans) == ["chat inner", "chat outer"]
-    outer, inner = spans["chat outer"].context, spans["chat inner"].parent
-    assert (outer and outer.span_id) == (inner and inner.span_id)
+def models(recording: Recording) -> list[str]:
+    """Whom the spans asked, each with its tokens counted; all but the outer one are inside it."""
+    spans = {
+        str((span.attributes or {})["gen_ai.request.model"]): span for span in recording.spans()
+    }
+    outer = spans["outer"].context
+    inside = [span.parent for model, span in spans.items() if model != "outer"]
+    assert [parent and parent.span_id for parent in inside] == [outer and outer.span_id] * len(
+        inside
+    )
     counted = recording.metrics()["gen_ai.client.inference.usage.input_tokens"]
-    assert {point["gen_ai.request.model"] for point, sent in counted if sent} == {"outer", "inner"}
+    assert {point["gen_ai.request.model"] for point, sent in counted if sent} == spans.keys()
+    return [str((span.attributes or {})["gen_ai.request.model"]) for span in recording.spans()]
+
+
+# What is asked inside ``chat.complete(**OUTER)``, and whom the spans asked, as they ended.
+INSIDE: dict[str, tuple[Callable[[Any], object], list[str]]] = {
+    "another question": (lambda client: client.chat.complete(**INNER), ["inner", "outer"]),
+    "the very same": (lambda client: client.chat.complete(**OUTER), ["outer", "outer"]),
+    "another method": (lambda client: list(client.chat.stream(**OUTER)), ["outer", "outer"]),
+}
 
 
 @BOTH
+@pytest.mark.parametrize("name", INSIDE)
 def test_a_call_of_the_same_object_inside_a_call_has_a_span_of_its_own(
-    emulator: Emulator, recording: Recording, *, streamed: bool
+    emulator: Emulator, recording: Recording, name: str, *, streamed: bool
 ) -> None:
+    ask, asked = INSIDE[name]
     made: list[Any] = []
-    key = names_its_key_by(lambda: made[0].chat.complete(**INNER))
-    with Mistral(api_key=key, server_url=emulator.url) as client:
+    with Mistral(api_key=names_its_key_by(lambda: ask(made[0])), server_url=emulator.url) as client:
         made.append(client)
         if streamed:
             list(client.chat.stream(**OUTER))
         else:
             client.chat.complete(**OUTER)
-    assert_both_recorded(recording)
+    assert models(recording) == asked
 
 
 def test_a_call_inside_the_async_twin_has_a_span_of_its_own(
@@ -66,7 +81,7 @@ def test_a_call_inside_the_async_twin_has_a_span_of_its_own(
             await client.chat.complete_async(**OUTER)
 
     asyncio.run(ask())
-    assert_both_recorded(recording)
+    assert models(recording) == ["inner", "outer"]
 
 
 def test_the_same_question_to_another_client_inside_a_call_has_a_span_of_its_own(
@@ -76,30 +91,7 @@ def test_the_same_question_to_another_client_inside_a_call_has_a_span_of_its_own
         key = names_its_key_by(lambda: other.chat.complete(**OUTER))
         with Mistral(api_key=key, server_url=emulator.url) as client:
             client.chat.complete(**OUTER)
-    assert [span.name for span in recording.spans()] == ["chat outer"] * 2
-
-
-def test_the_very_same_question_inside_a_call_is_asked_and_recorded_twice(
-    emulator: Emulator, recording: Recording
-) -> None:
-    made: list[Any] = []
-    key = names_its_key_by(lambda: made[0].chat.complete(**OUTER))
-    with Mistral(api_key=key, server_url=emulator.url) as client:
-        made.append(client)
-        client.chat.complete(**OUTER)
-    assert [span.name for span in recording.spans()] == ["chat outer"] * 2
-
-
-def test_the_same_question_to_another_method_inside_a_call_has_a_span_of_its_own(
-    emulator: Emulator, recording: Recording
-) -> None:
-    made: list[Any] = []
-    key = names_its_key_by(lambda: list(made[0].chat.stream(**OUTER)))
-    with Mistral(api_key=key, server_url=emulator.url) as client:
-        made.append(client)
-        client.chat.complete(**OUTER)
-    streamed = [(span.attributes or {}).get("gen_ai.request.stream") for span in recording.spans()]
-    assert streamed == [True, None]
+    assert models(recording) == ["outer", "outer"]
 
 
 @BOTH
@@ -124,4 +116,4 @@ def test_a_task_that_is_started_inside_a_call_has_a_span_of_its_own(
             await asyncio.gather(*tasks)
 
     asyncio.run(ask())
-    assert_both_recorded(recording)
+    assert sorted(models(recording)) == ["inner", "outer"]

@@ -101,20 +101,21 @@ class EventRecorder(CompletionRecorder):
         """A response of the Responses API, with a status that may be the last word."""
         self.on_completion(response, "message")
         items = items_of(response.get("output"))
-        if status in ("completed", "incomplete"):
+        reason = "error"
+        if status == "completed":
             called = any(fields_of(item).get("type") == "function_call" for item in items)
+            reason = "tool_call" if called else "stop"
+        elif status == "incomplete":
             details = fields_of(response.get("incomplete_details"))
-            self._done = True
-            if status == "completed":
-                self._choices[0] = "tool_call" if called else "stop"
-            else:
-                self._choices[0] = text(details.get("reason")) or "incomplete"
+            reason = text(details.get("reason")) or "incomplete"
+        elif self._whole and status != "failed":
+            reason = text(status) or "stop"
+        if status in ("completed", "incomplete"):
+            self._done, self._choices[0] = True, reason
         if items and self._first_chunk is None:
             self.on_chunk()
         if items and self._call.clean is not None:
-            reason = text(status) or "stop" if self._whole and status != "failed" else None
-            parts = parts_of_items(items, self._call.clean)
-            self._output = [(parts, self._choices.get(0) or reason or self._reason(0))]
+            self._output = [(parts_of_items(items, self._call.clean), reason)]
         if status == "failed":
             self._fail(fields_of(response.get("error")).get("code"))
 
