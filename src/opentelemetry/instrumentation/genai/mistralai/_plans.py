@@ -11,11 +11,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from . import _guard
 from . import _semconv as s
 from ._content import Content, to_json
+from ._context import give_back
 from ._ending import Ending
 from ._open_calls import Plan
 
@@ -34,7 +37,9 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
     span, failure, telemetry = call.span, ending.failure, call.telemetry
     if span is None:
         return []
-    plan: Plan = [partial(span.end, ended)]
+    # Log processors and hooks look at the context that is current: it is the call's, meanwhile.
+    held: list[object] = []
+    plan: Plan = [partial(_leave, held), partial(span.end, ended)]
     try:
         seconds = (ended - call.started) / 1e9
         plan += reversed(telemetry.instruments.of_call(call, ending, seconds))
@@ -63,7 +68,18 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
             plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
     # Steps that were interrupted in the middle of being made.
     plan += [partial(child.end, ended) for child in call.children or ()]
+    plan.append(partial(_enter, held, call.context))
     return plan
+
+
+def _enter(held: list[object], context: Context) -> None:
+    # On one line: an interrupt between the two would leave the context current.
+    held.append(otel_context.attach(context))
+
+
+def _leave(held: list[object]) -> None:
+    while held:
+        give_back(held.pop())
 
 
 def _record_content(call: Call, content: Content, ending: Ending, ended: int) -> None:
