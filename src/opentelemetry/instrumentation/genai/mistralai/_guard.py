@@ -33,6 +33,12 @@ def say_once(message: str, *args: object) -> None:
         _logger.warning(message, *args)
 
 
+def inform_once(message: str) -> None:
+    """Logs what is no failure, for those who look for it, unless it was logged before."""
+    if _first_of_its_kind(message, ""):
+        _logger.info(message)
+
+
 def forget() -> None:
     """Begins anew, when instrumentation is switched on again."""
     _reported.clear()

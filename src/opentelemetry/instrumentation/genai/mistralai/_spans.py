@@ -22,7 +22,7 @@ from . import _guard
 from . import _semconv as s
 from ._child_spans import ChildSpan
 from ._clock import both_clocks
-from ._content import Content, to_json
+from ._content import Content
 from ._context import CALL, Called, give_back
 from ._errors import failure_of, is_cancellation
 from ._open_calls import Abandoned, open_calls
@@ -62,11 +62,9 @@ class Call:
         )
         self._span = span
         self.recording = span.is_recording()
-        on_events = telemetry.content_on_events
-        wanted = on_events or (telemetry.content_on_spans and self.recording)
-        self.clean = telemetry.clean if wanted else None
+        self.clean = telemetry.clean_whole if telemetry.reads_content(self.recording) else None
         self.content: Content | None = None
-        if not on_events:
+        if not telemetry.emits_details:
             # The span has its own copy; what metrics need of them is kept beside.
             del request.attributes
         self.record_chunk_times = telemetry.record_chunk_times
@@ -83,7 +81,7 @@ class Call:
         hook = self._telemetry.request_hook
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
-            _run_hook("request_hook", hook, self._span, MappingProxyType(kwargs))
+            _run_hook("request_hook(span, kwargs)", hook, self._span, MappingProxyType(kwargs))
         context = set_span_in_context(self._span, Context({**parent, CALL: self}))
         self._token = otel_context.attach(context)
 
@@ -210,22 +208,19 @@ class Call:
             if failure is not None:
                 span.set_status(StatusCode.ERROR, failure.type)
             span.set_attributes(attributes)
-        if self.content is not None:
-            self._record_content(self.content, ending, ended, context)
+        if self.content is not None or self._telemetry.emits_details:
+            self._record_content(ending, ended, context)
         if failure is not None and failure.exception is not None:
             self._telemetry.record_exception(span, failure.exception, ended, context)
         if self.recording and hook is not None:
-            _run_hook("response_hook", hook, span, ending.closing)
+            _run_hook("response_hook(span, result)", hook, span, ending.closing)
 
-    def _record_content(
-        self, content: Content, ending: Ending, ended: int, context: Context
-    ) -> None:
-        said = content.structures(ending.output or [], ending.attributes)
-        if self._telemetry.content_on_spans and self.recording:
-            self._span.set_attributes({key: to_json(value) for key, value in said.items()})
-        if self._telemetry.content_on_events:
-            details = {**self.request.attributes, **ending.attributes, **said}
-            self._telemetry.record_details(details, ended, context)
+    def _record_content(self, ending: Ending, ended: int, context: Context) -> None:
+        telemetry, content, request = self._telemetry, self.content, self.request
+        known = ending.attributes
+        said = {} if content is None else content.whole(ending.output or [], known)
+        details = {**request.attributes, **known} if telemetry.emits_details else {}
+        telemetry.record_content(self._span, request.operation, said, details, ended, context)
 
 
 def _run_hook(name: str, hook: Callable[[Span, Any], None], span: Span, argument: object) -> None:
