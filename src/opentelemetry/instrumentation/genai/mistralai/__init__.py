@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
+    from ._completion_hook import CompletionHook
     from ._instrumentor import MistralAIInstrumentor
     from ._options import (
-        CompletionHook,
         InsideInference,
         MetricNames,
         Redact,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from . import _environment, _guard
 from ._completion_hook import CompletionHook, hook_from_environment
@@ -142,10 +142,10 @@ def _check_call(name: str, signature: str, function: Any, *args: Any, **kwargs: 
 def _is_async(function: Any) -> bool:
     while isinstance(function, partial):
         function = function.func
-    kind: Any = type(function)
+    called: Any = getattr(cast("type[object]", type(function)), "__call__", None)  # noqa: B004 -- the method itself
     return any(
         inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made)
-        for made in (function, kind.__call__)
+        for made in (function, called)
     )
 
 
