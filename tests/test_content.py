@@ -48,12 +48,12 @@ def test_an_unknown_value_is_off_with_one_warning_that_names_the_variable(
 ) -> None:
     monkeypatch.setenv(VARIABLE, value)
     assert [mode_from_environment() for _ in range(3)] == [ContentMode.NO_CONTENT] * 3
+    warning = (
+        f"{VARIABLE}={value} is none of no_content, span_only, event_only, span_and_event:"
+        " content is not captured"
+    )
     assert [(record.levelname, record.getMessage()) for record in log.records] == [
-        (
-            "WARNING",
-            f"{VARIABLE}={value} is none of no_content, span_only, event_only, span_and_event:"
-            " content is not captured",
-        )
+        ("WARNING", warning)
     ]
 
 
