@@ -128,7 +128,9 @@ def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:
 
 
 def _state(classes: list[Any], method: str) -> _State:
-    methods = [vars(cls)[method] for cls in classes if cls is not None and method in vars(cls)]
+    methods: list[Any] = [
+        vars(cls)[method] for cls in classes if cls is not None and method in vars(cls)
+    ]
     if not methods:
         return _State.ABSENT
     return _State.PATCHED if all(map(_is_ours, methods)) else _State.UNPATCHED
