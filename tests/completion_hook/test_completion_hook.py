@@ -40,7 +40,7 @@ from tests.end_to_end.test_function_calls import ask_sync
 
 EMIT, CAPTURE = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT", "span_and_event"
 MODES = ["no_content", "span_only", "event_only", "span_and_event"]
-ADD = {"type": "function", "function": {"name": "add", "parameters": {}}}
+ADD: dict[str, Any] = {"type": "function", "function": {"name": "add", "parameters": {}}}
 WORDS: dict[str, Any] = {"instructions": "Be brief.", "tools": [{"type": "web_search"}, ADD]}
 LONG = "long " * 200_000
 
@@ -242,9 +242,11 @@ def test_a_hook_that_raises_is_logged_once_and_costs_nothing_else(
             raise RuntimeError("the user's words")
 
     seen: list[Any] = []
-    instrument(
-        completion_hook=Fails(), capture_content=CAPTURE, response_hook=lambda *_: seen.append(1)
-    )
+
+    def on_response(_span: Any, _result: Any) -> None:
+        seen.append(1)
+
+    instrument(completion_hook=Fails(), capture_content=CAPTURE, response_hook=on_response)
     for _ in range(3):
         assert len(read_sync(client, "agent")) == 4
     assert (len(recording.spans()), len(details_of(recording)), seen) == (3, 3, [1, 1, 1])

@@ -85,13 +85,13 @@ def test_a_hook_that_could_not_be_called_is_refused_before_anything_is_patched(
     def nothing() -> None:
         """Takes nothing."""
 
-    conversations: Any = type(client.beta.conversations)
-    method = vars(conversations)["start_stream"]
+    methods: Any = type(client.beta.conversations).__dict__
+    method = methods["start_stream"]
     for wrong in (hook, nothing):
         with pytest.raises(TypeError, match=rf"^{name} must .*{name}\("):
             switch(**{name: wrong})
     assert Switch.telemetry is None
-    assert vars(conversations)["start_stream"] is method
+    assert methods["start_stream"] is method
 
 
 @pytest.mark.parametrize(
