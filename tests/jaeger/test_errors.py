@@ -99,9 +99,7 @@ def test_every_exception_is_drawn_inside_its_span(program: Program) -> None:
         with Mistral(api_key="key", server_url=f"http://127.0.0.1:{port}") as client:
             for _ in range(200):
                 with pytest.raises(Exception, match="refused"):
-                    client.chat.complete(
-                        model=MODEL, messages=[{"role": "user", "content": INPUT}]
-                    )
+                    client.chat.complete(model=MODEL, messages=[{"role": "user", "content": INPUT}])
     spans = program.client_spans()
     assert (len(spans), {span.parent for span in spans}) == (200, {None})
     shown = [program.shown(span) for span in spans]
