@@ -14,7 +14,7 @@ from ._calls import give_up
 from ._content import Content
 from ._context import RUN, run_under_way
 from ._json import Clean
-from ._messages import ReadContent
+from ._messages import ReadContent, conversation_content
 from ._recording import Ending, OpenCall, StreamRecorder
 from ._requests import ReadRequest, locate
 from ._spans import Call
@@ -65,6 +65,8 @@ class Surface(NamedTuple):
         try:
             if call.clean is not None:
                 call.content = self._read_content(kwargs, call.clean)
+                if run is not None and self.content is conversation_content:
+                    call.content.heard = run.hear
             call.enter(context, kwargs)
         except BaseException:
             # An interrupt, or the user's hook wants to exit: the call is not made.

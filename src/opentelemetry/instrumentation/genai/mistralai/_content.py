@@ -15,13 +15,13 @@ from typing import Any, Final, cast
 
 from . import _guard
 from . import _semconv as s
+from ._cleaning import CUT, MAX_TEXT, Redactor, cut
+from ._json import Clean
 
 Part = dict[str, Any]
 
 # 512 KiB, less what says that something was cut.
-_MAX_CONTENT: Final = 8 * 65_536 - 1024
-_MAX_TEXT: Final = 65_536
-_CUT: Final = "…[cut]"
+_MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
 _VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
@@ -62,8 +62,8 @@ def mode_from_environment() -> ContentMode:
     return mode
 
 
-def cleaner(redact: Callable[[str], object] | None) -> Callable[[str], str | None]:
-    """Makes the user's ``redact`` safe to call: what it does wrong drops the text, not the call.
+def cleaner(redact: Callable[[str], object] | None) -> Clean:
+    """Makes the function that each text passes before it is recorded.
 
     Args:
         redact: the user's function, None to record texts as they are.
@@ -72,43 +72,23 @@ def cleaner(redact: Callable[[str], object] | None) -> Callable[[str], str | Non
         A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
         returned, or None when it raised or returned something other than a string.
     """
-
-    def clean(text: str) -> str | None:
-        if redact is None:
-            return _cut(text)
-        try:
-            redacted = redact(text)
-        except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
-            _guard.report("redact", exc)
-            return None
-        if isinstance(redacted, str):
-            return _cut(redacted)
-        _guard.say_once("redact did not return a string; the text was dropped")
-        return None
-
-    return clean
-
-
-def _cut(text: str) -> str:
-    if text.isascii() and len(text) <= _MAX_TEXT:
-        return text
-    # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= _MAX_TEXT:
-        return encoded.decode()
-    return encoded[: _MAX_TEXT - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
+    return cut if redact is None else Redactor(redact)
 
 
 class Content:
     """What was said in one call, in the shape of the conventions, 512 KiB at most.
 
     What a model says is the last to be left out; then its instructions and tools, then the input.
+
+    Attributes:
+        heard: is told the messages of the answer: the agent loop that the call belongs to.
     """
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
         self._input = messages
         self._instructions = instructions
         self._tools = tools
+        self.heard: Callable[[list[Part]], None] | None = None
 
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
@@ -116,23 +96,35 @@ class Content:
         """Everything by its attribute's name.
 
         Args:
-            output: the messages of the answer: their parts, and why each is finished.
+            output: the messages of the answer: their parts, and why each is finished: None if it
+                is for the call's reason, an empty string if it is not.
             told: the attributes of the span, for a message that does not say so itself.
         """
         reasons = told.get(s.RESPONSE_FINISH_REASONS)
-        known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else "error"
-        messages: list[Part] = [
-            {"role": "assistant", "parts": parts, "finish_reason": reason or known}
-            for parts, reason in output
-            if parts
-        ]
-        room, mark = _Room(), {"type": "text", "content": _CUT}
+        known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else ""
+        if not known and s.ERROR_TYPE in told:
+            known = "error"
+        messages: list[Part] = []
+        for parts, reason in output:
+            message: Part = {"role": "assistant", "parts": parts}
+            # None is told where the caller left: the model might have gone on.
+            if finish_reason := known if reason is None else reason:
+                message["finish_reason"] = finish_reason
+            if parts:
+                messages.append(message)
+        if self.heard is not None and messages:
+            self.heard(messages)
+        return self.fit(messages)
+
+    def fit(self, messages: list[Part]) -> dict[str, list[Part]]:
+        """The answer, and as much else as there is room for, by its attribute's name."""
+        room, mark = _Room(), {"type": "text", "content": CUT}
         return {
             key: room.fit(items, marker)
             for key, items, marker in (
                 (s.OUTPUT_MESSAGES, messages, mark),
                 (s.SYSTEM_INSTRUCTIONS, self._instructions, mark),
-                (s.TOOL_DEFINITIONS, self._tools, {"type": "function", "name": _CUT}),
+                (s.TOOL_DEFINITIONS, self._tools, {"type": "function", "name": CUT}),
                 (s.INPUT_MESSAGES, self._input, mark),
             )
             if items

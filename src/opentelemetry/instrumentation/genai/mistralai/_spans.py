@@ -212,8 +212,8 @@ class Call:
             span.set_attributes(attributes)
         if self.content is not None:
             self._record_content(self.content, ending, ended, context)
-        if failure is not None and failure.exception is not None:
-            self._telemetry.record_exception(span, failure.exception, ended, context)
+        if failure is not None:
+            self._telemetry.record_exception(span, failure, ended, context)
         if self.recording and hook is not None:
             _run_hook("response_hook", hook, span, ending.closing)
 

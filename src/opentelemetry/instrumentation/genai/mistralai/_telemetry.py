@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from . import _guard
 from . import _semconv as s
 from ._content import ContentMode, cleaner
-from ._errors import describe
+from ._errors import Failure, describe
 from ._metrics import Instruments
 from ._open_calls import open_calls
 from .version import __version__
@@ -107,15 +107,26 @@ class Telemetry:
         return Instruments(meter, latest=self._latest)
 
     def record_exception(
-        self, span: trace.Span, exc: BaseException, at: int, context: Context, *, log: bool = True
+        self,
+        span: trace.Span,
+        cause: BaseException | Failure,
+        at: int,
+        context: Context,
+        *,
+        log: bool = True,
     ) -> None:
-        """Records an exception once on the span and once as a log event, at the span's end."""
+        """Records an exception once on the span and once as a log event, at the span's end.
+
+        Of a failure that an error event told of, its message is recorded while content is captured.
+        """
         if span.is_recording():
-            described = describe(exc, self.clean if self.content_on_spans else None)
-            span.add_event("exception", described, at)
+            described = describe(cause, self.clean if self.content_on_spans else None)
+            if described:
+                span.add_event("exception", described, at)
         if log:
-            described = describe(exc, self.clean if self.content_on_events else None)
-            self._emit(s.EXCEPTION_EVENT, _logs.SeverityNumber.WARN, described, at, context)
+            described = describe(cause, self.clean if self.content_on_events else None)
+            if described:
+                self._emit(s.EXCEPTION_EVENT, _logs.SeverityNumber.WARN, described, at, context)
 
     def record_details(self, attributes: Mapping[str, Any], at: int, context: Context) -> None:
         """Records a call with its content as a log event, at the span's end."""
