@@ -23,7 +23,7 @@ _JSON_LIKE: Final = re.compile(r'\s*[\[{"]')
 # JSON in a string in JSON is read so often; what lies deeper is shown unescaped.
 _MAX_NESTED: Final = 4
 # How many strings and numbers of one JSON text are shown alone: each may cost a few µs.
-_MAX_SHOWN: Final = 8_192
+_MAX_SHOWN: Final = 4_096
 # How much of a text is unescaped. Of a longer one the last part may end inside a secret, and is not
 # recorded once something was found.
 _WINDOW: Final = 2 * MAX_TEXT
@@ -99,9 +99,7 @@ class Redactor:
                 text = write_json(shown)
         # Also what was read: a pattern may match a name together with its value.
         redacted = self.shown(text)
-        if redacted is None or (read and redacted == text):
-            return redacted
-        return self._unescaped(redacted)
+        return redacted if redacted is None or read else self._unescaped(redacted)
 
     def shown(self, text: str) -> str | None:
         """What ``redact`` makes of a text; None if it fails, or returns no string."""
@@ -143,15 +141,13 @@ def unescaped(text: str) -> str:
 def _character(escaped: re.Match[str]) -> str:
     short, long, run = escaped.groups()
     if run is None:
-        text = chr(int(short or long, 16))
-    else:
-        # As Python shows bytes, which are UTF-8 nearly always.
-        encoded = bytes.fromhex(cast("str", run).replace("\\x", ""))
-        try:
-            text = encoded.decode()
-        except UnicodeDecodeError:
-            text = encoded.decode("latin-1")
-    return text.replace("\\", _HELD)
+        return chr(int(short or long, 16))
+    # As Python shows bytes, which are UTF-8 nearly always.
+    encoded = bytes.fromhex(cast("str", run).replace("\\x", ""))
+    try:
+        return encoded.decode()
+    except UnicodeDecodeError:
+        return encoded.decode("latin-1")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -172,8 +168,8 @@ class _Strings:
     def __init__(self, redactor: Redactor, nested: int) -> None:
         self._redactor, self._nested = redactor, nested
         self._left = _MAX_SHOWN
-        # Arrays of numbers repeat the same few.
-        self._numbers: dict[str, str | None] = {}
+        # Lists repeat the same names, and often the same few numbers.
+        self._known: dict[str, str | None] = {}
 
     def of(self, value: object) -> object:
         """The value as it may be recorded; None in the place of a text that may not.
@@ -194,21 +190,16 @@ class _Strings:
             return self._text(value)
         if value is None or isinstance(value, bool):
             return value
-        return self._number(cast("float", value))
+        # A card's number is one, too.
+        written = number_text(cast("float", value))
+        shown = self._text(written)
+        return value if shown == written else shown
 
     def _text(self, text: str) -> str | None:
-        self._count()
-        return self._redactor.whole(exportable(text), self._nested)
-
-    def _number(self, value: float) -> object:
-        text = number_text(value)
-        if text not in self._numbers:
-            self._count()
-            self._numbers[text] = self._redactor.shown(text)
-        shown = self._numbers[text]
-        return value if shown == text else shown
-
-    def _count(self) -> None:
+        if text in self._known:
+            return self._known[text]
         self._left -= 1
         if self._left < 0:
             raise _TooManyError
+        shown = self._known[text] = self._redactor.whole(exportable(text), self._nested)
+        return shown
