@@ -187,7 +187,12 @@ def test_content_is_what_it_is_by_its_attributes_names() -> None:
     }
     assert recorded_of(content, *texts(1, "c")) == given
     given["gen_ai.output.messages"][0]["finish_reason"] = "error"
+    failed = {"error.type": "500"}
+    assert content.structures([(texts(1, "c"), None)], failed) == given
+    # The caller left: the model might have gone on.
+    del given["gen_ai.output.messages"][0]["finish_reason"]
     assert content.structures([(texts(1, "c"), None)], {}) == given
+    assert content.structures([(texts(1, "c"), "")], failed) == given
     del given["gen_ai.output.messages"]
     assert content.structures([([], None)], {}) == recorded_of(content) == given
     assert recorded_of(Content([], [], [])) == {}

@@ -172,7 +172,7 @@ CALLED: Final[dict[str, Any]] = {"type": "tool_call", "id": None, "name": "", "a
 HEARD: Final[list[dict[str, Any]]] = [{"type": "text", "content": "Hi"}]
 # Events, and what they say: the parts of the one message, and why it is finished.
 SAYINGS: dict[str, tuple[list[Event], list[dict[str, Any]], str]] = {
-    "a thought in deltas": ([*SPEAKS], SAID, "error"),
+    "a thought in deltas": ([*SPEAKS], SAID, ""),
     "whole": ([responds("completed", output=[THOUGHT, SPOKEN])], SAID, "stop"),
     "a summary": ([responds("completed", output=[SUMMARY, SPOKEN])], SAID, "stop"),
     "incomplete": ([*SPEAKS, responds("incomplete", incomplete_details=LIMIT, output=[SPOKEN])],
@@ -185,7 +185,7 @@ SAYINGS: dict[str, tuple[list[Event], list[dict[str, Any]], str]] = {
                                event("transcription.done", text="Hi")], HEARD, "stop"),
     "transcribed in segments": ([event("transcription.segment", text="Hi"),
                                  event("transcription.done", text="Hi")], HEARD, "stop"),
-    "transcribed in part": ([event("transcription.text.delta", text="Hi")], HEARD, "error"),
+    "transcribed in part": ([event("transcription.text.delta", text="Hi")], HEARD, ""),
 }  # fmt: skip
 
 

@@ -216,7 +216,7 @@ def test_instructions_are_text_parts() -> None:
 def test_a_text_that_may_not_be_recorded_is_left_out_wherever_it_is() -> None:
     chunks: list[Any] = ["a", {"text": "b"}, {"thinking": "c"}, {"tool": "d", "type": "t"},
                          {"image_url": "https://a.example"}]  # fmt: skip
-    kept = [{"type": "t"}, {"type": "uri", "modality": "image", "uri": ""}]
+    kept = [{"type": "unknown"}, {"type": "uri", "modality": "image", "uri": ""}]
     assert parts_of(chunks, lambda _: None) == kept
     (message,) = input_messages([{"tool_call_id": "call_1", "result": "e"}], lambda _: None)
     assert message["parts"][0]["response"] is None

@@ -176,7 +176,7 @@ def test_an_interrupt_inside_redact_does_not_leave_the_span_open(
         ([say("a"), say("b", id="msg_2"), say("c")], [text("a"), text("b"), text("c")]),
         ([say(thinking([{"text": "a"}])), say(thinking([{"text": "b"}, {"tool": "t"}])),
           say("c"), say(thinking("d"))],
-         [{"type": "reasoning", "content": "ab"}, text("c"),
+         [{"type": "reasoning", "content": "ab"}, {"type": "unknown", "tool": "t"}, text("c"),
           {"type": "reasoning", "content": "d"}]),
         ([say("a"), say({"type": "file", "file_id": "f"}), say("b")],
          [text("a"), {"type": "file", "modality": "document", "file_id": "f"}, text("b")]),

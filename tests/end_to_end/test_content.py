@@ -48,7 +48,9 @@ def content(span: Any) -> dict[str, Any]:
 
 
 def answer(finish_reason: str, *parts: dict[str, Any]) -> dict[str, Any]:
-    return {"role": "assistant", "parts": list(parts), "finish_reason": finish_reason}
+    """A message, which has no finish reason where the caller left."""
+    said = {"role": "assistant", "parts": list(parts)}
+    return {**said, "finish_reason": finish_reason} if finish_reason else said
 
 
 def call(name: str, arguments: Any, number: int = 1) -> dict[str, Any]:
@@ -76,6 +78,7 @@ DOCUMENTS = [
 IMAGE = {"type": "uri", "modality": "image", "uri": "https://example.com/circle.png"}
 BLOB = {"type": "omitted_blob", "modality": "image", "size": 8, "mime_type": "image/png"}
 PDF = {"type": "uri", "modality": "document", "uri": "https://example.com/circles.pdf"}
+CIRCLES = reference("Circles", "https://example.com/circles")
 SAID: dict[str, dict[str, Any]] = {
     "answer": answer("stop", text(
         "A stream of events becomes one span: it starts with the request, it ends with the last"
@@ -105,7 +108,7 @@ SAID: dict[str, dict[str, Any]] = {
                        text("Hello")),
     "content_mixed": answer(
         "stop", {"type": "reasoning", "content": "Let me draw what I found."},
-        text("A circle is round"), reference("Circles", "https://example.com/circles"), IMAGE,
+        CIRCLES, text("A circle is round"), CIRCLES, IMAGE,
         BLOB, PDF, {"type": "file", "modality": "image", "file_id": "file_1"},
         text(", as you see.")),
 }  # fmt: skip
@@ -146,7 +149,7 @@ def test_what_was_said_until_the_caller_left_is_recorded(
         (stream if sdk.STREAM_HAS_CLOSE else stream.generator).close() if leaving == "close" else 0
     del stream
     (span,) = recording.spans()
-    assert content(span) == {INPUT: HELLO, OUTPUT: [answer("error", text("A stream"))]}
+    assert content(span) == {INPUT: HELLO, OUTPUT: [answer("", text("A stream"))]}
 
 
 @pytest.mark.parametrize("scenario", ["cut", "error_event"])

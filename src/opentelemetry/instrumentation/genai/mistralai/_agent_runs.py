@@ -13,13 +13,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
+from ._content import Content, Part, fitted, to_json
 from ._context import RUN, give_back
 from ._fields import fields_of, text
 from ._local_spans import LocalSpan
+from ._messages import input_messages
 from ._metrics import Measurement
 from ._open_calls import open_calls
 from ._streams import is_alive
@@ -37,7 +40,8 @@ class Run(LocalSpan):
     # The request or the tool that raised has told the log.
     logs = False
     __slots__ = (
-        "_model", "_run_context", "_token", "recorder", "requests", "streamed", "tools",
+        "_input", "_model", "_output", "_run_context", "_token", "recorder", "requests", "streamed",
+        "tools",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +59,8 @@ class Run(LocalSpan):
         self.requests = self.tools = 0
         self.recorder: object = None
         self._token: object = None
+        self._input: list[Part] = []
+        self._output: list[Part] = []
 
     def identity(self, operation: str) -> dict[str, AttributeValue]:
         """Attributes of everything in this loop; the conversation is known after the first call."""
@@ -64,6 +70,15 @@ class Run(LocalSpan):
             if value is not None:
                 attributes[key] = value
         return attributes
+
+    def ask(self, inputs: object) -> None:
+        """Keeps what the loop begins with, if content is to be on spans."""
+        if self.telemetry.content_on_spans and trace.get_current_span(self.context).is_recording():
+            self._input = input_messages(inputs, self.telemetry.clean)
+
+    def hear(self, messages: list[Part]) -> None:
+        """Keeps the answer to a request of the loop; the last one is the loop's own."""
+        self._output = messages
 
     def enter(self) -> None:
         """The SDK's own code runs."""
@@ -105,8 +120,15 @@ class Run(LocalSpan):
         )
 
     def learned(self) -> Mapping[str, AttributeValue]:
-        """The conversation that the first request made."""
-        return self.identity(s.INVOKE_AGENT)
+        """The conversation that the first request made, the first input and the last output."""
+        learned = self.identity(s.INVOKE_AGENT)
+        if self.telemetry.content_on_spans:
+            try:
+                said = fitted(Content(self._input, [], []).beside(self._output))
+                learned |= {key: to_json(value) for key, value in said.items()}
+            except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+                _guard.report("capture content", exc)
+        return learned
 
 
 class RunStream(AsyncGenerator[Any, Any]):
@@ -189,9 +211,11 @@ class Loop(NamedTuple):
         run_context = args[0] if args else kwargs.get("run_ctx")
         run = Run(telemetry, run_context, context, streamed=self.streamed)
         try:
+            run.ask(args[1] if len(args) > 1 else kwargs.get("inputs"))
             run.enter()
             return run
         except BaseException:
+            # The user's `redact` was interrupted: the loop is not run.
             run.leave()
             run.give_up()
             raise

@@ -15,7 +15,7 @@ from ._content import Content
 from ._context import RUN, UnderWay, run_under_way
 from ._ending import Ending
 from ._json import Clean
-from ._messages import ReadContent
+from ._messages import ReadContent, conversation_content
 from ._recording import OpenCall, StreamRecorder
 from ._requests import ReadRequest, locate
 from ._spans import Call
@@ -67,6 +67,8 @@ class Surface(NamedTuple):
             call.start()
             if call.clean is not None:
                 call.content = self._read_content(kwargs, call.clean)
+                if run is not None and self.content is conversation_content:
+                    call.content.heard = run.hear
             call.enter(kwargs)
             return call
         except BaseException:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from . import _environment, _guard
 from . import _semconv as s
-from ._content import Part, cut
+from ._cleaning import cut
+from ._content import Part
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LogRecord

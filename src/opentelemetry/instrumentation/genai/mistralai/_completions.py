@@ -100,11 +100,13 @@ class CompletionRecorder(StreamRecorder):
                 self._choices[index] = "tool_call" if reason == "tool_calls" else text(reason)
             elif index not in self._choices:
                 self._choices[index] = None
-            message = fields_of(choice.get(field))
-            if message.get("content") or message.get("tool_calls"):
-                self.on_chunk()
-                if self._call.clean is not None:
-                    self._transcript(index).on_completion(message)
+            several = items_of(choice.get("messages"))
+            for position, each in enumerate(several or (choice.get(field),)):
+                message = fields_of(each)
+                if message.get("content") or message.get("tool_calls"):
+                    self.on_chunk()
+                    if self._call.clean is not None:
+                        self._transcript(index).on_completion(message, position)
 
     def exhausted(self) -> None:
         """No more events; whether that is right depends on what they said."""
@@ -162,11 +164,10 @@ class CompletionRecorder(StreamRecorder):
     def _tell(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the call's ending, and lets it go."""
         said, self._said = self._said, {}
-        ending.output = [(said[at].parts(clean), self._reason(at)) for at in sorted(said)]
-
-    def _reason(self, index: int) -> str:
-        """Why a message is finished: of sound no reason is told."""
-        return self._choices.get(index) or ("stop" if self._done and not self._choices else "error")
+        reasons = {**self._choices}
+        # Of sound no reason is told. What is cut short has none, unless the call failed.
+        other = "stop" if self._done and not reasons else "error" if ending.failure else ""
+        ending.output = [(said[at].parts(clean), reasons.get(at) or other) for at in sorted(said)]
 
     def _transcript(self, index: int) -> Transcript:
         return self._said.setdefault(index, Transcript())

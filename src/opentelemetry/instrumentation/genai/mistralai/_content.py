@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, cast
 
-from . import _environment, _guard
+from . import _environment
 from . import _semconv as s
+from ._cleaning import CUT, MAX_TEXT, Redactor, cut
+from ._json import Clean, exportable
 
 Part = dict[str, Any]
 
 # 512 KiB, less what says that something was cut.
-_MAX_CONTENT: Final = 8 * 65_536 - 1024
-_MAX_TEXT: Final = 65_536
-_CUT: Final = "…[cut]"
+_MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
 
 
 class ContentMode(str, Enum):
@@ -54,10 +54,8 @@ def mode_from_environment() -> ContentMode:
     return ContentMode(_environment.choice(variable, modes, off, "content is not captured"))
 
 
-def cleaner(
-    redact: Callable[[str], object] | None, *, whole: bool = False
-) -> Callable[[str], str | None]:
-    """Makes the user's ``redact`` safe to call: what it does wrong drops the text, not the call.
+def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> Clean:
+    """Makes the function that each text passes before it is recorded.
 
     Args:
         redact: the user's function, None to record texts as they are.
@@ -67,47 +65,23 @@ def cleaner(
         A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
         returned, or None when it raised or returned something other than a string.
     """
-    shorten = encodable if whole else cut
-
-    def clean(text: str) -> str | None:
-        if redact is None:
-            return shorten(text)
-        try:
-            redacted = redact(text)
-        except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
-            _guard.report("redact", exc)
-            return None
-        if isinstance(redacted, str):
-            return shorten(redacted)
-        _guard.say_once("redact did not return a string; the text was dropped")
-        return None
-
-    return clean
-
-
-def encodable(text: str) -> str:
-    """The text without half surrogate pairs, which no exporter and no file can encode."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def cut(text: str) -> str:
-    """At most 64 KiB of a text, visibly; a text that was cut before stays as it is."""
-    if text.isascii() and len(text) <= _MAX_TEXT:
-        return text
-    # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
-    encoded = text.encode("utf-8", "replace")
-    if len(encoded) <= _MAX_TEXT:
-        return encoded.decode()
-    return encoded[: _MAX_TEXT - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
+    if redact is None:
+        return exportable if whole else cut
+    return Redactor(redact, exportable if whole else cut)
 
 
 class Content:
-    """What was said in one call, in the shape of the conventions."""
+    """What was said in one call, in the shape of the conventions.
+
+    Attributes:
+        heard: is told the messages of the answer: the agent loop that the call belongs to.
+    """
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
         self._input = messages
         self._instructions = instructions
         self._tools = tools
+        self.heard: Callable[[list[Part]], None] | None = None
 
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
@@ -121,16 +95,28 @@ class Content:
         """Everything by its attribute's name, in the order in which room is given to it.
 
         Args:
-            output: the messages of the answer: their parts, and why each is finished.
+            output: the messages of the answer: their parts, and why each is finished: None if it
+                is for the call's reason, an empty string if it is not.
             told: the attributes of the span, for a message that does not say so itself.
         """
         reasons = told.get(s.RESPONSE_FINISH_REASONS)
-        known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else "error"
-        messages: list[Part] = [
-            {"role": "assistant", "parts": parts, "finish_reason": reason or known}
-            for parts, reason in output
-            if parts
-        ]
+        known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else ""
+        if not known and s.ERROR_TYPE in told:
+            known = "error"
+        messages: list[Part] = []
+        for parts, reason in output:
+            message: Part = {"role": "assistant", "parts": parts}
+            # None is told where the caller left: the model might have gone on.
+            if finish_reason := known if reason is None else reason:
+                message["finish_reason"] = finish_reason
+            if parts:
+                messages.append(message)
+        if self.heard is not None and messages:
+            self.heard(messages)
+        return self.beside(messages)
+
+    def beside(self, messages: list[Part]) -> dict[str, list[Part]]:
+        """The answer and everything else by its attribute's name."""
         said = {
             s.OUTPUT_MESSAGES: messages,
             s.SYSTEM_INSTRUCTIONS: self._instructions,
@@ -145,8 +131,8 @@ def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
 
     What a model says is the last to be left out; then its instructions and tools, then the input.
     """
-    room, mark = _Room(), {"type": "text", "content": _CUT}
-    tool = {"type": "function", "name": _CUT}
+    room, mark = _Room(), {"type": "text", "content": CUT}
+    tool = {"type": "function", "name": CUT}
     return {
         key: room.fit(items, tool if key == s.TOOL_DEFINITIONS else mark)
         for key, items in said.items()

@@ -156,8 +156,8 @@ class ConversationRecorder(StreamRecorder):
 
     def on_error(self, event: Any, data: _Fields) -> None:
         """The server gives up."""
-        ending = Ending(Outcome.FAILED, failure=failure_of_event(data.get("code")), closing=event)
-        self.finish(ending, self._map(data))
+        failure = failure_of_event(data.get("code"), data.get("message"))
+        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
 
     def on_other(self, _event: Any, data: _Fields) -> None:
         """Something between other events, of which only the time is of use."""

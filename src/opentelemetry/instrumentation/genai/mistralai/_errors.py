@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from . import _semconv as s
+from ._cleaning import clean_spellings
+from ._json import Clean
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # A body is parsed only for its code; one of many megabytes is not worth the caller's time.
 _MAX_BODY: Final = 65_536
 
-Redact = Callable[[str], "str | None"]
+_MARGIN: Final = re.compile(r"^ *\| ?", re.MULTILINE)
 
 
 class Failure:
-    """Why a span is an ERROR: its ``error.type`` and what goes with it."""
+    """Why a span is an ERROR: its ``error.type`` and what goes with it.
 
-    __slots__ = ("attributes", "exception", "type")
+    Attributes:
+        type: ``error.type``.
+        attributes: other attributes of the span.
+        exception: as raised, None for an error event.
+        message: of an error event; it may repeat what the user wrote.
+    """
+
+    __slots__ = ("attributes", "exception", "message", "type")
 
     def __init__(
         self,
@@ -35,6 +44,7 @@ class Failure:
         self.type = error_type
         self.attributes = attributes or {}
         self.exception = exception
+        self.message: str | None = None
 
 
 def is_word(value: str) -> bool:
@@ -69,41 +79,48 @@ def failure_of(exc: BaseException) -> Failure:
     return Failure(str(status), attributes, exc)
 
 
-def failure_of_event(code: object) -> Failure:
+def failure_of_event(code: object, message: object = None) -> Failure:
     """Names an error event by its code; anything that could be prose becomes ``_OTHER``."""
-    return Failure(_code(code) or s.OTHER)
+    failure = Failure(_code(code) or s.OTHER)
+    failure.message = message if isinstance(message, str) else None
+    return failure
 
 
-def describe(exc: BaseException, redact: Redact | None) -> dict[str, str]:
+def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, str]:
     """Makes the attributes of an exception event.
 
     Args:
-        exc: the exception.
+        cause: the exception, or a failure, which may have none.
         redact: None while content is not captured; else what every text must pass, it returns
             None for a text that must not be recorded.
 
     Returns:
-        Without ``redact`` the exception's type and frames, but no message, no source lines and
-        no chained exceptions: all of these can repeat what the user wrote. With it, everything.
+        Without ``redact`` an exception's type and frames, but no message, no source lines and
+        no chained exceptions: all of these can repeat what the user wrote. With it, everything. Of
+        a failure without an exception the message of its error event, or nothing.
     """
-    kind = type(exc)
+    if isinstance(cause, Failure):
+        if cause.exception is not None:
+            return describe(cause.exception, redact)
+        message = redact(cause.message) if redact is not None and cause.message else None
+        return {} if message is None else {s.EXCEPTION_MESSAGE: message}
+    kind = type(cause)
     module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
     described = {s.EXCEPTION_TYPE: f"{module}{kind.__qualname__}"}
     if redact is None:
-        frames = traceback.walk_tb(exc.__traceback__)
+        frames = traceback.walk_tb(cause.__traceback__)
         described[s.EXCEPTION_STACKTRACE] = "".join(
             f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}\n'
             for frame, line in frames
         )
         return described
+    trace = "".join(traceback.format_exception(cause))
+    # In the trace of a group each line of a message has a margin, which no pattern expects.
     texts = {
-        s.EXCEPTION_MESSAGE: _text_of(exc),
-        s.EXCEPTION_STACKTRACE: "".join(traceback.format_exception(exc)),
+        s.EXCEPTION_MESSAGE: redact(_text_of(cause)),
+        s.EXCEPTION_STACKTRACE: clean_spellings(redact, trace, _MARGIN.sub("", trace)),
     }
-    for key, text in texts.items():
-        redacted = redact(text)
-        if redacted is not None:
-            described[key] = redacted
+    described.update((key, text) for key, text in texts.items() if text is not None)
     return described
 
 

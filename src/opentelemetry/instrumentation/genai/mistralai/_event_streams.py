@@ -113,7 +113,8 @@ class EventRecorder(CompletionRecorder):
         """A response of the Responses API, with a status that may be the last word."""
         self.on_completion(response, "message")
         items = items_of(response.get("output"))
-        reason = "error"
+        # Of one that goes on, none is known yet.
+        reason = "error" if status == "failed" else ""
         if status == "completed":
             called = any(fields_of(item).get("type") == "function_call" for item in items)
             reason = "tool_call" if called else "stop"
@@ -129,22 +130,25 @@ class EventRecorder(CompletionRecorder):
         if items and self._call.clean is not None:
             self._output = [(parts_of_items(items, self._call.clean), reason)]
         if status == "failed":
-            self._fail(fields_of(response.get("error")).get("code"))
+            self._fail(fields_of(response.get("error")))
 
     def on_error(self, data: _Fields) -> None:
         """The server gives up."""
-        self._fail(data.get("code"))
+        self._fail(data)
 
-    def _fail(self, code: object) -> None:
+    def _fail(self, error: _Fields) -> None:
         if self._done:
             return
         outcome = None if self._whole else Outcome.FAILED
-        self.finish(Ending(outcome, failure=failure_of_event(code)), self._call.now())
+        failure = failure_of_event(error.get("code"), error.get("message"))
+        self.finish(Ending(outcome, failure=failure), self._call.now())
 
     def _tell(self, ending: Ending, clean: Clean) -> None:
         super()._tell(ending, clean)
         output, self._output = self._output, None
-        ending.output = output or ending.output
+        if output is not None:
+            failed = "error" if ending.failure else ""
+            ending.output = [(parts, reason or failed) for parts, reason in output]
 
 
 def _tells_something(data: _Fields) -> bool:

@@ -34,6 +34,9 @@ class _Tool(LocalSpan):
 
     def __init__(self, run: Run, call: Mapping[str, object], parent: Context) -> None:
         name, call_id = text(call.get("name")), text(call.get("tool_call_id"))
+        if run.telemetry.content_on_spans and call_id is not None:
+            # Recorded anyway, and the one text here that a server invents.
+            call_id = run.telemetry.clean(call_id)
         attributes = run.identity(s.EXECUTE_TOOL)
         attributes[s.TOOL_TYPE] = "function"
         if name is not None:
@@ -49,12 +52,7 @@ class _Tool(LocalSpan):
         """Notes arguments or a result, if content is to be on spans."""
         if not value or not self.telemetry.content_on_spans:
             return
-        try:
-            cleaned = self.telemetry.clean(as_text(value))
-        except (ValueError, RecursionError):
-            # It is no JSON; the SDK is about to find that out.
-            return
-        if cleaned is not None:
+        if (cleaned := self.telemetry.clean(as_text(value))) is not None:
             self.said[key] = cleaned
 
     def noting(self, worker: Any) -> Any:

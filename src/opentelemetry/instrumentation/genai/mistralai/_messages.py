@@ -2,42 +2,53 @@
 """What the user and the model said, as the messages of the GenAI conventions.
 
 The shapes are those of the conventions' JSON schemas for ``gen_ai.input.messages`` and its kin
-(https://github.com/open-telemetry/semantic-conventions-genai). Chunks and entries are told apart by
-the fields that they have: their classes and even the spelling of ``type`` differ between SDK lines.
+(https://github.com/open-telemetry/semantic-conventions-genai). Entries are told apart by the fields
+that they have: their classes differ between SDK lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, cast
 
+from ._cleaning import cut
 from ._content import Content, Part
 from ._fields import fields_of, items_of, text
-from ._json import Clean, structure
+from ._json import Clean
+from ._parts import (
+    chunk_parts,
+    collect,
+    joined,
+    role_of,
+    server_tool,
+    text_part,
+    tool_call,
+    tool_response,
+    type_of,
+    word,
+)
 
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
 Message = dict[str, Any]
 
-_IMAGES: Final = frozenset({"png", "jpg", "jpeg", "gif", "webp", "bmp", "svg"})
-
 
 def conversation_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
     """Reads what the user says in a conversation, and copies it: the caller may change it."""
-    return Content(
-        input_messages(kwargs.get("inputs"), clean),
-        system_instructions(kwargs.get("instructions"), clean),
-        tool_definitions(kwargs.get("tools")),
-    )
+    return _content(input_messages(kwargs.get("inputs"), clean), kwargs, clean)
 
 
 def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
-    """Reads what the user says in a completion: messages, a prompt, or an input."""
-    asked = next((kwargs[name] for name in ("messages", "prompt", "input") if name in kwargs), None)
-    messages = input_messages(asked, clean)
-    if messages and (suffix := kwargs.get("suffix")):
-        messages[0]["parts"] += parts_of(suffix, clean)
-    instructions = system_instructions(kwargs.get("instructions"), clean)
-    return Content(messages, instructions, tool_definitions(kwargs.get("tools")))
+    """Reads what the user says in a completion: messages, a prompt and what follows it, an input.
+
+    The Responses API has both a prompt and an input, and either may be None.
+    """
+    messages = input_messages(kwargs.get("messages"), clean)
+    asked = input_messages(kwargs.get("prompt"), clean)
+    if suffix := parts_of(kwargs.get("suffix"), clean) if kwargs.get("suffix") else []:
+        asked = asked or [_message("user", [])]
+        asked[0]["parts"] += suffix
+    messages += asked + input_messages(kwargs.get("input"), clean)
+    return _content(messages, kwargs, clean)
 
 
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:
@@ -54,8 +65,7 @@ def input_messages(inputs: object, clean: Clean) -> list[Message]:
     """
     if isinstance(inputs, str):
         return [_message("user", parts_of(inputs, clean))]
-    entries = map(fields_of, items_of(inputs))
-    return [message for entry in entries if (message := _message_of(entry, clean)) is not None]
+    return collect(items_of(inputs), lambda entry: _messages_of(fields_of(entry), clean))
 
 
 def system_instructions(instructions: object, clean: Clean) -> list[Part]:
@@ -63,156 +73,81 @@ def system_instructions(instructions: object, clean: Clean) -> list[Part]:
     return parts_of(instructions, clean) if isinstance(instructions, str) else []
 
 
-def tool_definitions(tools: object) -> list[Part]:
+def tool_definitions(tools: object, clean: Clean = cut) -> list[Part]:
     """Reads type and name of the tools that a request offers, and nothing else of them."""
-    definitions: list[Part] = []
-    for fields in map(fields_of, items_of(tools)):
+
+    def definition(tool: object) -> list[Part]:
+        fields = fields_of(tool)
         function = fields_of(fields.get("function"))
-        kind = text(_type(fields)) or "function"
+        kind = text(type_of(fields)) or "function"
         names = (function.get("name"), fields.get("name"), fields.get("connector_id"), kind)
-        definitions.append({"type": kind, "name": next(filter(None, map(text, names)))})
-    return definitions
+        name = next(filter(None, map(text, names)))
+        return [{"type": word(kind, clean) or "unknown", "name": word(name, clean) or ""}]
+
+    return collect(items_of(tools), definition)
 
 
 def parts_of(content: object, clean: Clean) -> list[Part]:
     """Reads the content of a message: a string, a chunk, or a list of chunks."""
-    if isinstance(content, str):
-        return [part] if (part := text_part("text", content, clean)) else []
     chunks = cast("list[object]", content) if isinstance(content, (list, tuple)) else [content]
-    parts = (_part_of(chunk, clean) for chunk in chunks if chunk is not None)
-    return [part for part in parts if part is not None]
+    told = [chunk for chunk in chunks if chunk is not None]
+    return collect(told, lambda chunk: chunk_parts(chunk, clean))
 
 
 def parts_of_items(items: Sequence[object], clean: Clean) -> list[Part]:
     """Reads the output of the Responses API."""
-    parts: list[Part] = []
-    for item in map(fields_of, items):
-        if "arguments" in item:
-            parts.append(tool_call(item.get("call_id"), item.get("name"), item["arguments"], clean))
-        elif item.get("type") == "reasoning":
-            thought = items_of(item.get("content")) or items_of(item.get("summary"))
-            if (part := text_part("reasoning", _joined(thought), clean)) is not None:
-                parts.append(part)
-        else:
-            parts.extend(parts_of(item.get("content"), clean))
-    return parts
+
+    def of_item(item: object) -> list[Part]:
+        fields = fields_of(item)
+        if "arguments" in fields:
+            name, arguments = fields.get("name"), fields["arguments"]
+            return [tool_call(fields.get("call_id"), name, arguments, clean)]
+        if fields.get("type") == "reasoning":
+            return _thoughts(fields, clean)
+        return parts_of(fields.get("content"), clean)
+
+    return collect(items, of_item)
 
 
-def text_part(kind: str, content: str, clean: Clean) -> Part | None:
-    """A part that is nothing but text."""
-    cleaned = clean(content) if content else None
-    return None if cleaned is None else {"type": kind, "content": cleaned}
-
-
-def tool_call(call_id: object, name: object, arguments: object, clean: Clean) -> Part:
-    """A function that the model wants to have called."""
-    part: Part = {"type": "tool_call", "id": text(call_id), "name": text(name) or ""}
-    return {**part, "arguments": structure(arguments, clean)}
-
-
-def server_tool(
-    call_id: object, name: object, arguments: object, result: object, clean: Clean
-) -> list[Part]:
-    """A tool that the server called, and what it told of the result."""
-    tool = text(name) or ""
-    call = {"type": tool, "arguments": structure(arguments, clean)}
-    parts: list[Part] = [
-        {"type": "server_tool_call", "id": text(call_id), "name": tool, "server_tool_call": call}
-    ]
-    if result:
-        response = {"type": tool, "result": structure(result, clean)}
-        kind = "server_tool_call_response"
-        parts.append({"type": kind, "id": text(call_id), kind: response})
-    return parts
+def _content(messages: list[Message], kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    instructions = system_instructions(kwargs.get("instructions"), clean)
+    return Content(messages, instructions, tool_definitions(kwargs.get("tools"), clean))
 
 
 def _message(role: str, parts: list[Part]) -> Message:
     return {"role": role, "parts": parts}
 
 
-def _message_of(entry: Mapping[str, object], clean: Clean) -> Message | None:
+def _messages_of(entry: Mapping[str, object], clean: Clean) -> list[Message]:
     call_id = entry.get("tool_call_id") or entry.get("call_id")
     result = next((entry[name] for name in ("result", "output") if name in entry), None)
     if result is None and call_id and entry.get("role") == "tool":
         result = entry.get("content")
     if result is not None:
-        response = structure(_plain(result), clean)
-        part: Part = {"type": "tool_call_response", "id": text(call_id), "response": response}
-        return _message("tool", [part])
-    calls = entry.get("tool_calls")
+        return [_message("tool", [tool_response(call_id, result, clean)])]
+    if entry.get("type") == "reasoning":
+        return [_message("assistant", _thoughts(entry, clean))]
+    calls = items_of(entry.get("tool_calls"))
     if "content" in entry or calls:
         parts = parts_of(entry.get("content"), clean)
-        for call in map(fields_of, items_of(calls)):
-            function = fields_of(call.get("function"))
-            arguments = function.get("arguments")
-            parts.append(tool_call(call.get("id"), function.get("name"), arguments, clean))
-        return _message(text(entry.get("role")) or "user", parts)
+        parts += collect(calls, lambda call: [_call_of(fields_of(call), clean)])
+        return [_message(role_of(entry, clean), parts)]
     if "arguments" in entry:
         name, arguments = entry.get("name"), entry["arguments"]
         if call_id:
-            return _message("assistant", [tool_call(call_id, name, arguments, clean)])
+            return [_message("assistant", [tool_call(call_id, name, arguments, clean)])]
         called = server_tool(entry.get("id"), name, arguments, entry.get("info"), clean)
-        return _message("assistant", called)
-    return None
+        return [_message("assistant", called)]
+    return []
 
 
-def _plain(result: object) -> object:
-    """A result that is told in chunks of text, as the text that it is."""
-    return _joined(cast("list[object]", result)) if isinstance(result, list) else result
+def _call_of(call: Mapping[str, object], clean: Clean) -> Part:
+    function = fields_of(call.get("function"))
+    return tool_call(call.get("id"), function.get("name"), function.get("arguments"), clean)
 
 
-def _joined(chunks: Sequence[object]) -> str:
-    pieces = (fields_of(chunk).get("text") for chunk in chunks)
-    return "".join(piece for piece in pieces if isinstance(piece, str))
-
-
-def _part_of(chunk: object, clean: Clean) -> Part | None:
-    fields = {"text": chunk} if isinstance(chunk, str) else fields_of(chunk)
-    if isinstance(fields.get("text"), str):
-        return text_part("text", cast("str", fields["text"]), clean)
-    if "thinking" in fields:
-        return text_part("reasoning", thoughts_of(fields["thinking"]), clean)
-    for field, modality in (
-        ("image_url", "image"),
-        ("document_url", "document"),
-        ("input_audio", "audio"),
-    ):
-        if field in fields:
-            return _media(fields[field], modality, clean)
-    if "file_id" in fields:
-        kind = text(fields.get("file_type")) or ""
-        modality = "image" if kind.lower() in _IMAGES else "document"
-        return {"type": "file", "modality": modality, "file_id": text(fields["file_id"]) or ""}
-    part: Part = {"type": text(_type(fields)) or "unknown"}
-    for field in ("tool", "title", "url"):
-        value = fields.get(field)
-        if isinstance(value, str) and (cleaned := clean(value)) is not None:
-            part[field] = cleaned
-    return part if fields else None
-
-
-def thoughts_of(thinking: object) -> str:
-    """The text of a thinking chunk."""
-    if isinstance(thinking, str):
-        return thinking
-    return _joined(items_of(thinking))
-
-
-def _media(value: object, modality: str, clean: Clean) -> Part:
-    """An image, document or sound: where it is, or how large; never its bytes."""
-    url = value if isinstance(value, str) else fields_of(value).get("url")
-    if not isinstance(url, str):
-        return {"type": "omitted_blob", "modality": modality}
-    header, _, data = url.rpartition(",")
-    inline = url[:5].lower() == "data:"
-    if "://" in url[:16] and not inline:
-        return {"type": "uri", "modality": modality, "uri": clean(url) or ""}
-    size = len(data.rstrip("=")) * 3 // 4
-    part: Part = {"type": "omitted_blob", "modality": modality, "size": size}
-    if inline:
-        part["mime_type"] = header[5:].partition(";")[0][:64]
-    return part
-
-
-def _type(fields: Mapping[str, object]) -> object:
-    return fields.get("type") or fields.get("TYPE")
+def _thoughts(item: Mapping[str, object], clean: Clean) -> list[Part]:
+    """A reasoning item: all of the thought, or its summary."""
+    thought = items_of(item.get("content")) or items_of(item.get("summary"))
+    part = text_part("reasoning", joined(thought), clean)
+    return [] if part is None else [part]

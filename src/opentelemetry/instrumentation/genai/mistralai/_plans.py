@@ -53,12 +53,10 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
     if call.recording and telemetry.response_hook is not None:
         hook = telemetry.response_hook
         plan.append(partial(run_hook, "response_hook(span, result)", hook, span, ending.closing))
-    if failure is not None and failure.exception is not None:
+    if failure is not None:
         # Viewers hide an event that lies past the end, also by a part of a microsecond.
         inside = max(call.started, ended - 1000)
-        plan.append(
-            partial(telemetry.record_exception, span, failure.exception, inside, call.context)
-        )
+        plan.append(partial(telemetry.record_exception, span, failure, inside, call.context))
     if call.content is not None or telemetry.emits_details:
         plan.append(partial(_record_content, call, span, ending, ended))
     if call.recording:

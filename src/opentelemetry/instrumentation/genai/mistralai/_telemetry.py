@@ -17,7 +17,7 @@ from . import _semconv as s
 from ._completion_hook import Said, cut_texts, on_completion
 from ._content import cleaner, fitted, to_json
 from ._context import give_back
-from ._errors import describe
+from ._errors import Failure, describe
 from ._metrics import Instruments
 from ._open_calls import open_calls
 from ._options import Options
@@ -140,16 +140,27 @@ class Telemetry:
         return Instruments(meter, latest=self.options.metric_names == "latest")
 
     def record_exception(
-        self, span: trace.Span, exc: BaseException, at: int, context: Context, *, log: bool = True
+        self,
+        span: trace.Span,
+        cause: BaseException | Failure,
+        at: int,
+        context: Context,
+        *,
+        log: bool = True,
     ) -> None:
-        """Records an exception once on the span and once as a log event, at the span's end."""
+        """Records an exception once on the span and once as a log event, at the span's end.
+
+        Of a failure that an error event told of, its message is recorded while content is captured.
+        """
         if span.is_recording():
-            described = describe(exc, self.clean if self.content_on_spans else None)
-            span.add_event("exception", described, at)
+            described = describe(cause, self.clean if self.content_on_spans else None)
+            if described:
+                span.add_event("exception", described, at)
         if log:
-            described = describe(exc, self.clean if self.content_on_events else None)
+            described = describe(cause, self.clean if self.content_on_events else None)
             severity = _logs.SeverityNumber.WARN
-            self._emit(_record(s.EXCEPTION_EVENT, severity, described, at, context), context)
+            if described:
+                self._emit(_record(s.EXCEPTION_EVENT, severity, described, at, context), context)
 
     def record_content(
         self,

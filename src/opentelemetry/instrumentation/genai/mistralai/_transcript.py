@@ -8,72 +8,29 @@ from typing import Any, Final, cast
 
 from . import _guard
 from . import _semconv as s
-from ._content import Part, cut
+from ._cleaning import cut
+from ._content import Part
 from ._conversation import ConversationRecorder
 from ._ending import Ending
-from ._fields import fields_of, items_of, payload_of
+from ._fields import fields_of, items_of, payload_of, text
 from ._json import Clean, as_text
-from ._messages import parts_of, server_tool, text_part, thoughts_of, tool_call
+from ._parts import collect, joined, references_of, thoughts_of, word
 from ._recording import OpenCall
+from ._said import Answer, Called, Chunks, Said, Text
 
 _Fields = dict[str, Any]
-
-
-class _Text:
-    """Pieces of one text of one message."""
-
-    def __init__(self, kind: str, entry_id: object) -> None:
-        self.kind, self.entry_id = kind, entry_id
-        self.pieces: list[str] = []
-
-    def parts(self, clean: Clean) -> list[Part]:
-        part = text_part(self.kind, "".join(self.pieces), clean)
-        return [part] if part else []
-
-
-class _Chunks:
-    """Something in a message that is no text."""
-
-    def __init__(self, content: object) -> None:
-        self._content = content
-
-    def parts(self, clean: Clean) -> list[Part]:
-        return parts_of(self._content, clean)
-
-
-class _Called:
-    """A function or tool, with its arguments in pieces."""
-
-    def __init__(self, data: _Fields) -> None:
-        self.entry_id, self.call_id = data.get("id"), data.get("tool_call_id")
-        self.name = data.get("name")
-        self.pieces: list[str] = []
-        self.result: object = None
-        self.add(data)
-
-    def add(self, data: _Fields) -> None:
-        # Copied now: the SDK's own loop goes on to change what it was given.
-        if arguments := data.get("arguments"):
-            self.pieces.append(as_text(arguments))
-        self.result = data.get("info") or self.result
-
-    @property
-    def arguments(self) -> str:
-        return "".join(self.pieces)
-
-    def parts(self, clean: Clean) -> list[Part]:
-        if self.call_id:
-            return [tool_call(self.call_id, self.name, self.arguments, clean)]
-        return server_tool(self.entry_id, self.name, self.arguments, self.result, clean)
 
 
 class Transcript:
     """Everything that one response said, in the order in which it began."""
 
     def __init__(self) -> None:
-        self._items: list[_Text | _Chunks | _Called] = []
-        self._text = _Text("", None)
-        self._called: dict[object, _Called] = {}
+        self._items: list[Said] = []
+        self._text = Text("", None)
+        self._called: dict[object, Called] = {}
+        # The tool's answer that a message of a completion is, by the message's index.
+        self._answers: dict[object, Answer] = {}
+        self._turn = 0
 
     def on_message(self, data: _Fields) -> None:
         """A piece of a message, or a whole one."""
@@ -88,32 +45,61 @@ class Transcript:
                 self._add_text("text", data.get("id"), cast("str", fields["text"]))
             elif "thinking" in fields:
                 self._add_text("reasoning", data.get("id"), thoughts_of(fields["thinking"]))
+                self._items.extend(map(Chunks, references_of(fields["thinking"])))
             elif fields or isinstance(chunk, str):
-                self._items.append(_Chunks(chunk))
+                self._items.append(Chunks(chunk))
 
     def on_call(self, data: _Fields) -> None:
         """A piece of a function call, or news of a tool."""
         key = _key(data.get("id"))
         called = self._called.get(key)
         if called is None:
-            called = self._called[key] = _Called(data)
+            called = self._called[key] = Called(data)
             self._items.append(called)
         else:
             called.add(data)
 
-    def on_completion(self, message: Mapping[str, object]) -> None:
-        """A piece of one choice of a completion, or a whole one."""
-        self.on_message({"content": message.get("content")})
-        for position, call in enumerate(items_of(message.get("tool_calls"))):
+    def on_completion(self, message: Mapping[str, object], position: int | None = None) -> None:
+        """A piece of one choice of a completion, or a whole one.
+
+        Args:
+            message: the delta, or the message.
+            position: its place among the whole messages of one choice, if there are several.
+        """
+        index = message.get("index")
+        of = index if type(index) is int else position
+        answer = self._answer(of, text(message.get("role")), text(message.get("tool_call_id")))
+        content = message.get("content")
+        if answer is not None:
+            chunks = [{"text": content}] if isinstance(content, str) else items_of(content)
+            answer.pieces.append(joined(chunks))
+            return
+        self.on_message({"id": (of, self._turn), "content": content})
+        for place, call in enumerate(items_of(message.get("tool_calls"))):
             fields = fields_of(call)
             function = fields_of(fields.get("function"))
             # Its default is 0, also for the second of two calls.
             given: Any = getattr(call, "__pydantic_fields_set__", fields)
-            index = fields.get("index") if "index" in given else None
-            key = index if isinstance(index, int) else position
+            number = fields.get("index") if "index" in given else None
+            key = (of, self._turn, number if isinstance(number, int) else place)
             # What the SDK makes of an id that is not there.
             call_id = None if fields.get("id") == "null" else fields.get("id")
-            self.on_call({**function, "id": ("call", key), "tool_call_id": call_id or "call"})
+            self.on_call({**function, "id": key, "tool_call_id": call_id or "call"})
+
+    def _answer(self, of: object, role: str | None, call_id: str | None) -> Answer | None:
+        """The tool's answer that a delta belongs to; only its first delta need say what it is."""
+        answer = self._answers.get(of)
+        if role not in (None, "tool"):
+            if answer is not None:
+                # The model goes on: with calls that are numbered from 0 again.
+                del self._answers[of]
+                self._turn += 1
+            return None
+        begins = answer is not None and call_id not in (None, answer.call_id)
+        if begins or (answer is None and (role or call_id)):
+            answer = self._answers[of] = Answer(call_id)
+            self._items.append(answer)
+        return answer
 
     def on_tool_started(self, data: _Fields) -> None:
         """A tool starts anew, even one of an id that was there before."""
@@ -133,13 +119,13 @@ class Transcript:
 
     def parts(self, clean: Clean) -> list[Part]:
         """The parts of the one message that this was."""
-        return [part for item in self._items for part in item.parts(clean)]
+        return collect(self._items, lambda item: item.parts(clean))
 
     def _add_text(self, kind: str, entry_id: object, piece: str) -> None:
         text = self._text
         known = bool(self._items) and self._items[-1] is text
         if not known or text.kind != kind or text.entry_id != entry_id:
-            text = self._text = _Text(kind, entry_id)
+            text = self._text = Text(kind, entry_id)
             self._items.append(text)
         text.pieces.append(piece)
 
@@ -183,9 +169,17 @@ class CapturingRecorder(ConversationRecorder):
             self._transcript = Transcript()
 
     def _tool_content(self, step_id: object) -> dict[str, str]:
-        if not self._call.content_on_spans:
+        try:
+            told: dict[str, str] = {}
+            if (known := word(step_id, self._clean)) != text(step_id):
+                # The id is recorded anyway: as `redact` leaves it.
+                told[s.TOOL_CALL_ID] = (known or "")[:256]
+            if self._call.content_on_spans:
+                told |= self._transcript.tool_content(step_id, self._clean)
+        except Exception as exc:  # noqa: BLE001 -- the tool has ended, with these words or without
+            _guard.report("capture content", exc)
             return {}
-        return self._transcript.tool_content(step_id, self._clean)
+        return told
 
 
 def conversation_recorder(call: OpenCall) -> ConversationRecorder:
