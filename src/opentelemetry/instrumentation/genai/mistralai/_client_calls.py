@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
+from ._adopted import AdoptedCall, open_call
 from ._calls import give_up
 from ._content import Content
 from ._context import RUN, run_under_way
@@ -52,7 +53,7 @@ class Surface(NamedTuple):
         _args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Call:
+    ) -> Call | AdoptedCall:
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
         locate(request, owner, kwargs)
@@ -61,7 +62,9 @@ class Surface(NamedTuple):
         run = run_under_way(context) if RUN in context else None
         if run is not None:
             run.requests += 1
-        call = Call(telemetry, request, (owner, self), context)
+        # Nobody else has a conversation's `createdAt`, so it always has a span of its own.
+        begin = Call if self.cls == "Conversations" else open_call
+        call = begin(telemetry, request, (owner, self), context)
         try:
             if call.clean is not None:
                 call.content = self._read_content(kwargs, call.clean)
@@ -79,7 +82,7 @@ class Surface(NamedTuple):
             _guard.report("read content", exc)
             return Content([], [], [])
 
-    def returned(self, call: Call, result: Any) -> Any:
+    def returned(self, call: Call | AdoptedCall, result: Any) -> Any:
         """Hands the result of a call to its recorder; the caller gets it as it is."""
         if self.streamed is not False and is_stream(result):
             observe(result, self.recorder(call))

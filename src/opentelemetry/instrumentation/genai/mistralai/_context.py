@@ -9,6 +9,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 if TYPE_CHECKING:
+    from ._adopted import AdoptedCall
     from ._agent_runs import Run
     from ._spans import Call
 
@@ -50,7 +51,7 @@ def _is_again(called: Called | None, owner: object, method: object) -> bool:
     )
 
 
-def call_under_way() -> Call | None:
+def call_under_way() -> Call | AdoptedCall | None:
     """The call whose request is being made in this context, None outside of one."""
     call: Any = otel_context.get_value(CALL)
     return call if call is not None and call.called is not None else None

@@ -8,7 +8,7 @@ are the same in both. No id is ever a metric attribute.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from . import _semconv as s
 from ._errors import is_word
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram, Meter
 
     from ._recording import Ending
+    from ._requests import Request
     from ._settings import AttributeValue
-    from ._spans import Call
     from ._usage import Usage
 
     Attributes = dict[str, "str | int"]
@@ -37,6 +37,13 @@ _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 _connectors: Final[set[str]] = set()
 _tools: Final[set[str]] = set()
 _agents: Final[set[str]] = set()
+
+
+class Measured(Protocol):
+    """A call as its metrics see it."""
+
+    request: Request
+    final_operation: str
 
 
 class Instruments:
@@ -71,8 +78,11 @@ class Instruments:
         self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
         self._duration = self._operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
+        self._duration_name, self._tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
         if latest:
             first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
+            self._duration_name = s.METRIC_LATEST_DURATION
+            self._tokens_name = s.METRIC_LATEST_INPUT_TOKENS
             self._duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
             self._tokens_in = histogram(
                 s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
@@ -84,6 +94,7 @@ class Instruments:
             self._tokens_in = self._tokens_out = histogram(
                 s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
             )
+        self._first_name, self._between_name = first, between
         self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
@@ -97,11 +108,12 @@ class Instruments:
             s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
         )
 
-    def record_end(self, call: Call, ending: Ending, duration: float, context: Context) -> None:
+    def record_end(self, call: Measured, ending: Ending, duration: float, context: Context) -> None:
         """Records a call that ends, in the context of its span, whose duration (s) it shares."""
-        measured = call.request.measured
+        measured, elsewhere = call.request.measured, call.request.recorded_elsewhere
         common = self.count_usage(call, ending, context)
-        if measured == INFERENCE or (measured == COUNTED and not self._latest):
+        counted = measured == INFERENCE or (measured == COUNTED and not self._latest)
+        if counted and self._tokens_name not in elsewhere:
             counts, latest = ending.usage.counts, self._latest
             if sent := counts.get(s.USAGE_INPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "input"}
@@ -109,18 +121,21 @@ class Instruments:
             if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "output"}
                 self._tokens_out.record(answered, attributes, context)
-        if ending.first_chunk is not None:
+        if ending.first_chunk is not None and self._first_name not in elsewhere:
             self._first_chunk.record(ending.first_chunk, common, context)
+        inference = measured == INFERENCE
+        if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
+            return
         # A copy: the SDK keeps the mapping of the first measurement with these attributes.
         attributes = common.copy()
         if ending.failure is not None:
             attributes[s.ERROR_TYPE] = ending.failure.type
         if ending.outcome is not None:
             attributes[s.STREAM_OUTCOME] = ending.outcome
-        histogram = self._duration if measured == INFERENCE else self._operation
+        histogram = self._duration if inference else self._operation
         histogram.record(duration, attributes, context)
 
-    def count_usage(self, call: Call, ending: Ending, context: Context) -> Attributes:
+    def count_usage(self, call: Measured, ending: Ending, context: Context) -> Attributes:
         """Adds a call's usage to the counters; what was not reported counts as 0 tokens.
 
         Returns the attributes that all metrics of this call share; they are not to be changed.
@@ -142,8 +157,12 @@ class Instruments:
             self._connector_calls.add(calls, {**common, s.CONNECTOR_NAME: name}, context)
         return common
 
-    def record_chunk(self, call: Call, ending: Ending, seconds: float, context: Context) -> None:
+    def record_chunk(
+        self, call: Measured, ending: Ending, seconds: float, context: Context
+    ) -> None:
         """Records the time between two output chunks."""
+        if self._between_name in call.request.recorded_elsewhere:
+            return
         self._chunk.record(seconds, _common(call, ending), context)
 
     def record_tool(
@@ -201,7 +220,7 @@ def _may_name(names: set[str], name: str, *, word: bool = True) -> bool:
     return True
 
 
-def _common(call: Call, ending: Ending) -> Attributes:
+def _common(call: Measured, ending: Ending) -> Attributes:
     request = call.request
     common: Attributes = {
         s.OPERATION_NAME: call.final_operation,
