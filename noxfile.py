@@ -32,8 +32,8 @@ BESIDE: dict[str, tuple[str, str, str]] = {
     "openllmetry": ("1.12.4", "3.12", "opentelemetry-instrumentation-mistralai==0.62.4"),
     "openinference": ("newest", "3.13", "openinference-instrumentation-mistralai==2.2.2"),
 }
-# (mistralai, python, what else is installed): frameworks that call the SDK, at the versions that the
-# tests know, each on the newest SDK that it allows.
+# (mistralai, python, what else is installed): frameworks that call the SDK, at the versions that
+# the tests know, each on the newest SDK that it allows.
 FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
     "pydantic-ai": ("3.7.0", "3.12", ["pydantic-ai-slim[mistral]==2.68.0"]),
     "strands": ("3.7.0", "3.12", ["strands-agents[mistral]==1.62.0"]),

@@ -118,10 +118,10 @@ def each_series_is_counted_once(alone: Ran, ran: Ran, case: Case) -> None:
     assert (ran.total(COUNTED_IN), ran.total(COUNTED_OUT)) == (sent, answered)
     assert ran.scopes(COUNTED_IN) == ran.scopes(COUNTED_OUT) == {OURS}
     reported = 0 if case.fails else requests
-    assert ran.counts(TOKENS, token__type="input") == reported
-    assert ran.counts(TOKENS, token__type="output") == reported
-    assert ran.total(TOKENS, token__type="input") == sent
-    assert ran.total(TOKENS, token__type="output") == answered
+    assert ran.counts(TOKENS, "input") == reported
+    assert ran.counts(TOKENS, "output") == reported
+    assert ran.total(TOKENS, "input") == sent
+    assert ran.total(TOKENS, "output") == answered
     assert ran.counts(DURATION) == requests
     assert ran.counts(FIRST_CHUNK) == (reported if case.streamed else 0)
     assert _of_others(ran) == _of_others(alone)

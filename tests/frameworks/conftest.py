@@ -10,8 +10,8 @@ import pytest
 from emulator import Emulator, serve
 from tests.frameworks.running import Providers, Runner
 
-# A framework may warn of whatever it likes, and leaves connections to the collector; what is said of
-# our own lines stays an error.
+# A framework may warn of whatever it likes, and leaves connections to the collector; what is said
+# of our own lines stays an error.
 _WARNINGS = (
     "default",
     "ignore::ResourceWarning",

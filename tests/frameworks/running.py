@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -133,26 +133,26 @@ class Ran:
 
     def inferences(self) -> list[ReadableSpan]:
         """All spans that say that they are a request to a model."""
-        return [span for span in self.spans if attribute(span, "gen_ai.operation.name") in INFERENCES]
+        return [
+            span for span in self.spans if attribute(span, "gen_ai.operation.name") in INFERENCES
+        ]
 
-    def counts(self, name: str, **wanted: str) -> int:
-        """How often a metric was recorded by anybody; of a counter, its sum."""
-        return sum(point.count for point in self._of(name, wanted))
+    def counts(self, name: str, tokens: str | None = None) -> int:
+        """How often a metric, or one type of tokens, was recorded by anybody."""
+        return sum(point.count for point in self._of(name, tokens))
 
-    def total(self, name: str, **wanted: str) -> float:
+    def total(self, name: str, tokens: str | None = None) -> float:
         """The sum of what was recorded under a name by anybody."""
-        return sum(point.total for point in self._of(name, wanted))
+        return sum(point.total for point in self._of(name, tokens))
 
     def scopes(self, name: str) -> set[str]:
         """Who has recorded a metric."""
-        return {point.scope for point in self._of(name, {})}
+        return {point.scope for point in self._of(name)}
 
-    def _of(self, name: str, wanted: dict[str, str]) -> Iterator[Point]:
+    def _of(self, name: str, tokens: str | None = None) -> Iterator[Point]:
         for point in self.points:
-            if point.name == name and all(
-                point.attributes.get(f"gen_ai.{key.replace('__', '.')}") == value
-                for key, value in wanted.items()
-            ):
+            kind = point.attributes.get("gen_ai.token.type")
+            if point.name == name and tokens in (None, kind):
                 yield point
 
     def tree(self, *scopes: str) -> list[tuple[str, str | None]]:
@@ -211,7 +211,7 @@ class Runner:
             uninstrument()
 
     @contextmanager
-    def sampled_out(self) -> Iterator[None]:
+    def sampled_out(self) -> Generator[None]:
         """Records no span meanwhile."""
         self.providers.sampler.current = ALWAYS_OFF
         try:

@@ -76,4 +76,4 @@ def test_embeddings_are_counted_once(runner: Runner) -> None:
     _, ran = claims.caller_sees_no_difference(runner, Case(embeds))
     (span,) = ran.spans
     assert span.name == f"embeddings {EMBEDDED}"
-    assert ran.total("gen_ai.client.token.usage", token__type="input") == EMBEDDED_TOKENS
+    assert ran.total("gen_ai.client.token.usage", "input") == EMBEDDED_TOKENS

@@ -8,12 +8,11 @@ import importlib
 from typing import Any, Final
 
 import pytest
+from pydantic import BaseModel
 
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import MODEL, Program, Runner, client
-
-from pydantic import BaseModel
 
 instructor: Any = importlib.import_module("instructor")
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 
 from emulator import Emulator
-from opentelemetry.sdk.metrics.view import DropAggregation, View
+from tests.end_to_end import sdk
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
@@ -27,6 +28,7 @@ from tests.frameworks.running import (
     Runner,
     attribute,
     client,
+    http,
     parent_of,
     scope_of,
 )
@@ -96,20 +98,28 @@ async def _left(url: str) -> Any:
     async with agent_of(url, "chat_long").run_stream("Hello?") as stream:
         async for text in stream.stream_text(delta=True, debounce_by=None):
             return text
+    return None
 
 
-def tool(url: str) -> Any:
-    """Two requests: the model asks for two tools, then answers."""
-    agent = agent_of(url, "chat_tools_then_answer")
+def tools(url: str) -> Any:
+    """Two requests: the model asks for two tools, one of which asks Mistral itself; it answers."""
+    options = http(url, "chat_tool_calls")
+    provider = importlib.import_module("pydantic_ai.providers.mistral").MistralProvider
+    made = sdk.Mistral(api_key="key", **options)
+    agent = pydantic_ai.Agent(mistral.MistralModel(MODEL, provider=provider(mistral_client=made)))
 
-    @agent.tool_plain
+    @agent.tool_plain  # type: ignore[untyped-decorator]
     def get_weather(city: str) -> str:
-        return f"rain in {city}"
+        # From now on the model answers.
+        del options["async_client"].headers["x-emulator-scenario"]
+        asked = [{"role": "user", "content": city}]
+        return str(client(url).chat.complete(model=MODEL, messages=asked).choices[0].index)
 
-    @agent.tool_plain
+    @agent.tool_plain  # type: ignore[untyped-decorator]
     def get_time(zone: str) -> str:
         return f"noon in {zone}"
 
+    del get_weather, get_time
     return agent.run_sync("Hello?").output
 
 
@@ -144,7 +154,7 @@ def test_recording_inside_it_doubles_as_asked_for(runner: Runner) -> None:
         pytest.skip("this version of the plugin has no such option yet")
     ran = runner.with_us(sync, inside_inference="record")
     assert len(ran.ours()) == 1
-    assert ran.counts(TOKENS, token__type="input") == 2
+    assert ran.counts(TOKENS, "input") == 2
 
 
 def _arguments() -> set[str]:
@@ -192,13 +202,15 @@ def test_models_of_a_fallback_have_spans_of_their_own(
     claims.frameworks_spans_are_kept(alone, ran)
     models = [attribute(span, "gen_ai.request.model") for span in ran.ours()]
     assert models == ([MODEL, OTHER_MODEL] if first else [MODEL])
-    assert [span.status.status_code.name for span in ran.ours()] == ["ERROR", "UNSET"][-len(models):]
+    assert [span.status.status_code.name for span in ran.ours()] == ["ERROR", "UNSET"][
+        -len(models) :
+    ]
     for span in ran.ours():
         around = parent_of(span, ran)
         assert around is not None
         assert (scope_of(around), around.name.split()[0]) == (SCOPE, "chat")
     # The framework counts the answer, so we do not.
-    assert (ran.scopes(TOKENS), ran.counts(TOKENS, token__type="input")) == ({SCOPE}, 1)
+    assert (ran.scopes(TOKENS), ran.counts(TOKENS, "input")) == ({SCOPE}, 1)
     assert ran.counts(FIRST_CHUNK) == int(stream)
     assert ran.total(COUNTED_IN) == claims.SENT
 
@@ -232,25 +244,41 @@ def test_a_call_in_the_loop_that_reads_its_stream_has_a_span_and_counts(
     (span,) = ran.ours()
     assert attribute(span, "gen_ai.request.model") == model
     assert len(ran.inferences()) == ran.requests == 2
-    assert ran.counts(TOKENS, token__type="input") == 2
+    assert ran.counts(TOKENS, "input") == 2
     assert ran.scopes(TOKENS) == {SCOPE, OURS}
     assert ran.total(COUNTED_IN) == 2 * claims.SENT
     claims.frameworks_spans_are_kept(alone, ran)
 
 
+@pytest.mark.usefixtures("instrument_all")
+def test_what_a_tool_asks_has_a_span_of_its_own(runner: Runner) -> None:
+    alone, ran = runner.bare(tools), runner.with_us(tools)
+    assert ran.result == alone.result
+    assert ran.result[0] == "returned"
+    (span,) = ran.ours()
+    around = parent_of(span, ran)
+    assert around is not None
+    assert attribute(around, "gen_ai.operation.name") == "execute_tool"
+    assert ran.requests == len(ran.inferences()) == 3
+    assert ran.counts(TOKENS, "input") == 3
+    assert ran.total(TOKENS, "input") == ran.total(COUNTED_IN)
+    claims.frameworks_spans_are_kept(alone, ran)
+
+
 def converses(url: str) -> Any:
     """A model of the user's, beneath the framework's span, that holds a conversation first."""
-    wrapper = importlib.import_module("pydantic_ai.models.wrapper").WrapperModel
+    model = model_of(url)
+    request = model.request
 
-    class _Conversing(wrapper):  # type: ignore[misc]
-        async def request(self, *args: Any, **kwargs: Any) -> Any:
-            stream = await client(url).beta.conversations.start_stream_async(
-                model=MODEL, inputs="Hello?"
-            )
-            _ = [event async for event in stream]
-            return await super().request(*args, **kwargs)
+    async def converse(*args: Any, **kwargs: Any) -> Any:
+        stream = await client(url).beta.conversations.start_stream_async(
+            model=MODEL, inputs="Hello?"
+        )
+        _ = [event async for event in stream]
+        return await request(*args, **kwargs)
 
-    return pydantic_ai.Agent(_Conversing(model_of(url))).run_sync("Hello?").output
+    model.request = converse
+    return pydantic_ai.Agent(model).run_sync("Hello?").output
 
 
 @pytest.mark.usefixtures("instrument_all")
@@ -265,7 +293,7 @@ def test_a_conversation_inside_its_span_keeps_its_own(runner: Runner) -> None:
     assert scope_of(around) == SCOPE
     # And the request that the framework makes after it is adopted all the same.
     assert attribute(around, "mistral_ai.usage.total_tokens") == claims.SENT + claims.ANSWERED
-    assert ran.counts(TOKENS, token__type="input") == 2
+    assert ran.counts(TOKENS, "input") == 2
 
 
 def on_its_own(url: str) -> Any:
@@ -285,7 +313,7 @@ def test_what_is_sampled_out_cannot_be_recognised(runner: Runner, case: Case) ->
     with runner.sampled_out():
         _, ran = claims.caller_sees_no_difference(runner, case)
     assert ran.spans == []
-    assert (ran.total(COUNTED_IN), ran.counts(TOKENS, token__type="input")) == (claims.SENT, 2)
+    assert (ran.total(COUNTED_IN), ran.counts(TOKENS, "input")) == (claims.SENT, 2)
     assert ran.scopes(TOKENS) == {SCOPE, OURS}
 
 
@@ -307,7 +335,7 @@ def test_a_view_counts_the_sampled_out_once(
         ran = _run(runner, case.program, sampled=sampled)
     finally:
         pydantic_ai.Agent.instrument_all(instrument=False)
-    assert (ran.scopes(TOKENS), ran.counts(TOKENS, token__type="input")) == ({SCOPE}, 1)
+    assert (ran.scopes(TOKENS), ran.counts(TOKENS, "input")) == ({SCOPE}, 1)
     assert ran.counts(FIRST_CHUNK) == int(case.streamed)
     assert ran.total(COUNTED_IN) == claims.SENT
 

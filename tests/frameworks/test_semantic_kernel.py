@@ -158,7 +158,7 @@ def test_calls_in_the_loop_that_reads_its_stream_have_spans_of_their_own(runner:
         around = parent_of(span, ran)
         assert around is not None
         assert scope_of(around) == SCOPE
-    assert ran.counts(TOKENS, token__type="input") == ran.counts(DURATION) == 3
+    assert ran.counts(TOKENS, "input") == ran.counts(DURATION) == 3
     assert ran.counts(FIRST_CHUNK) == 2
     claims.frameworks_spans_are_kept(alone, ran)
 
