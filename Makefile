@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -61,10 +61,11 @@ prometheus: ## a real Prometheus out of Debian's package, got once into a cache 
 chromium: ## a real browser for the tests, from Debian's packages
 	@tests/web/chromium.sh
 
-# Runs a nox session for each key of a dict of noxfile.py; what fails shows its whole log.
+# Runs a nox session for each key of a dict of noxfile.py, or for those that are named; what fails shows
+# its whole log.
 define each_in_nox
 @mkdir -p .nox
-@$(BIN)/python -c 'import noxfile; print(*noxfile.$(1), sep="\n")' \
+@{ test -n "$(3)" && printf '%s\n' $(3) || $(BIN)/python -c 'import noxfile; print(*noxfile.$(1), sep="\n")'; } \
   | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P $(JOBS) -I EACH sh -c \
     'nox -s "$(2)" > .nox/EACH.log 2>&1 && { echo "EACH:"; grep " passed" .nox/EACH.log; } || { cat .nox/EACH.log; exit 255; }'
 endef
@@ -74,6 +75,9 @@ test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2
 
 test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in the process
 	$(call each_in_nox,BESIDE,beside(other='"'EACH'"'))
+
+test-frameworks: $(VENV)/dev ## the tests under real frameworks; FRAMEWORKS="pydantic-ai strands" for some
+	$(call each_in_nox,FRAMEWORKS,frameworks(name='"'EACH'"'),$(FRAMEWORKS))
 
 test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh

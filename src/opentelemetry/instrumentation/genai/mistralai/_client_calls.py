@@ -10,6 +10,7 @@ from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
+from ._adopted import open_call
 from ._calls import give_up
 from ._content import Content
 from ._context import RUN, UnderWay, run_under_way
@@ -62,7 +63,9 @@ class Surface(NamedTuple):
         run = run_under_way(context) if RUN in context else None
         if run is not None:
             run.requests += 1
-        call = Call(telemetry, request, UnderWay(owner, self), context)
+        # Nobody else has a conversation's `createdAt`, so it always has a span of its own.
+        begin = Call if self.cls == "Conversations" else open_call
+        call = begin(telemetry, request, UnderWay(owner, self), context)
         try:
             call.start()
             if call.clean is not None:

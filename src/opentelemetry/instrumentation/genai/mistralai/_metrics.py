@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from . import _semconv as s
 from ._errors import is_word
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram, Meter
 
     from ._ending import Ending
+    from ._requests import Request
     from ._settings import AttributeValue
-    from ._spans import Call
     from ._usage import Usage
 
     Attributes = dict[str, "str | int"]
@@ -41,6 +41,14 @@ _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 _connectors: Final[set[str]] = set()
 _tools: Final[set[str]] = set()
 _agents: Final[set[str]] = set()
+
+
+class Measured(Protocol):
+    """A call as its metrics see it."""
+
+    request: Request
+    final_operation: str
+    context: Context
 
 
 class Instruments:
@@ -75,8 +83,11 @@ class Instruments:
         self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
         self._duration = self._operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
+        self._duration_name, self._tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
         if latest:
             first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
+            self._duration_name = s.METRIC_LATEST_DURATION
+            self._tokens_name = s.METRIC_LATEST_INPUT_TOKENS
             self._duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
             self._tokens_in = histogram(
                 s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
@@ -88,6 +99,7 @@ class Instruments:
             self._tokens_in = self._tokens_out = histogram(
                 s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
             )
+        self._first_name, self._between_name = first, between
         self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
@@ -101,7 +113,7 @@ class Instruments:
             s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
         )
 
-    def of_call(self, call: Call, ending: Ending, duration: float) -> list[Measurement]:
+    def of_call(self, call: Measured, ending: Ending, duration: float) -> list[Measurement]:
         """The measurements of a call that ends; none is recorded yet.
 
         Each is a thing of its own, because each must happen once at most, and must not keep the
@@ -113,12 +125,14 @@ class Instruments:
             duration: its span's, s.
         """
         measured, context = call.request.measured, call.context
+        elsewhere = call.request.recorded_elsewhere
         # Shared by several instruments, of which the SDK keeps the first mapping: never changed.
         common = _common(call, ending)
         found: list[Measurement] = []
         if measured != TIMED:
             self._add_usage(found, common, ending.usage, context)
-        if measured == INFERENCE or (measured == COUNTED and not self._latest):
+        counted = measured == INFERENCE or (measured == COUNTED and not self._latest)
+        if counted and self._tokens_name not in elsewhere:
             counts, latest = ending.usage.counts, self._latest
             if sent := counts.get(s.USAGE_INPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "input"}
@@ -126,14 +140,17 @@ class Instruments:
             if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "output"}
                 found.append(partial(self._tokens_out.record, answered, attributes, context))
-        if ending.first_chunk is not None:
+        if ending.first_chunk is not None and self._first_name not in elsewhere:
             found.append(partial(self._first_chunk.record, ending.first_chunk, common, context))
+        inference = measured == INFERENCE
+        if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
+            return found
         attributes = common.copy()
         if ending.failure is not None:
             attributes[s.ERROR_TYPE] = ending.failure.type
         if ending.outcome is not None:
             attributes[s.STREAM_OUTCOME] = ending.outcome
-        histogram = self._duration if measured == INFERENCE else self._operation
+        histogram = self._duration if inference else self._operation
         found.append(partial(histogram.record, duration, attributes, context))
         return found
 
@@ -156,9 +173,10 @@ class Instruments:
             attributes = {**common, s.CONNECTOR_NAME: name}
             found.append(partial(self._connector_calls.add, calls, attributes, context))
 
-    def record_chunk(self, call: Call, ending: Ending, seconds: float) -> None:
+    def record_chunk(self, call: Measured, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks."""
-        self._chunk.record(seconds, _common(call, ending), call.context)
+        if self._between_name not in call.request.recorded_elsewhere:
+            self._chunk.record(seconds, _common(call, ending), call.context)
 
     def of_tool(
         self,
@@ -217,7 +235,7 @@ def _may_name(names: set[str], name: str, *, word: bool = True) -> bool:
     return True
 
 
-def _common(call: Call, ending: Ending) -> Attributes:
+def _common(call: Measured, ending: Ending) -> Attributes:
     request = call.request
     common: Attributes = {
         s.OPERATION_NAME: call.final_operation,

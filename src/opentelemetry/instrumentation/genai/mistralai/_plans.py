@@ -36,23 +36,15 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
     span, failure, telemetry = call.span, ending.failure, call.telemetry
     if span is None:
         return []
-    # Log processors and hooks look at the context that is current: it is the call's, meanwhile.
-    held: list[object] = []
-    plan: Plan = [partial(_leave, held), partial(span.end, ended)]
-    try:
-        seconds = (ended - call.started) / 1e9
-        plan += reversed(telemetry.instruments.of_call(call, ending, seconds))
-    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
-        _guard.report("measure a call", exc)
+    plan: Plan = [partial(span.end, ended), *measure_steps(call, ending, ended)]
     attributes = ending.attributes
     if call.final_operation != call.request.operation:
         attributes[s.OPERATION_NAME] = call.final_operation
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
-    if call.recording and telemetry.response_hook is not None:
-        hook = telemetry.response_hook
-        plan.append(partial(run_hook, "response_hook(span, result)", hook, span, ending.closing))
+    if call.recording:
+        plan += hook_step(call, span, ending)
     if failure is not None:
         # Viewers hide an event that lies past the end, also by a part of a microsecond.
         inside = max(call.started, ended - 1000)
@@ -65,8 +57,34 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
             plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
     # Steps that were interrupted in the middle of being made.
     plan += [partial(child.end, ended) for child in call.children or ()]
-    plan.append(partial(_enter, held, call.context))
-    return plan
+    return in_context(call.context, plan)
+
+
+def measure_steps(call: Call, ending: Ending, ended: int) -> Plan:
+    """The metrics of a call; the last item comes first."""
+    try:
+        seconds = (ended - call.started) / 1e9
+        return call.telemetry.instruments.of_call(call, ending, seconds)[::-1]
+    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+        _guard.report("measure a call", exc)
+        return []
+
+
+def hook_step(call: Call, span: Span, ending: Ending) -> Plan:
+    """The user's hook, if there is one."""
+    hook = call.telemetry.response_hook
+    if hook is None:
+        return []
+    return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]
+
+
+def in_context(context: Context, plan: Plan) -> Plan:
+    """The same plan, while whose steps a call's context is the current one.
+
+    Log processors and hooks look at the context that is current.
+    """
+    held: list[object] = []
+    return [partial(_leave, held), *plan, partial(_enter, held, context)]
 
 
 def _enter(held: list[object], context: Context) -> None:

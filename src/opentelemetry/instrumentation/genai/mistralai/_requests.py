@@ -29,7 +29,7 @@ class Request:
 
     __slots__ = (
         "address", "agent_id", "attributes", "conversation_id", "measured", "model", "operation",
-        "port", "previous", "span_name",
+        "port", "previous", "recorded_elsewhere", "span_name",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
@@ -43,6 +43,8 @@ class Request:
         # What the turn before this one left to link to.
         self.previous: object = None
         self.measured = INFERENCE
+        # Names of the metrics that somebody else records of this call.
+        self.recorded_elsewhere: frozenset[str] = frozenset()
         self.span_name = operation
 
 

@@ -26,7 +26,7 @@ from ._context import CALL, UnderWay, give_back
 from ._ending import Ending
 from ._errors import failure_of, is_cancellation
 from ._json import Clean
-from ._open_calls import Abandoned, open_calls
+from ._open_calls import Abandoned, Plan, open_calls
 from ._plans import plan_of, run_hook
 from ._recording import Child
 from ._requests import Request
@@ -210,7 +210,11 @@ class Call:
             return False
         now = self.now()
         ended = now if at is None else max(self.started, min(whole_microseconds(at), now))
-        return open_calls.settle(self, plan_of(self, ending, ended))
+        return open_calls.settle(self, self.plan(ending, ended))
+
+    def plan(self, ending: Ending, ended: int) -> Plan:
+        """What is to be done at the end; the last item comes first."""
+        return plan_of(self, ending, ended)
 
     def record_chunk(self, response_model: str | None, seconds: float) -> None:
         """Records the time between two output chunks."""
