@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._content import cleaner
 from opentelemetry.instrumentation.genai.mistralai._ending import Ending, Outcome
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._transcript import (
@@ -244,3 +245,73 @@ def test_what_was_said_is_let_go_when_the_span_has_ended(last: Event | None) -> 
         assert tracemalloc.get_traced_memory()[0] - before < 100_000
     finally:
         tracemalloc.stop()
+
+
+# What fails costs itself alone
+
+
+@pytest.mark.parametrize(
+    ("info", "told"),
+    [
+        ({"score": float("nan")}, '{"score": "NaN"}'),
+        ({"score": [float("inf"), -float("inf")]}, '{"score": ["Infinity", "-Infinity"]}'),
+        ({(1, 2): "a", 3: 4}, '{"[1, 2]": "a", "3": 4}'),
+        ({"big": 2**70, "nan": float("nan")}, f'{{"big": "{2**70}", "nan": "NaN"}}'),
+        ({"bytes": b"a", "set": {1}}, '{"bytes": null, "set": null}'),
+    ],
+    ids=repr,
+)
+def test_what_json_lacks_costs_a_tool_neither_its_content_nor_its_end(
+    info: Any, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    own, made = recorder()
+    for module in ("_recording", "_conversation"):
+        monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", own.clock)
+    for at, each in ((0.1, tool_started()), (0.3, tool_done(info=info)), (0.6, done())):
+        own.clock.set(at)
+        made.see(each)
+    (child,) = own.children
+    assert child.attributes["gen_ai.tool.call.result"] == (str, told)
+    assert (child.started, child.ended) == (0.1, 0.3)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("clean", [plainly, cleaner(lambda text: text)])
+def test_a_result_without_end_is_bounded_and_harms_nothing(
+    clean: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    endless: list[Any] = []
+    endless += [endless, endless]
+    said = parts(say("a"), tool_done(info=endless), say("b"), clean=clean)
+    assert (said[0], said[-1]) == (text("a"), text("b"))
+    assert caplog.records == []
+
+
+def test_a_part_that_fails_costs_that_part_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def clean(given: str) -> str:
+        if given == "b":
+            raise OSError(given)
+        return given
+
+    said = parts(say("a"), say("b", id="2"), say("c", id="3"), clean=clean)
+    assert said == [text("a"), text("c")]
+    assert [record.getMessage().partition(" at ")[0] for record in caplog.records] == [
+        "telemetry failed (read content): OSError"
+    ]
+
+
+def test_a_tools_content_that_fails_costs_not_the_tools_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def clean(_: str) -> str:
+        raise OSError
+
+    own, made = recorder(clean)
+    for each in (tool_started(arguments="1"), tool_done(info={"a": 1}), done()):
+        made.see(each)
+    (child,) = own.children
+    assert child.ended is not None
+    assert "gen_ai.tool.call.arguments" not in child.attributes
+    assert len(caplog.records) == 2

@@ -103,10 +103,12 @@ class CompletionRecorder(StreamRecorder):
             several = items_of(choice.get("messages"))
             for position, each in enumerate(several or (choice.get(field),)):
                 message = fields_of(each)
-                if message.get("content") or message.get("tool_calls"):
+                told = message.get("content") or message.get("tool_calls")
+                if told:
                     self.on_chunk()
-                    if self._call.clean is not None:
-                        self._transcript(index).on_completion(message, position)
+                # One that tells nothing yet may say whose the next one is.
+                if self._call.clean is not None and (told or message.get("role")):
+                    self._transcript(index).on_completion(message, position)
 
     def exhausted(self) -> None:
         """No more events; whether that is right depends on what they said."""
