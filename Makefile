@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-family
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -74,6 +74,10 @@ test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2
 
 test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in the process
 	$(call each_in_nox,BESIDE,beside(other='"'EACH'"'))
+
+test-family: $(VENV)/dev ## the shared variables mean what they mean in the official instrumentations
+	@mkdir -p .nox
+	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s family
 
 test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end-to-end tests on each line of the SDK, and the tests beside another instrumentation."""
+"""The end-to-end tests on each line of the SDK, and the tests beside other instrumentations."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ BESIDE: dict[str, tuple[str, str, str]] = {
     "openllmetry": ("1.12.4", "3.12", "opentelemetry-instrumentation-mistralai==0.62.4"),
     "openinference": ("newest", "3.13", "openinference-instrumentation-mistralai==2.2.2"),
 }
+# What the variables that the whole family reads are compared with: the versions that were read.
+FAMILY: list[str] = [
+    "opentelemetry-instrumentation-genai-openai==1.3b0",
+    "opentelemetry-util-genai[upload]==1.3b0",
+    "openai>=3,<4",
+]
 
 
 def interpreter(version: str) -> str:
@@ -90,3 +96,10 @@ def beside(session: nox.Session, other: str) -> None:
     sdk, python, package = BESIDE[other]
     executable = environment(session, f"beside-{other}", python, sdk, package)
     session.run(executable, "-m", "pytest", "tests/beside", *session.posargs)
+
+
+@nox.session(python=False)
+def family(session: nox.Session) -> None:
+    """Runs the tests that compare this package with an official one, in one process."""
+    executable = environment(session, "family", "3.12", "newest", *FAMILY)
+    session.run(executable, "-m", "pytest", "tests/family", *session.posargs)
