@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -78,6 +78,10 @@ test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in th
 
 test-frameworks: $(VENV)/dev ## the tests under real frameworks; FRAMEWORKS="pydantic-ai strands" for some
 	$(call each_in_nox,FRAMEWORKS,frameworks(name='"'EACH'"'),$(FRAMEWORKS))
+
+test-family: $(VENV)/dev ## the shared variables mean what they mean in the official instrumentations
+	@mkdir -p .nox
+	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s family
 
 test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh

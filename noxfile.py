@@ -47,6 +47,12 @@ FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
 }
 # What frameworks leave open is theirs; pytest would fail for it after the last test.
 _NOT_OURS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+# What the variables that the whole family reads are compared with: the versions that were read.
+FAMILY: list[str] = [
+    "opentelemetry-instrumentation-genai-openai==1.3b0",
+    "opentelemetry-util-genai[upload]==1.3b0",
+    "openai>=3,<4",
+]
 
 
 def interpreter(version: str) -> str:
@@ -121,3 +127,10 @@ def frameworks(session: nox.Session, name: str) -> None:
     ignored = [part for kind in _NOT_OURS for part in ("-W", f"ignore::{kind}")]
     tests = f"tests/frameworks/test_{name.replace('-', '_')}.py"
     session.run(executable, "-m", "pytest", tests, *ignored, *session.posargs)
+
+
+@nox.session(python=False)
+def family(session: nox.Session) -> None:
+    """Runs the tests that compare this package with an official one, in one process."""
+    executable = environment(session, "family", "3.12", "newest", *FAMILY)
+    session.run(executable, "-m", "pytest", "tests/family", *session.posargs)
