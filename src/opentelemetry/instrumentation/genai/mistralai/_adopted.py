@@ -93,8 +93,6 @@ class AdoptedCall:
         self.native_hook: object = None
         self.recorder: Abandoned | None = None
         self._token: Any = None
-        if not telemetry.has_recorded:
-            telemetry.on_first_span()
         open_calls.add(self)
 
     def enter(self, parent: Context, kwargs: Mapping[str, Any]) -> None:
