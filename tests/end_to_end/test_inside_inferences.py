@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import pytest
+from opentelemetry.context import attach, detach, get_current, set_value
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import get_current_span, use_span
+from opentelemetry.trace import use_span
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import _calls, instrument
@@ -26,6 +27,7 @@ from tests.end_to_end.completions import (
     Ask,
     answered,
     arguments,
+    ask_sync,
     assert_is,
     place,
     usage,
@@ -73,9 +75,10 @@ def counts(recording: Recording) -> dict[str, int]:
 def test_the_span_around_it_tells_of_the_response(
     client: Any, recording: Recording, ask: Ask, method: str
 ) -> None:
-    with framework(recording) as theirs:
+    with framework(recording):
+        before = get_current()
         ask(client, method)
-        assert get_current_span() is theirs
+        assert get_current() == before
     span, streamed = recording.span(), method == "chat.stream"
     if streamed:
         assert 0 < span.attributes.pop(FIRST_CHUNK) < 5
@@ -94,8 +97,6 @@ def test_the_span_around_it_tells_of_the_response(
 def test_what_the_framework_records_itself_is_left_to_it(
     client: Any, recording: Recording, method: str
 ) -> None:
-    from tests.end_to_end.completions import ask_sync
-
     with framework(recording, scope=COUNTING):
         ask_sync(client, method)
     assert recording.the_span().name == "theirs"
@@ -164,6 +165,20 @@ def test_hooks_get_the_frameworks_span(client: Any, recording: Recording) -> Non
     assert seen == [(theirs, MODEL), (theirs, "ChatCompletionResponse")]
 
 
+def test_a_hook_cannot_change_the_request(
+    client: Any, emulator: Emulator, recording: Recording, no_log_records: list[Any]
+) -> None:
+    def meddles(_span: Any, kwargs: Any) -> None:
+        kwargs["model"] = "another"
+
+    instrument(request_hook=meddles)
+    with framework(recording):
+        client.chat.complete(**arguments("chat"))
+    assert [request.body["model"] for request in emulator.requests] == [MODEL]
+    assert len(no_log_records) == 1
+    no_log_records.clear()
+
+
 def test_hooks_that_raise_take_nothing_else_with_them(
     client: Any, recording: Recording, no_log_records: list[Any]
 ) -> None:
@@ -224,6 +239,49 @@ def test_a_retry_of_a_framework_that_counts_is_left_to_it(
     assert scopes(recording.spans()) == [OURS, OURS, COUNTING]
     found = counts(recording)
     assert (found[COUNTED], found[TOKENS], found[DURATION]) == (28, 2, 3)
+
+
+def test_each_failure_leaves_the_next_request_to_the_framework(
+    client: Any, recording: Recording
+) -> None:
+    with framework(recording, scope=COUNTING):
+        for scenario in ("http_429", "http_503", None, None):
+            with suppress(Exception):
+                client.chat.complete(**arguments("chat", scenario))
+    assert scopes(recording.spans()) == [OURS, OURS, OURS, COUNTING]
+    found = counts(recording)
+    # Of the two answers the framework counts the first.
+    assert (found[COUNTED], found[TOKENS], found[DURATION]) == (28, 2, 4)
+
+
+class Data:
+    """What util-genai leaves in the context, as far as it is made use of."""
+
+    def __init__(self) -> None:
+        self.attributes: dict[str, Any] = {}
+        self.response_id: str | None = None
+        self.usage_input_tokens: int | None = None
+
+
+@WAYS
+def test_an_inference_of_util_genai_gets_the_facts_and_records_all_histograms(
+    client: Any, emulator: Emulator, recording: Recording, method: str
+) -> None:
+    instrument(record_chunk_times=True)
+    data = Data()
+    token = attach(set_value("opentelemetry.genai.client.inference.context", data))
+    ask_sync(client, method)
+    detach(token)
+    assert recording.spans() == []
+    assert (data.response_id, data.usage_input_tokens) == ("cmpl_1", 14)
+    told, streamed = data.attributes, method == "chat.stream"
+    if streamed:
+        assert told.pop("gen_ai.request.stream") is True
+        assert told.pop("mistral_ai.stream.outcome") == "completed"
+        assert told.pop(FIRST_CHUNK) > 0
+    said = {key: value for key, value in SAID.items() if "input" not in key and ".id" not in key}
+    assert told == {**THEIRS, **place(emulator), **said}
+    assert set(counts(recording)) == {COUNTED, "gen_ai.client.inference.usage.output_tokens"}
 
 
 def test_a_stream_that_breaks_is_told_of_and_the_next_call_is_the_frameworks(

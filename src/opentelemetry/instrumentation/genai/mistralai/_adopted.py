@@ -70,8 +70,6 @@ class AdoptedCall(CallAgain):
         self.span = self._host.span
         self.recording = self._host.span.is_recording()
         self.context = Context({**self.context, CALL: self._under_way})
-        if not self.telemetry.has_recorded:
-            self.telemetry.on_first_span()
 
     @property
     def reference(self) -> None:
