@@ -68,8 +68,7 @@ class Meters(NoOpMeterProvider):
 options = {'meter_provider': Meters()}
 """,
 }
-KINDS: Final = ("ValueError", "SystemExit", "KeyboardInterrupt", "GeneratorExit", "Own")
-# In the thread of the caller only this may pass: whoever raises it wants the program to stop.
+KINDS: Final = ("ValueError", "SystemExit", "Own")
 PROGRAM: Final = """
 import gc, logging, os, sys, threading, time
 from tests.workers.inside import *
