@@ -134,12 +134,13 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
 
     class Recorder:
         ended = False
+        watch: object = None
 
         def see(self, _event: object) -> None:
             """As the real ones do."""
 
         def tell(self, *_: object) -> None:
-            self.ended = True
+            self.ended = fails is None
             if fails is not None:
                 raise fails("the user's words")
 
@@ -147,7 +148,7 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
 
     recorder: Any = Recorder()
     stream = SimpleNamespace(generator=events)
-    observe(stream, recorder)
+    observe(stream, recorder, recorder)
     return stream
 
 

@@ -189,7 +189,7 @@ def test_on_metrics_a_hundred_names_of_agents_a_process_are_told_and_no_more(
     monkeypatch.setattr(f"{Instruments.__module__}._agents", set[str]())
     instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
     for n in (*range(102), 0):
-        instruments.record_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())
+        instruments.of_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())()
     told = recording.metrics()["gen_ai.execute_tool.duration"]
     points = {attributes["gen_ai.agent.name"]: n for attributes, (n, _) in told}
     names = [f"Agent of {n}" for n in range(100)]

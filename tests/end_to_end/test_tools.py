@@ -244,6 +244,6 @@ def test_on_metrics_a_hundred_fit_names_of_tools_a_process_are_told_and_no_more(
         [f"A-z_0.{n}" for n in range(99)] + ["x" * 64],
     )
     for name in (*unfit, *fit, "one_more", *fit[:2]):
-        instruments.record_tool({"gen_ai.tool.name": name}, None, 0.5, Context())
+        instruments.of_tool({"gen_ai.tool.name": name}, None, 0.5, Context())()
     points = {told["gen_ai.tool.name"]: n for told, (n, _) in recording.metrics()[DURATION]}
     assert points == {**dict.fromkeys(fit, 1), fit[0]: 2, fit[1]: 2, "_OTHER": 7}

@@ -20,6 +20,7 @@ from . import _semconv as s
 from ._context import RUN, give_back
 from ._fields import fields_of, text
 from ._local_spans import LocalSpan
+from ._metrics import Measurement
 from ._open_calls import open_calls
 from ._streams import is_alive
 
@@ -35,7 +36,9 @@ class Run(LocalSpan):
 
     # The request or the tool that raised has told the log.
     logs = False
-    __slots__ = ("_model", "_run_context", "_token", "requests", "streamed", "tools")
+    __slots__ = (
+        "_model", "_run_context", "_token", "recorder", "requests", "streamed", "tools",
+    )  # fmt: skip
 
     def __init__(
         self, telemetry: Telemetry, run_context: object, parent: Context, *, streamed: bool
@@ -50,6 +53,7 @@ class Run(LocalSpan):
         self.context = otel_context.set_value(RUN, self, self.context)
         self.streamed = streamed
         self.requests = self.tools = 0
+        self.recorder: object = None
         self._token: object = None
 
     def identity(self, operation: str) -> dict[str, AttributeValue]:
@@ -67,7 +71,9 @@ class Run(LocalSpan):
 
     def leave(self) -> None:
         """The caller's code runs again."""
-        self.detach(self._token)
+        if self._token is not None:
+            self.detach(self._token)
+            self._token = None
 
     def attach(self) -> object:
         """Makes the span current; a generator may be entered twice at once, so returns a token."""
@@ -92,10 +98,10 @@ class Run(LocalSpan):
         self.end(self._last, None)
         return result
 
-    def measure(self, seconds: float, error_type: str | None) -> None:
-        """Records how long the loop took, and how many requests and tools."""
-        self.telemetry.instruments.record_run(
-            self._model, error_type, seconds, (self.requests, self.tools), self._span.context
+    def measurements(self, seconds: float, error_type: str | None) -> list[Measurement]:
+        """How long the loop took, and how many requests and tools."""
+        return self.telemetry.instruments.of_run(
+            self._model, error_type, seconds, (self.requests, self.tools), self.context
         )
 
     def learned(self) -> Mapping[str, AttributeValue]:
@@ -109,6 +115,7 @@ class RunStream(AsyncGenerator[Any, Any]):
     def __init__(self, generator: Any, run: Run) -> None:
         self._generator = generator
         self._run = run
+        open_calls.watch(run, self)
 
     def __anext__(self) -> _Step:
         """The next event, for which the loop's span is current in the SDK's code."""
@@ -154,14 +161,6 @@ class RunStream(AsyncGenerator[Any, Any]):
         except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception
             _guard.report("end a loop", failure)
 
-    def __del__(self) -> None:
-        # As in `_streams`: nothing here but this, whatever is gone at interpreter shutdown.
-        try:
-            if self._run.under_way:
-                open_calls.drop(self._run)
-        except Exception:  # noqa: BLE001, S110 -- see above
-            pass
-
 
 class Loop(NamedTuple):
     """A method that runs an agent loop in the caller's process; all are async.
@@ -189,8 +188,13 @@ class Loop(NamedTuple):
         """Starts the span of a loop and makes it current."""
         run_context = args[0] if args else kwargs.get("run_ctx")
         run = Run(telemetry, run_context, context, streamed=self.streamed)
-        run.enter()
-        return run
+        try:
+            run.enter()
+            return run
+        except BaseException:
+            run.leave()
+            run.give_up()
+            raise
 
     def returned(self, run: Run, result: Any) -> Any:
         """Ends the loop, or gives a generator that will."""

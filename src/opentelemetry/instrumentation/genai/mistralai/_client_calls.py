@@ -12,10 +12,11 @@ from . import _guard
 from . import _semconv as s
 from ._calls import give_up
 from ._content import Content
-from ._context import RUN, run_under_way
+from ._context import RUN, UnderWay, run_under_way
+from ._ending import Ending
 from ._json import Clean
 from ._messages import ReadContent
-from ._recording import Ending, OpenCall, StreamRecorder
+from ._recording import OpenCall, StreamRecorder
 from ._requests import ReadRequest, locate
 from ._spans import Call
 from ._streams import is_stream, observe
@@ -61,16 +62,18 @@ class Surface(NamedTuple):
         run = run_under_way(context) if RUN in context else None
         if run is not None:
             run.requests += 1
-        call = Call(telemetry, request, (owner, self), context)
+        call = Call(telemetry, request, UnderWay(owner, self), context)
         try:
+            call.start()
             if call.clean is not None:
                 call.content = self._read_content(kwargs, call.clean)
-            call.enter(context, kwargs)
+            call.enter(kwargs)
+            return call
         except BaseException:
             # An interrupt, or the user's hook wants to exit: the call is not made.
+            call.leave()
             give_up(call)
             raise
-        return call
 
     def _read_content(self, kwargs: Mapping[str, Any], clean: Clean) -> Content:
         try:
@@ -82,7 +85,7 @@ class Surface(NamedTuple):
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder; the caller gets it as it is."""
         if self.streamed is not False and is_stream(result):
-            observe(result, self.recorder(call))
+            observe(result, self.recorder(call), call)
         elif not self.streamed:
             self.recorder(call).on_response(result)
         else:

@@ -17,10 +17,11 @@ from typing import Any, Final
 from . import _guard
 from . import _semconv as s
 from ._clock import ServerClock, read_time
+from ._ending import Ending, Outcome
 from ._entries import events_of
 from ._errors import failure_of_event
 from ._fields import fields_of, payload_of, text
-from ._recording import Ending, OpenCall, Outcome, StreamRecorder
+from ._recording import OpenCall, StreamRecorder
 from ._steps import Steps
 from ._turns import last_turns
 from ._usage import read_usage
@@ -28,6 +29,7 @@ from ._usage import read_usage
 _Fields = dict[str, object]
 # Without an outcome it is a response that was not streamed.
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
+_LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
 # A confirmation that was given or refused is nothing that the caller still has to answer.
 _ANSWERED: Final = frozenset({"allowed", "denied"})
 
@@ -37,7 +39,7 @@ class ConversationRecorder(StreamRecorder):
 
     __slots__ = (
         "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_handed_over",
-        "_must_answer", "_piece", "_piece_class", "_steps", "_usage_counted",
+        "_must_answer", "_piece", "_piece_class", "_steps",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -54,7 +56,6 @@ class ConversationRecorder(StreamRecorder):
         self._handed_over = False
         self._created_at: datetime | None = None
         self._steps: Steps | None = None
-        self._usage_counted = False
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -65,24 +66,34 @@ class ConversationRecorder(StreamRecorder):
             if type(data) is self._piece_class:
                 self._arrived = monotonic_ns()
                 self._piece = data
-            elif self.ended:
-                self._on_late_event(event)
-            else:
+            elif not self.ended:
                 self._on_event(event)
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
+        self._unheard = event
         if self._piece is not None:
             self._catch_up()
         self._piece_class, self._arrived = None, monotonic_ns()
+        self._handle(event)
+        self._unheard = None
+
+    def _handle(self, event: Any) -> None:
         handler = HANDLERS.get(event.event)
         if handler is not None:
             handler(self, event, payload_of(event))
 
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in the last word once more, if an interrupt kept it from being understood."""
+        if self._whole:
+            self.on_response(unheard)
+        elif unheard.event in _LAST_WORDS:
+            self._handle(unheard)
+
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
-        self._whole, fields = True, fields_of(response)
+        self._whole, self._unheard, fields = True, response, fields_of(response)
         self._conversation_id = text(fields.get("conversation_id")) or self._conversation_id
         events, times = events_of(fields.get("outputs"))
         if times:
@@ -138,9 +149,8 @@ class ConversationRecorder(StreamRecorder):
 
     def on_done(self, event: Any, data: _Fields) -> None:
         """Ends the conversation at the event's ``created_at``; later events change nothing."""
-        self._usage_counted = True
         self._created_at = read_time(data.get("created_at"))
-        at = self._clock.to_local(self._created_at, self._arrived + self._call.clock_offset)
+        at = self._clock.to_local(self._created_at, self._call.at(self._arrived))
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
         self.finish(ending, at)
 
@@ -152,15 +162,6 @@ class ConversationRecorder(StreamRecorder):
     def on_other(self, _event: Any, data: _Fields) -> None:
         """Something between other events, of which only the time is of use."""
         self._map(data)
-
-    def _on_late_event(self, event: Any) -> None:
-        """After an error or a close, a done event still tells what was spent."""
-        if self._usage_counted or HANDLERS.get(event.event) is not ConversationRecorder.on_done:
-            return
-        self._usage_counted = True
-        ending = Ending(usage=read_usage(payload_of(event).get("usage")))
-        ending.response_model = self._model
-        self._call.count_late(ending)
 
     def _output(self, data: _Fields, agent_field: str) -> None:
         """Learns from an output event who answers."""
@@ -190,9 +191,10 @@ class ConversationRecorder(StreamRecorder):
 
     def _catch_up(self) -> None:
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
-        piece, self._piece = self._piece.__dict__, None
+        piece = self._piece.__dict__
         self._learn_agent(piece.get("agent_id"))
         self._read_piece(piece)
+        self._piece = None
 
     def _read_piece(self, data: _Fields) -> None:
         self._map(data)
@@ -200,19 +202,32 @@ class ConversationRecorder(StreamRecorder):
 
     def _map(self, data: _Fields) -> int:
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
-        arrived = self._arrived + self._call.clock_offset
+        arrived = self._call.at(self._arrived)
         return self._clock.to_local(read_time(data.get("created_at")), arrived)
 
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
+        try:
+            at = self._describe(ending, at)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+            _guard.report("describe a conversation", exc)
+        try:
+            if self._call.end(ending, at) and self._conversation_id is not None:
+                operation = s.INVOKE_AGENT if self._agent_id else self._call.request.operation
+                last_turns.remember(self._conversation_id, operation, self._call.reference)
+        finally:
+            # Not before: what an interrupt leaves undone is asked for again.
+            self.ended, self._piece_class = True, None
+
+    def _describe(self, ending: Ending, at: int) -> int:
+        """Puts what is known into the call's ending; returns when that is, after its steps."""
         if self._piece is not None:
             self._catch_up()
-        self.ended, self._piece_class = True, None
-        call, steps, created_at = self._call, self._steps, self._created_at
-        if steps is not None:
-            at = steps.end(at, ending.failure.type if ending.failure else None)
+        if self._steps is not None:
+            at = self._steps.end(at, ending.failure.type if ending.failure else None)
+        created_at = self._created_at
         reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._must_answer:
             reason = "tool_call"
@@ -227,9 +242,7 @@ class ConversationRecorder(StreamRecorder):
                 s.CLOCK_SHIFT: self._clock.shift_ms,
             },
         )
-        if call.end(ending, at) and self._conversation_id is not None:
-            operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
-            last_turns.remember(self._conversation_id, operation, call.reference)
+        return at
 
 
 HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, _Fields], None]]] = {

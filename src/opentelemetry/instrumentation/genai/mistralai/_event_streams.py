@@ -13,11 +13,12 @@ from time import monotonic_ns
 from typing import Any, Final
 
 from ._completions import CompletionRecorder
+from ._ending import Ending, Outcome, Output
 from ._errors import failure_of_event
 from ._fields import fields_of, items_of, text
 from ._json import Clean
 from ._messages import parts_of_items
-from ._recording import Ending, OpenCall, Outcome, Output
+from ._recording import OpenCall
 
 _Fields = dict[str, object]
 # Events for the user's hook.
@@ -44,7 +45,18 @@ class EventRecorder(CompletionRecorder):
         self._output: list[Output] | None = None
 
     def _on_event(self, event: Any, data: Any) -> None:
-        self._arrived = monotonic_ns()
+        self._arrived, self._unheard = monotonic_ns(), event
+        self._handle(event, data)
+        self._unheard = None
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in once more what an interrupt kept from being understood, if it was the last."""
+        if self._whole or text(fields_of(unheard).get("event")) not in _CLOSING:
+            super().hear_again(unheard)
+        else:
+            self._handle(unheard, unheard.data)
+
+    def _handle(self, event: Any, data: Any) -> None:
         name, fields = text(fields_of(event).get("event")), fields_of(data)
         handler = HANDLERS.get(name)
         if handler is not None:

@@ -108,19 +108,21 @@ def wrap_tool(
 
 
 async def _run_tool(run: Run, wrapped: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    tool = _begin_tool(run, arguments)
-    if tool is None:
-        return await wrapped(**arguments)
-    token = otel_context.attach(tool.context)
+    tool = token = None
     try:
+        tool = _begin_tool(run, arguments)
+        if tool is not None:
+            token = otel_context.attach(tool.context)
         result = await wrapped(**arguments)
+        if tool is not None:
+            give_back(token)
+            _end_tool(tool, tool.raised, result)
+        return result
     except BaseException as exc:
-        give_back(token)
-        _end_tool(tool, tool.raised or exc, None)
+        if tool is not None:
+            give_back(token)
+            _end_tool(tool, tool.raised or exc, None)
         raise
-    give_back(token)
-    _end_tool(tool, tool.raised, result)
-    return result
 
 
 def _begin_tool(run: Run, arguments: dict[str, Any]) -> _Tool | None:

@@ -8,6 +8,8 @@ are the same in both. No id is ever a metric attribute.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from . import _semconv as s
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.metrics import Counter, Histogram, Meter
 
-    from ._recording import Ending
+    from ._ending import Ending
     from ._settings import AttributeValue
     from ._spans import Call
     from ._usage import Usage
 
     Attributes = dict[str, "str | int"]
+
+Measurement = Callable[[], object]
 
 _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
@@ -97,63 +101,73 @@ class Instruments:
             s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
         )
 
-    def record_end(self, call: Call, ending: Ending, duration: float, context: Context) -> None:
-        """Records a call that ends, in the context of its span, whose duration (s) it shares."""
-        measured = call.request.measured
-        common = self.count_usage(call, ending, context)
+    def of_call(self, call: Call, ending: Ending, duration: float) -> list[Measurement]:
+        """The measurements of a call that ends; none is recorded yet.
+
+        Each is a thing of its own, because each must happen once at most, and must not keep the
+        others from happening.
+
+        Args:
+            call: whose they are; they are recorded in its context.
+            ending: what is known of it.
+            duration: its span's, s.
+        """
+        measured, context = call.request.measured, call.context
+        # Shared by several instruments, of which the SDK keeps the first mapping: never changed.
+        common = _common(call, ending)
+        found: list[Measurement] = []
+        if measured != TIMED:
+            self._add_usage(found, common, ending.usage, context)
         if measured == INFERENCE or (measured == COUNTED and not self._latest):
             counts, latest = ending.usage.counts, self._latest
             if sent := counts.get(s.USAGE_INPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "input"}
-                self._tokens_in.record(sent, attributes, context)
+                found.append(partial(self._tokens_in.record, sent, attributes, context))
             if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "output"}
-                self._tokens_out.record(answered, attributes, context)
+                found.append(partial(self._tokens_out.record, answered, attributes, context))
         if ending.first_chunk is not None:
-            self._first_chunk.record(ending.first_chunk, common, context)
-        # A copy: the SDK keeps the mapping of the first measurement with these attributes.
+            found.append(partial(self._first_chunk.record, ending.first_chunk, common, context))
         attributes = common.copy()
         if ending.failure is not None:
             attributes[s.ERROR_TYPE] = ending.failure.type
         if ending.outcome is not None:
             attributes[s.STREAM_OUTCOME] = ending.outcome
         histogram = self._duration if measured == INFERENCE else self._operation
-        histogram.record(duration, attributes, context)
+        found.append(partial(histogram.record, duration, attributes, context))
+        return found
 
-    def count_usage(self, call: Call, ending: Ending, context: Context) -> Attributes:
-        """Adds a call's usage to the counters; what was not reported counts as 0 tokens.
-
-        Returns the attributes that all metrics of this call share; they are not to be changed.
-        """
-        usage = ending.usage
-        common = _common(call, ending)
-        if call.request.measured == TIMED:
-            return common
+    def _add_usage(
+        self, found: list[Measurement], common: Attributes, usage: Usage, context: Context
+    ) -> None:
+        """Adds the counters; what was not reported counts as 0 tokens."""
         counted: Attributes = {**common, s.TOKEN_MODALITY: "unknown"}
         counts = usage.counts
-        self._input.add(counts.get(s.USAGE_INPUT_TOKENS, 0), counted, context)
-        self._output.add(counts.get(s.USAGE_OUTPUT_TOKENS, 0), counted, context)
+        sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
+        found.append(partial(self._input.add, sent, counted, context))
+        found.append(partial(self._output.add, answered, counted, context))
         for attribute, counter in self._details:
             if attribute in counts:
-                counter.add(counts[attribute], counted, context)
+                found.append(partial(counter.add, counts[attribute], counted, context))
         if s.USAGE_CONNECTOR_TOKENS in counts:
-            self._connector_tokens.add(counts[s.USAGE_CONNECTOR_TOKENS], common, context)
+            tokens = counts[s.USAGE_CONNECTOR_TOKENS]
+            found.append(partial(self._connector_tokens.add, tokens, common, context))
         for name, calls in _by_metric_name(usage).items() if usage.connectors else ():
-            self._connector_calls.add(calls, {**common, s.CONNECTOR_NAME: name}, context)
-        return common
+            attributes = {**common, s.CONNECTOR_NAME: name}
+            found.append(partial(self._connector_calls.add, calls, attributes, context))
 
-    def record_chunk(self, call: Call, ending: Ending, seconds: float, context: Context) -> None:
+    def record_chunk(self, call: Call, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks."""
-        self._chunk.record(seconds, _common(call, ending), context)
+        self._chunk.record(seconds, _common(call, ending), call.context)
 
-    def record_tool(
+    def of_tool(
         self,
         attributes: Mapping[str, AttributeValue],
         error_type: str | None,
         seconds: float,
         context: Context,
-    ) -> None:
-        """Records the duration of a tool, of whose span these are the attributes."""
+    ) -> Measurement:
+        """The duration of a tool, of whose span these are the attributes; not recorded yet."""
         measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
         name = measured.get(s.TOOL_NAME)
         if isinstance(name, str) and not _may_name(_tools, name):
@@ -163,25 +177,27 @@ class Instruments:
             measured[s.AGENT_NAME] = s.OTHER
         if error_type is not None:
             measured[s.ERROR_TYPE] = error_type
-        self._tool.record(seconds, measured, context)
+        return partial(self._tool.record, seconds, measured, context)
 
-    def record_run(
+    def of_run(
         self,
         model: str | None,
         error_type: str | None,
         seconds: float,
         calls: tuple[int, int],
         context: Context,
-    ) -> None:
-        """Records an agent loop: its duration, and its ``calls`` of models and of tools."""
+    ) -> list[Measurement]:
+        """An agent loop: its duration, and its ``calls`` of models and of tools; not recorded."""
         attributes: Attributes = {}
         if model is not None:
             attributes[s.REQUEST_MODEL] = model
         if error_type is not None:
             attributes[s.ERROR_TYPE] = error_type
-        self._run.record(seconds, attributes, context)
-        self._run_requests.record(calls[0], {}, context)
-        self._run_tools.record(calls[1], {}, context)
+        return [
+            partial(self._run.record, seconds, attributes, context),
+            partial(self._run_requests.record, calls[0], {}, context),
+            partial(self._run_tools.record, calls[1], {}, context),
+        ]
 
 
 def _by_metric_name(usage: Usage) -> dict[str, int]:

@@ -117,14 +117,14 @@ class Steps:
         return at
 
     def _end_agent(self, at: int, error_type: str | None) -> None:
-        agent, self._agent = self._agent, None
+        agent = self._agent
         # In a forked child it is the parent's to end.
-        if agent is None or not self._call.is_open:
-            return
-        try:
-            agent.end(at, error_type)
-        except Exception as exc:  # noqa: BLE001 -- as below
-            _guard.report("end an agent", exc)
+        if agent is not None and self._call.is_open:
+            try:
+                agent.end(at, error_type)
+            except Exception as exc:  # noqa: BLE001 -- as below
+                _guard.report("end an agent", exc)
+        self._agent = None
 
     def _not_before(self, at: int) -> int:
         self._latest = max(self._latest, at)

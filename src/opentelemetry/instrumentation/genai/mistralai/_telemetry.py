@@ -9,14 +9,17 @@ from functools import cached_property
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
+from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
 from ._content import ContentMode, cleaner
+from ._context import give_back
 from ._errors import describe
 from ._metrics import Instruments
 from ._open_calls import open_calls
+from ._reentrancy import note_provider
 from .version import __version__
 
 RequestHook = Callable[[trace.Span, Mapping[str, Any]], None]
@@ -77,6 +80,7 @@ class Telemetry:
                 provider = look_up() if given is None else given
                 if not type(provider).__module__.startswith(_API):
                     listened_to = True
+                    note_provider(provider)
             except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
                 _guard.report("find a provider", exc)
         # Only now: what is looked up may be made, and registers for the exit itself.
@@ -129,10 +133,15 @@ class Telemetry:
         at: int,
         context: Context,
     ) -> None:
-        self._logger.emit(
-            event_name=name,
-            severity_number=severity,
-            timestamp=at,
-            context=context,
-            attributes=attributes,
-        )
+        # Processors of logs look at the context that is current, and not at the record's.
+        token = otel_context.attach(context)
+        try:
+            self._logger.emit(
+                event_name=name,
+                severity_number=severity,
+                timestamp=at,
+                context=context,
+                attributes=attributes,
+            )
+        finally:
+            give_back(token)

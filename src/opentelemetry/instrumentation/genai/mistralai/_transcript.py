@@ -10,10 +10,11 @@ from . import _guard
 from . import _semconv as s
 from ._content import Part
 from ._conversation import ConversationRecorder
+from ._ending import Ending
 from ._fields import fields_of, items_of, payload_of
 from ._json import Clean, as_text
 from ._messages import parts_of, server_tool, text_part, thoughts_of, tool_call
-from ._recording import Ending, OpenCall
+from ._recording import OpenCall
 
 _Fields = dict[str, Any]
 

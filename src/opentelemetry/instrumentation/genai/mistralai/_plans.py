@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be done at the end of a call: attributes, content, hooks, metrics, the span's end.
+
+Each is a thing of its own. What one of them raises, in somebody's provider, hook or redactor, costs
+nothing else of the span; an interrupt in one of them leaves the others to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, StatusCode
+
+from . import _guard
+from . import _semconv as s
+from ._content import Content, to_json
+from ._context import give_back
+from ._ending import Ending
+from ._open_calls import Plan
+
+if TYPE_CHECKING:
+    from ._spans import Call
+
+
+def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
+    """What is to be done to end a call; the last item comes first.
+
+    Args:
+        call: whose span is open.
+        ending: what is known of it.
+        ended: the span's end, ns since the epoch.
+    """
+    span, failure, telemetry = call.span, ending.failure, call.telemetry
+    if span is None:
+        return []
+    # Log processors and hooks look at the context that is current: it is the call's, meanwhile.
+    held: list[object] = []
+    plan: Plan = [partial(_leave, held), partial(span.end, ended)]
+    try:
+        seconds = (ended - call.started) / 1e9
+        plan += reversed(telemetry.instruments.of_call(call, ending, seconds))
+    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+        _guard.report("measure a call", exc)
+    attributes = ending.attributes
+    if call.final_operation != call.request.operation:
+        attributes[s.OPERATION_NAME] = call.final_operation
+    if failure is not None:
+        attributes[s.ERROR_TYPE] = failure.type
+        attributes.update(failure.attributes)
+    if call.recording and telemetry.response_hook is not None:
+        hook = telemetry.response_hook
+        plan.append(partial(run_hook, "response_hook", hook, span, ending.closing))
+    if failure is not None and failure.exception is not None:
+        # Viewers hide an event that lies past the end, also by a part of a microsecond.
+        inside = max(call.started, ended - 1000)
+        plan.append(
+            partial(telemetry.record_exception, span, failure.exception, inside, call.context)
+        )
+    if call.content is not None:
+        plan.append(partial(_record_content, call, call.content, ending, ended))
+    if call.recording:
+        plan.append(partial(span.set_attributes, attributes))
+        if failure is not None:
+            plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
+    # Steps that were interrupted in the middle of being made.
+    plan += [partial(child.end, ended) for child in call.children or ()]
+    plan.append(partial(_enter, held, call.context))
+    return plan
+
+
+def _enter(held: list[object], context: Context) -> None:
+    # On one line: an interrupt between the two would leave the context current.
+    held.append(otel_context.attach(context))
+
+
+def _leave(held: list[object]) -> None:
+    while held:
+        give_back(held.pop())
+
+
+def _record_content(call: Call, content: Content, ending: Ending, ended: int) -> None:
+    telemetry, span = call.telemetry, call.span
+    said = content.structures(ending.output or [], ending.attributes)
+    if telemetry.content_on_spans and call.recording and span is not None:
+        span.set_attributes({key: to_json(value) for key, value in said.items()})
+    if telemetry.content_on_events:
+        details = {**call.request.attributes, **ending.attributes, **said}
+        telemetry.record_details(details, ended, call.context)
+
+
+def run_hook(
+    name: str, hook: Callable[[Any, Any], None], span: Span | None, argument: object
+) -> None:
+    """Calls the user's hook; what it raises is logged once."""
+    try:
+        hook(span, argument)
+    except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
+        _guard.report(name, exc)
