@@ -406,6 +406,12 @@ def test_signals_at_any_time_reach_the_caller_and_every_span_ends(
 WAITING: Final = (
     _PRELUDE
     + """
+class TooLate(Exception):
+    pass
+def too_late(*_):
+    raise TooLate
+# An exception of the program's own: of a TimeoutError the HTTP client makes another, at times.
+signal.signal(signal.SIGALRM, too_late)
 recorded()
 client = client_of(URL)
 stream = conversation(client, 'hang')

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import sys
 from collections import Counter
@@ -56,6 +54,10 @@ def ask_all(url: str, folder: Path) -> None:
         except OSError as exc:
             raise AssertionError(f"{exc!r}; uWSGI says:\n{told(folder)}") from exc
     assert answers == [ANSWERS[path] for path in PATHS]
+    # A worker that is told to end while it writes the last line of its log does not, bare too.
+    while (folder / "stderr").read_text().count(" GET /") < len(PATHS):
+        assert monotonic() < deadline, told(folder)
+        sleep(0.05)
 
 
 @pytest.mark.parametrize("kind", ["bare", "instrumented"])
@@ -80,13 +82,12 @@ def test_workers_answer_and_end(
         ask_all(f"http://127.0.0.1:{port}", tmp_path)
         uwsgi.send_signal(signal.SIGTERM)
         code = ended(uwsgi, tmp_path, SECONDS)
-    assert code in (0, -signal.SIGTERM), told(tmp_path)
+    # 30 is what uWSGI says without a master.
+    assert code == (30 if mode == "no master" else 0), told(tmp_path)
     said = told(tmp_path)
-    print(said)
     spans = Counter(
         span.attributes.get("mistral_ai.stream.outcome") for span in receiver.spans_in(SCOPE)
     )
-    print(spans)
     expected = Counter(OUTCOMES[path] for path in PATHS) if kind == "instrumented" else Counter()
     assert spans == expected
     assert "telemetry failed" not in said
