@@ -2,8 +2,8 @@
 """Everything of a call is recorded in the context that its caller was in, whoever reads the stream.
 
 Each span and log record is stamped with the user of the context that it was recorded in, as the
-baggage processors of OpenTelemetry do: those of spans look at the parent's context, those of logs at
-the current one.
+baggage processors of OpenTelemetry do: those of spans look at the parent's context, those of logs
+at the current one.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def test_however_a_stream_ends_it_is_its_callers(client: Any, stamped: Stamped, 
             with stream:
                 pass
         elif how == "raised":
-            with pytest.raises(Exception, match="."):
+            with pytest.raises(Exception, match=r"."):
                 list(stream)
         elif how == "in a cycle":
             stream.itself = stream

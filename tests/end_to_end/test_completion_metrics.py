@@ -59,7 +59,7 @@ def mode(
 ) -> Iterator[tuple[Recording, Names]]:
     """The plugin, switched on in each mode, and the names that inference has there."""
     if request.param == "latest":
-        monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+        monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES", "latest")
     made = Recording()
     instrument(**made.providers)
     yield made, LATEST if request.param == "latest" else DEFAULT

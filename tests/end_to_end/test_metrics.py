@@ -35,7 +35,7 @@ def common(emulator: Emulator) -> dict[str, Any]:
 @pytest.fixture
 def latest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
     """The plugin, switched on in latest mode."""
-    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http, gen_ai_latest_experimental")
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES", "latest")
     made = Recording()
     instrument(**made.providers)
     yield made

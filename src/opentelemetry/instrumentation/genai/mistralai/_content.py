@@ -8,12 +8,11 @@ official GenAI instrumentations know.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, cast
 
-from . import _guard
+from . import _environment, _guard
 from . import _semconv as s
 
 Part = dict[str, Any]
@@ -22,7 +21,6 @@ Part = dict[str, Any]
 _MAX_CONTENT: Final = 8 * 65_536 - 1024
 _MAX_TEXT: Final = 65_536
 _CUT: Final = "…[cut]"
-_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
 class ContentMode(str, Enum):
@@ -44,52 +42,56 @@ class ContentMode(str, Enum):
         return self in (ContentMode.EVENT_ONLY, ContentMode.SPAN_AND_EVENT)
 
 
-_SPELLINGS: Final = {
-    **{mode.value: mode for mode in ContentMode},
-    "true": ContentMode.SPAN_AND_EVENT,
-    "false": ContentMode.NO_CONTENT,
-    "": ContentMode.NO_CONTENT,
-}
-
-
 def mode_from_environment() -> ContentMode:
-    """Reads the environment variable; a value that it does not know is one warning, and off."""
-    value = os.environ.get(_VARIABLE, "")
-    mode = _SPELLINGS.get(value.strip().lower())
-    if mode is None:
-        _guard.say_once("%s has an unknown value; content is not captured", _VARIABLE)
-        return ContentMode.NO_CONTENT
-    return mode
+    """Reads the environment variable; a value that it does not know is one warning, and off.
+
+    ``true`` is not known either, as in the official instrumentations: who writes it has not said
+    whether words may be on spans.
+    """
+    modes = [mode.value for mode in ContentMode]
+    off = ContentMode.NO_CONTENT.value
+    variable = _environment.CAPTURE_CONTENT
+    return ContentMode(_environment.choice(variable, modes, off, "content is not captured"))
 
 
-def cleaner(redact: Callable[[str], object] | None) -> Callable[[str], str | None]:
+def cleaner(
+    redact: Callable[[str], object] | None, *, whole: bool = False
+) -> Callable[[str], str | None]:
     """Makes the user's ``redact`` safe to call: what it does wrong drops the text, not the call.
 
     Args:
         redact: the user's function, None to record texts as they are.
+        whole: whether texts stay as long as they are, for a completion hook.
 
     Returns:
         A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
         returned, or None when it raised or returned something other than a string.
     """
+    shorten = encodable if whole else cut
 
     def clean(text: str) -> str | None:
         if redact is None:
-            return _cut(text)
+            return shorten(text)
         try:
             redacted = redact(text)
         except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
             _guard.report("redact", exc)
             return None
         if isinstance(redacted, str):
-            return _cut(redacted)
+            return shorten(redacted)
         _guard.say_once("redact did not return a string; the text was dropped")
         return None
 
     return clean
 
 
-def _cut(text: str) -> str:
+def encodable(text: str) -> str:
+    """The text without half surrogate pairs, which no exporter and no file can encode."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def cut(text: str) -> str:
+    """At most 64 KiB of a text, visibly; a text that was cut before stays as it is."""
     if text.isascii() and len(text) <= _MAX_TEXT:
         return text
     # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
@@ -100,10 +102,7 @@ def _cut(text: str) -> str:
 
 
 class Content:
-    """What was said in one call, in the shape of the conventions, 512 KiB at most.
-
-    What a model says is the last to be left out; then its instructions and tools, then the input.
-    """
+    """What was said in one call, in the shape of the conventions."""
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
         self._input = messages
@@ -113,7 +112,13 @@ class Content:
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
     ) -> dict[str, list[Part]]:
-        """Everything by its attribute's name.
+        """At most 512 KiB by their attributes' names; arguments as for `whole`."""
+        return fitted(self.whole(output, told))
+
+    def whole(
+        self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
+    ) -> dict[str, list[Part]]:
+        """Everything by its attribute's name, in the order in which room is given to it.
 
         Args:
             output: the messages of the answer: their parts, and why each is finished.
@@ -126,17 +131,26 @@ class Content:
             for parts, reason in output
             if parts
         ]
-        room, mark = _Room(), {"type": "text", "content": _CUT}
-        return {
-            key: room.fit(items, marker)
-            for key, items, marker in (
-                (s.OUTPUT_MESSAGES, messages, mark),
-                (s.SYSTEM_INSTRUCTIONS, self._instructions, mark),
-                (s.TOOL_DEFINITIONS, self._tools, {"type": "function", "name": _CUT}),
-                (s.INPUT_MESSAGES, self._input, mark),
-            )
-            if items
+        said = {
+            s.OUTPUT_MESSAGES: messages,
+            s.SYSTEM_INSTRUCTIONS: self._instructions,
+            s.TOOL_DEFINITIONS: self._tools,
+            s.INPUT_MESSAGES: self._input,
         }
+        return {key: items for key, items in said.items() if items}
+
+
+def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
+    """At most 512 KiB of what was said in one call.
+
+    What a model says is the last to be left out; then its instructions and tools, then the input.
+    """
+    room, mark = _Room(), {"type": "text", "content": _CUT}
+    tool = {"type": "function", "name": _CUT}
+    return {
+        key: room.fit(items, tool if key == s.TOOL_DEFINITIONS else mark)
+        for key, items in said.items()
+    }
 
 
 class _Room:

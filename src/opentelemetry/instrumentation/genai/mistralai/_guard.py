@@ -49,6 +49,12 @@ def say_once(message: str, *args: object) -> None:
         _log(logging.WARNING, message, *args)
 
 
+def inform_once(message: str) -> None:
+    """Logs what is no failure, for those who look for it, unless it was logged before."""
+    if _first_of_its_kind(message, ""):
+        _log(logging.INFO, message)
+
+
 def debug(message: str, *args: object) -> None:
     """Logs one line for those who look for it."""
     _log(logging.DEBUG, message, *args)

@@ -9,7 +9,8 @@ from typing import Any
 # mypy does not find this class, pyright does.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from ._switch import is_on, switch_off, switch_on, validated
+from ._options import checked
+from ._switch import is_on, switch_off, switch_on
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 
 
@@ -24,21 +25,22 @@ class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the i
         """Switches instrumentation on, or, when it is on, changes what is named.
 
         Args:
-            **kwargs: those of the function `instrument`, and the base class's ``skip_dep_check``.
-                Others are ignored with a log line: a distro may hand its own to everybody.
+            **kwargs: those of the function `instrument`, where `UNCHANGED` and None mean the same
+                as there, and the base class's ``skip_dep_check``. Others are ignored with a log
+                line: a distro may hand its own to everybody.
 
         Raises:
-            TypeError: an argument has the wrong type.
-            ValueError: ``capture_content`` names no mode.
+            TypeError: an argument has the wrong type, or a hook could not be called.
+            ValueError: an argument has none of the values that it may have.
         """
-        options = validated(kwargs)
+        changes = checked(kwargs)
         if is_on():
-            switch_on(options, check_versions=False)
+            switch_on(changes, check_versions=False)
         else:
             super().instrument(**kwargs)
 
     def _instrument(self, **kwargs: Any) -> None:
-        switch_on(validated(kwargs), check_versions=False)
+        switch_on(checked(kwargs), check_versions=False)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 -- the base class's signature
         switch_off()

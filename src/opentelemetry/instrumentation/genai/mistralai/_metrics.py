@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The instruments, and what each call adds to them.
 
-Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, after
-``OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental``, the newest ones. The usage counters
-are the same in both. No id is ever a metric attribute.
+Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
+``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
+id is ever a metric attribute.
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from opentelemetry.trace import Span, StatusCode
 
 from . import _guard
 from . import _semconv as s
-from ._content import Content, to_json
 from ._context import give_back
 from ._ending import Ending
 from ._open_calls import Plan
@@ -53,15 +52,15 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
         attributes.update(failure.attributes)
     if call.recording and telemetry.response_hook is not None:
         hook = telemetry.response_hook
-        plan.append(partial(run_hook, "response_hook", hook, span, ending.closing))
+        plan.append(partial(run_hook, "response_hook(span, result)", hook, span, ending.closing))
     if failure is not None and failure.exception is not None:
         # Viewers hide an event that lies past the end, also by a part of a microsecond.
         inside = max(call.started, ended - 1000)
         plan.append(
             partial(telemetry.record_exception, span, failure.exception, inside, call.context)
         )
-    if call.content is not None:
-        plan.append(partial(_record_content, call, call.content, ending, ended))
+    if call.content is not None or telemetry.emits_details:
+        plan.append(partial(_record_content, call, span, ending, ended))
     if call.recording:
         plan.append(partial(span.set_attributes, attributes))
         if failure is not None:
@@ -82,14 +81,12 @@ def _leave(held: list[object]) -> None:
         give_back(held.pop())
 
 
-def _record_content(call: Call, content: Content, ending: Ending, ended: int) -> None:
-    telemetry, span = call.telemetry, call.span
-    said = content.structures(ending.output or [], ending.attributes)
-    if telemetry.content_on_spans and call.recording and span is not None:
-        span.set_attributes({key: to_json(value) for key, value in said.items()})
-    if telemetry.content_on_events:
-        details = {**call.request.attributes, **ending.attributes, **said}
-        telemetry.record_details(details, ended, call.context)
+def _record_content(call: Call, span: Span, ending: Ending, ended: int) -> None:
+    telemetry, content, request = call.telemetry, call.content, call.request
+    known = ending.attributes
+    said = {} if content is None else content.whole(ending.output or [], known)
+    details = {**request.attributes, **known} if telemetry.emits_details else {}
+    telemetry.record_content(span, request.operation, said, details, ended, call.context)
 
 
 def run_hook(

@@ -90,10 +90,9 @@ class Call:
         )  # fmt: skip
         self.context = set_span_in_context(span, Context({**self.context, CALL: self._under_way}))
         self.recording = span.is_recording()
-        on_events = telemetry.content_on_events
-        if on_events or (telemetry.content_on_spans and self.recording):
-            self.clean = telemetry.clean
-        if not on_events:
+        if telemetry.reads_content(self.recording):
+            self.clean = telemetry.clean_whole
+        if not telemetry.emits_details:
             # The span has its own copy; what metrics need of them is kept beside.
             del request.attributes
         if self.recording and not telemetry.has_recorded:
@@ -104,7 +103,7 @@ class Call:
         hook = self.telemetry.request_hook
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
-            run_hook("request_hook", hook, self.span, MappingProxyType(kwargs))
+            run_hook("request_hook(span, kwargs)", hook, self.span, MappingProxyType(kwargs))
         self._token = otel_context.attach(self.context)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from . import _guard
 from . import _semconv as s
-from ._content import Part
+from ._content import Part, cut
 from ._conversation import ConversationRecorder
 from ._ending import Ending
 from ._fields import fields_of, items_of, payload_of
@@ -128,7 +128,8 @@ class Transcript:
         result = as_text(called.result) if called.result else ""
         texts = {s.TOOL_CALL_ARGUMENTS: called.arguments, s.TOOL_CALL_RESULT: result}
         cleaned = {key: clean(text) for key, text in texts.items() if text}
-        return {key: text for key, text in cleaned.items() if text is not None}
+        # On a span, where a completion hook does not lift the limit.
+        return {key: cut(text) for key, text in cleaned.items() if text is not None}
 
     def parts(self, clean: Clean) -> list[Part]:
         """The parts of the one message that this was."""
