@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end-to-end tests on each line of the SDK, and the tests beside another instrumentation."""
+"""The tests on each line of the SDK, beside another instrumentation, and on newer Pythons."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ BESIDE: dict[str, tuple[str, str, str]] = {
     "openllmetry": ("1.12.4", "3.12", "opentelemetry-instrumentation-mistralai==0.62.4"),
     "openinference": ("newest", "3.13", "openinference-instrumentation-mistralai==2.2.2"),
 }
+# Pythons on which interpreters end and processes fork otherwise than on the one of `make test`.
+INTERPRETERS: tuple[str, ...] = ("3.12", "3.13")
 
 
 def interpreter(version: str) -> str:
@@ -90,3 +92,11 @@ def beside(session: nox.Session, other: str) -> None:
     sdk, python, package = BESIDE[other]
     executable = environment(session, f"beside-{other}", python, sdk, package)
     session.run(executable, "-m", "pytest", "tests/beside", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("python", list(INTERPRETERS))
+def interpreters(session: nox.Session, python: str) -> None:
+    """Runs the tests of subinterpreters and forks on another Python."""
+    executable = environment(session, f"interpreters-{python}", python, "newest")
+    session.run(executable, "-m", "pytest", "tests/workers/test_interpreters.py", *session.posargs)

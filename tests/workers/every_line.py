@@ -42,9 +42,10 @@ atexit.register = _registered  # type: ignore[assignment]
 
 from opentelemetry import context as otel_context  # noqa: E402
 from opentelemetry import trace  # noqa: E402
-from opentelemetry.instrumentation.genai import mistralai as plugin  # noqa: E402
 from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider  # noqa: E402
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider  # noqa: E402
+
+from opentelemetry.instrumentation.genai import mistralai as plugin  # noqa: E402
 from tests.end_to_end.agent_runs import add, prepared  # noqa: E402
 from tests.end_to_end.sdk import ROOT, Mistral, httpx  # noqa: E402
 from tests.end_to_end.usages import asking  # noqa: E402
@@ -152,15 +153,16 @@ class _Parts(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc]
             yield part
 
 
-class _Keeping(httpx.HTTPTransport):  # type: ignore[misc] # Any
+class _Keeping(httpx.BaseTransport):  # type: ignore[misc] # Any
     """Keeps what the emulator answers."""
 
     def __init__(self) -> None:
-        super().__init__(verify=False)
+        inner: Any = httpx.HTTPTransport
+        self._inner: Any = inner(verify=False)
         self.answers: list[tuple[str, bytes]] = []
 
     def handle_request(self, request: Any) -> Any:
-        response = super().handle_request(request)
+        response: Any = self._inner.handle_request(request)
         body = response.read()
         kind = response.headers["content-type"]
         self.answers.append((kind, body))
@@ -429,7 +431,7 @@ def every_line(url: str, scenario: str, kind: str, selection: str) -> dict[str, 
     gc.collect()
     gc.freeze()
     gc.disable()
-    chosen = range(1, len(places) + 1)
+    chosen = list(range(1, len(places) + 1))
     if selection == "ends":
         first = {place: at for at, place in reversed(list(enumerate(places, 1)))}
         last = {place: at for at, place in enumerate(places, 1)}

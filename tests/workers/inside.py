@@ -6,20 +6,19 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from typing import Any, Final
 
-from opentelemetry.instrumentation.genai.mistralai import instrument
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from opentelemetry.instrumentation.genai.mistralai import instrument
 from tests.end_to_end.programs import emit, exporting
 from tests.end_to_end.sdk import Mistral, httpx
 from tests.end_to_end.usages import asking
 
 BARE: Final = sys.argv[2] == "bare"
 URL: Final = sys.argv[1]
-INPUT: Final = "gen_ai.client.inference.usage.input_tokens"
 MESSAGES: Final = [{"role": "user", "content": "Hello?"}]
 
 
@@ -40,28 +39,12 @@ def switch_on(**options: Any) -> None:
         instrument(**options)
 
 
-def recorded(**options: Any) -> InMemoryMetricReader:
-    """Makes providers of a usual kind, instruments, and returns what reads the metrics."""
-    reader = InMemoryMetricReader()
+def recorded(**options: Any) -> None:
+    """Makes providers of a usual kind, and instruments."""
     switch_on(
         tracer_provider=exporting(),
-        meter_provider=MeterProvider([reader], shutdown_on_exit=False),
+        meter_provider=MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False),
         **options,
-    )
-    return reader
-
-
-def counted(reader: InMemoryMetricReader, name: str = INPUT) -> int:
-    """The sum of all points of a counter."""
-    data = reader.get_metrics_data()
-    return sum(
-        point.value
-        for resource in (data.resource_metrics if data else ())
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name == name
-        for point in metric.data.data_points
-        if hasattr(point, "value")
     )
 
 
@@ -73,9 +56,7 @@ def conversation(client: Any, scenario: str = "agent", **arguments: Any) -> Any:
 def chat(client: Any, scenario: str = "chat") -> Any:
     """Starts a chat's stream."""
     headers = {"x-emulator-scenario": scenario}
-    return client.chat.stream(
-        model="mistral-small-latest", messages=MESSAGES, http_headers=headers
-    )
+    return client.chat.stream(model="mistral-small-latest", messages=MESSAGES, http_headers=headers)
 
 
 def complete(client: Any) -> Any:
@@ -83,20 +64,7 @@ def complete(client: Any) -> Any:
     return client.chat.complete(model="mistral-small-latest", messages=MESSAGES)
 
 
-class Said(logging.Handler):
-    """Keeps what is logged as a warning or worse."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.messages: list[str] = []
-        logging.getLogger().addHandler(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keeps a line."""
-        self.messages.append(record.getMessage())
-
-
 __all__ = [
-    "BARE", "MESSAGES", "URL", "Said", "chat", "client_of", "complete", "conversation", "counted",
+    "BARE", "MESSAGES", "URL", "chat", "client_of", "complete", "conversation",
     "emit", "exporting", "recorded", "switch_on",
 ]  # fmt: skip

@@ -19,7 +19,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
 SCOPE: Final = "opentelemetry.instrumentation.genai.mistralai"
@@ -124,10 +124,9 @@ def run(
     source: str,
     folder: Path,
     *arguments: str,
-    python: str = sys.executable,
     seconds: float = SECONDS,
     options: Sequence[str] = (),
-    **more: str,
+    variables: Mapping[str, str] | None = None,
 ) -> Ran:
     """Runs a program to its end.
 
@@ -135,16 +134,16 @@ def run(
         source: its text.
         folder: for its files.
         arguments: its ``sys.argv[1:]``.
-        python: the interpreter.
         seconds: after which it hangs.
         options: of the interpreter.
-        more: variables.
+        variables: more of them.
     """
     program = folder / "program.py"
     # USR1 makes it tell the stacks, without a thread that waits for the time.
     watched = "import faulthandler as _f, signal as _s; _f.register(_s.SIGUSR1, all_threads=True)\n"
     program.write_text(watched + dedent(source), "utf-8")
-    with started([python, *options, str(program), *arguments], folder, **more) as process:
+    command = [sys.executable, *options, str(program), *arguments]
+    with started(command, folder, **(variables or {})) as process:
         code = ended(process, folder, seconds)
     out, err = ((folder / name).read_text(errors="replace") for name in ("stdout", "stderr"))
     try:

@@ -27,7 +27,12 @@ sent = [getattr(celery_app, name).delay(*arguments) for name, *arguments in name
 print(json.dumps([result.get(timeout=60) for result in sent]))
 """
 TASKS: Final = ("completes", "reads", "drops", "closes")
-RESULTS: Final = ("A completion is read chunk by chunk.", 4, "ConversationEvents", "ConversationEvents")
+RESULTS: Final = (
+    "A completion is read chunk by chunk.",
+    4,
+    "ConversationEvents",
+    "ConversationEvents",
+)
 OUTCOMES: Final = ("None", "completed", "abandoned", "closed")
 PLACES: Final = ("request_hook", "response_hook", "redact", "on_start", "on_end")
 STOP_SECONDS: Final = 20.0
@@ -52,7 +57,9 @@ def worked(
     command = ["celery", "-A", "tests.workers.celery_app", "worker", "-P", pool, "-c", "2"]
     command += ["--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     with started([*command, "--without-heartbeat"], folder, **variables) as worker:
-        driver = run(DRIVER, folder / "driver", tasks, **{**variables, "APP_INSTRUMENTS": ""})
+        driver = run(
+            DRIVER, folder / "driver", tasks, variables={**variables, "APP_INSTRUMENTS": ""}
+        )
         assert driver.code == 0, "\n".join([driver.stderr, told(folder)])
         deadline = monotonic() + SOON
         while len(ended_spans(folder)) < spans and monotonic() < deadline:

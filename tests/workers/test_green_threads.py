@@ -48,7 +48,7 @@ import gc, sys, threading, time
 {lines["before imports"]}
 from tests.workers.inside import *
 {lines["after imports"]}
-reader = recorded()
+recorded()
 {lines["after instrument"]}
 client = client_of(URL)
 {body}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,8 @@ import os, sys, sysconfig
 import _testcapi
 source = open(sys.argv[3]).read()
 path, argv = sys.path, sys.argv
-code = _testcapi.run_in_subinterp(f"import sys\\nsys.path[:] = {path!r}\\nsys.argv = {argv!r}\\n{source}")
+prepared = f"import sys\\nsys.path[:] = {path!r}\\nsys.argv = {argv!r}\\n"
+code = _testcapi.run_in_subinterp(prepared + source)
 os.write(1, b'"destroyed"\\n')
 sys.exit(code)
 """
@@ -54,6 +56,10 @@ while not BARE and len(ended) < 6 and time.monotonic() < deadline:
 }
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("_testcapi") is None,
+    reason="this Python has no _testcapi, which makes legacy subinterpreters",
+)
 @pytest.mark.parametrize("leaves", LEAVES)
 def test_a_subinterpreter_that_used_the_plugin_is_destroyed_as_without(
     emulator: Emulator, tmp_path: Path, leaves: str

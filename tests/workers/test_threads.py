@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads, collector callbacks and locks of ours: as few as can be, and none that holds anybody up."""
+"""Threads, collector callbacks and locks of ours: few, and none that holds anybody up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def wait(condition, seconds=10):
         time.sleep(0.005)
     return condition()
 ended = []
-reader = recorded(response_hook=lambda *_: ended.append(1))
+recorded(response_hook=lambda *_: ended.append(1))
 client = client_of(URL)
 def drop(start=conversation, hang='hang'):
     next(start(client, hang))

@@ -32,7 +32,7 @@ MODES: Final = {
     "lazy apps, threads": ["--master", "--processes", "2", "--lazy-apps", "--enable-threads"],
     "no master": ["--enable-threads"],
 }
-# A stream that is open at exit is not among them: uWSGI's workers are killed now and then, bare too.
+# No stream that is open at exit: uWSGI's workers are killed now and then, bare too.
 PATHS: Final = [path for path in ANSWERS if path != "/keep"] * 2
 SECONDS: Final = 30.0
 

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 if os.environ.get("APP_INSTRUMENTS"):
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    from opentelemetry.instrumentation.genai.mistralai import instrument
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+    from opentelemetry.instrumentation.genai.mistralai import instrument
 
     _provider = TracerProvider()
     _provider.add_span_processor(SimpleSpanProcessor(OTLPSpanExporter()))
