@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -29,6 +29,10 @@ $(VENV)/dev: $(UV) pyproject.toml
 $(VENV)/web: $(UV) pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --editable . --group web
 	@touch $@ $(VENV)/demo
+
+$(VENV)/workers: $(VENV)/dev
+	$(UV) pip install --quiet --python $(BIN)/python --group workers
+	@touch $@
 
 demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
 	@$(BIN)/python -m examples.quickstart
@@ -86,6 +90,10 @@ test-family: $(VENV)/dev ## the shared variables mean what they mean in the offi
 test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh
 	$(BIN)/python -m pytest tests/deploy
+
+test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, signals, forks: real processes
+	$(BIN)/python -m pytest -n 2 tests/workers
+	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet

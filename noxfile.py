@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end-to-end tests on each line of the SDK, beside other instrumentations, under frameworks."""
+"""The tests on each line of the SDK, beside other instrumentations, under frameworks and Pythons."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ FAMILY: list[str] = [
     "opentelemetry-util-genai[upload]==1.3b0",
     "openai>=3,<4",
 ]
+# Pythons on which interpreters end and processes fork otherwise than on the one of `make test`.
+INTERPRETERS: tuple[str, ...] = ("3.12", "3.13")
 
 
 def interpreter(version: str) -> str:
@@ -134,3 +136,11 @@ def family(session: nox.Session) -> None:
     """Runs the tests that compare this package with an official one, in one process."""
     executable = environment(session, "family", "3.12", "newest", *FAMILY)
     session.run(executable, "-m", "pytest", "tests/family", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("python", list(INTERPRETERS))
+def interpreters(session: nox.Session, python: str) -> None:
+    """Runs the tests of subinterpreters and forks on another Python."""
+    executable = environment(session, f"interpreters-{python}", python, "newest")
+    session.run(executable, "-m", "pytest", "tests/workers/test_interpreters.py", *session.posargs)
