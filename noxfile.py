@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests on each line of the SDK, beside other instrumentations, under frameworks and Pythons."""
+"""The tests on each line of the SDK, beside other instrumentations, under frameworks."""
 
 from __future__ import annotations
 

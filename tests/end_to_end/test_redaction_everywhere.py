@@ -110,7 +110,7 @@ def test_a_conversation(
     if TELLS_CALLS:
         call = {"tool_call_id": "c", "name": secret, "arguments": arguments(secret)}
         inputs.append({"type": "function.call", **call})
-    tools = [{"type": "function", "function": {"name": secret, "parameters": {}}}]
+    tools: list[Any] = [{"type": "function", "function": {"name": secret, "parameters": {}}}]
     asked: dict[str, Any] = {"model": MODEL, "instructions": secret, "tools": tools}
     with scripted(events if streamed else whole(events)) as server:
         conversations = client_of(server.url).beta.conversations
@@ -192,7 +192,7 @@ def test_a_response(
     failing: bool,
 ) -> None:
     secret = escaped(SECRET, names)
-    part = {"type": "output_text", "text": secret, "annotations": []}
+    part: Any = {"type": "output_text", "text": secret, "annotations": []}
     said = {"type": "message", "id": "m", "role": "assistant", "status": "completed"}
     output: list[Any] = [
         {**said, "content": [part]},

@@ -151,7 +151,7 @@ class CompletionRecorder(StreamRecorder):
             self._call.end(ending, at)
         finally:
             # Not before: what an interrupt leaves undone is asked for again.
-            self.ended, self._chunk_class = True, None
+            self.ended, self._chunk_class = not self._call.is_open, None
 
     def _describe(self, ending: Ending) -> None:
         ending.closing = self._closing

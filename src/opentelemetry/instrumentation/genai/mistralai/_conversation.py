@@ -219,7 +219,7 @@ class ConversationRecorder(StreamRecorder):
                 last_turns.remember(self._conversation_id, operation, self._call.reference)
         finally:
             # Not before: what an interrupt leaves undone is asked for again.
-            self.ended, self._piece_class = True, None
+            self.ended, self._piece_class = not self._call.is_open, None
 
     def _describe(self, ending: Ending, at: int) -> int:
         """Puts what is known into the call's ending; returns when that is, after its steps."""

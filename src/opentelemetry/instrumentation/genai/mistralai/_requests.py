@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from . import _guard
 from . import _semconv as s
 from ._fields import text
 from ._settings import AttributeValue, describe_settings
@@ -134,7 +135,8 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
             url = getattr(configuration, "server_url", None)
             url = url or configuration.get_server_details()[0]
         address, port = _host_and_port(url)
-    except Exception:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+    except Exception as exc:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+        _guard.let_signals_pass(exc)
         return
     if address:
         request.address = request.attributes[s.SERVER_ADDRESS] = address
