@@ -19,25 +19,23 @@ from . import _semconv as s
 from ._clock import ServerClock, read_time
 from ._entries import events_of
 from ._errors import failure_of_event
-from ._fields import fields_of, payload_of, text
+from ._fields import fields_of, name_of, payload_of
 from ._recording import Ending, OpenCall, Outcome, StreamRecorder
-from ._steps import Steps
+from ._steps import FunctionCalls, Steps
 from ._turns import last_turns
 from ._usage import read_usage
 
 _Fields = dict[str, object]
 # Without an outcome it is a response that was not streamed.
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
-# A confirmation that was given or refused is nothing that the caller still has to answer.
-_ANSWERED: Final = frozenset({"allowed", "denied"})
 
 
 class ConversationRecorder(StreamRecorder):
     """Records one conversation in constant memory, whatever its length."""
 
     __slots__ = (
-        "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_handed_over",
-        "_must_answer", "_piece", "_piece_class", "_steps", "_usage_counted",
+        "_agent_id", "_agent_name", "_called", "_clock", "_conversation_id", "_created_at",
+        "_handed_over", "_piece", "_piece_class", "_steps", "_usage_counted",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -50,7 +48,7 @@ class ConversationRecorder(StreamRecorder):
         # Of the pieces of a message: the class of their data, and the last one, not looked at yet.
         self._piece_class: Any = None
         self._piece: Any = None
-        self._must_answer = False
+        self._called = FunctionCalls()
         self._handed_over = False
         self._created_at: datetime | None = None
         self._steps: Steps | None = None
@@ -83,7 +81,7 @@ class ConversationRecorder(StreamRecorder):
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
         self._whole, fields = True, fields_of(response)
-        self._conversation_id = text(fields.get("conversation_id")) or self._conversation_id
+        self._conversation_id = name_of(fields.get("conversation_id")) or self._conversation_id
         events, times = events_of(fields.get("outputs"))
         if times:
             self._clock.agree(times[0], times[-1], self._call.now())
@@ -95,7 +93,7 @@ class ConversationRecorder(StreamRecorder):
     def on_started(self, _event: Any, data: _Fields) -> None:
         """The server listens; it names the conversation."""
         self._map(data)
-        self._conversation_id = text(data.get("conversation_id")) or self._conversation_id
+        self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
 
     def on_message(self, event: Any, data: _Fields) -> None:
         """A piece of text, or of a function call."""
@@ -112,8 +110,8 @@ class ConversationRecorder(StreamRecorder):
     def on_function_call(self, event: Any, data: _Fields) -> None:
         """A piece of a function call, which the caller must answer unless any piece settles it."""
         self.on_message(event, data)
-        status = text(data.get("confirmation_status"))
-        self._piece_class, self._must_answer = None, status not in _ANSWERED
+        self._piece_class = None
+        self._called.note(data)
 
     def on_tool_started(self, _event: Any, data: _Fields) -> None:
         """A tool that runs on the server."""
@@ -128,8 +126,8 @@ class ConversationRecorder(StreamRecorder):
         """An agent hands over; if it is the first agent, its name is learned here."""
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
-        if first and self._agent_id and text(data.get("previous_agent_id")) == self._agent_id:
-            self._agent_name = text(data.get("previous_agent_name"))
+        if first and self._agent_id and name_of(data.get("previous_agent_id")) == self._agent_id:
+            self._agent_name = name_of(data.get("previous_agent_name"))
         self._inside().start_handoff(data, self._map(data))
 
     def on_handoff_done(self, _event: Any, data: _Fields) -> None:
@@ -165,17 +163,16 @@ class ConversationRecorder(StreamRecorder):
     def _output(self, data: _Fields, agent_field: str) -> None:
         """Learns from an output event who answers."""
         self.on_chunk()
-        self._must_answer = False
         self._learn_agent(data.get(agent_field))
         if self._model is None:
-            self._model = text(data.get("model"))
+            self._model = name_of(data.get("model"))
             request = self._call.request
             nameless = request.operation == s.CHAT and not (request.model or self._agent_id)
             if self._model is not None and nameless:
                 self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
 
     def _learn_agent(self, agent_id: object) -> None:
-        if self._agent_id is None and (named := text(agent_id)) is not None:
+        if self._agent_id is None and (named := name_of(agent_id)) is not None:
             self._agent_id = named
             self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
 
@@ -196,7 +193,7 @@ class ConversationRecorder(StreamRecorder):
 
     def _read_piece(self, data: _Fields) -> None:
         self._map(data)
-        self._response_id = text(data.get("id")) or self._response_id
+        self._response_id = name_of(data.get("id")) or self._response_id
 
     def _map(self, data: _Fields) -> int:
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
@@ -214,7 +211,7 @@ class ConversationRecorder(StreamRecorder):
         if steps is not None:
             at = steps.end(at, ending.failure.type if ending.failure else None)
         reason = _FINISH_REASONS.get(ending.outcome)
-        if reason == "stop" and self._must_answer:
+        if reason == "stop" and self._called.wait:
             reason = "tool_call"
         self.describe(
             ending,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ._completions import CompletionRecorder
 from ._errors import failure_of_event
-from ._fields import fields_of, items_of, text
+from ._fields import fields_of, items_of, name_of, text
 from ._json import Clean
 from ._messages import parts_of_items
 from ._recording import Ending, OpenCall, Outcome, Output
@@ -107,9 +107,9 @@ class EventRecorder(CompletionRecorder):
             reason = "tool_call" if called else "stop"
         elif status == "incomplete":
             details = fields_of(response.get("incomplete_details"))
-            reason = text(details.get("reason")) or "incomplete"
+            reason = name_of(details.get("reason")) or "incomplete"
         elif self._whole and status != "failed":
-            reason = text(status) or "stop"
+            reason = name_of(status) or "stop"
         if status in ("completed", "incomplete"):
             self._done, self._choices[0] = True, reason
         if items and self._first_chunk is None:

@@ -159,7 +159,10 @@ class Call:
         elif is_cancellation(type(exc)):
             self.end(Ending())
         else:
-            self.end(Ending(failure=failure_of(exc)))
+            ending = Ending(failure=failure_of(exc))
+            if self.request.in_conversation:
+                ending.attributes[s.RESPONSE_FINISH_REASONS] = ["error"]
+            self.end(ending)
 
     def end(self, ending: Ending, at: int | None = None) -> bool:
         """Ends the span, unless it has ended or is another process's.
