@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Any, Final
+from weakref import WeakSet
 
 from . import _guard
 from ._errors import is_cancellation
@@ -18,7 +19,8 @@ from ._open_calls import open_calls
 from ._recording import Outcome, StreamRecorder
 
 # Filled when the SDK's module with these classes is patched.
-stream_classes: Final[set[type]] = set()
+# Weakly: a module that is reloaded makes new ones.
+stream_classes: Final[WeakSet[type]] = WeakSet()
 
 
 def is_stream(result: object) -> bool:
