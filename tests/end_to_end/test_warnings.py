@@ -89,7 +89,7 @@ def test_a_warning_that_is_an_error_is_raised_and_no_call_is_made(
     instrument(**recording.providers)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(DeprecationWarning, match="Use another one."):
+        with pytest.raises(DeprecationWarning, match=r"Use another one\."):
             call(client)
     assert recording.started == 0
 

@@ -91,7 +91,7 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr("opentelemetry.instrumentation.dependencies.version", missing)
-    for name in ("mistralai", "mistralai.client", "mistralai_azure"):
+    for name in ("mistralai", "mistralai.client", "mistralai_azure", "mistralai_gcp"):
         monkeypatch.setitem(sys.modules, f"{name}._version", None)
     return monkeypatch
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from ._completions import CompletionRecorder
 from ._errors import failure_of_event
-from ._fields import fields_of, items_of, name_of, text
+from ._fields import fields_of, items_of, name_of
 from ._json import Clean
 from ._messages import parts_of_items
 from ._recording import Ending, OpenCall, Outcome, Output
@@ -45,7 +45,7 @@ class EventRecorder(CompletionRecorder):
 
     def _on_event(self, event: Any, data: Any) -> None:
         self._arrived = monotonic_ns()
-        name, fields = text(fields_of(event).get("event")), fields_of(data)
+        name, fields = name_of(fields_of(event).get("event")), fields_of(data)
         handler = HANDLERS.get(name)
         if handler is not None:
             if name in _CLOSING and not self._done:

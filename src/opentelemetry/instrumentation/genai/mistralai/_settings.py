@@ -84,30 +84,32 @@ def _as_integer(value: object) -> int | None:
     written = _written(value)
     try:
         if written is not None:
-            whole, point, fraction = written.strip().partition(".")
+            whole, point, fraction = written.partition(".")
             return int(whole) if not point or set(fraction) == {"0"} else None
         number = _float(value)
-        # A numpy integer is sent as the float that it can be, only a Decimal exactly.
-        return (
-            int(cast("Any", value) if _is_decimal(value) else number)
-            if number.is_integer()
-            else None
-        )
+        return _whole(value, number) if number.is_integer() else None
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def _float(value: Any) -> float:
-    # A bool is sent as 1.0 or 0.0. An array of one number would warn that it is none.
-    if getattr(value, "ndim", 0):
+    # A bool is sent as 1.0 or 0.0. An array of one number would warn that it is none, and float()
+    # reads the digits in a bytearray, which the SDK does not.
+    if getattr(value, "ndim", 0) or not (
+        hasattr(value, "__float__") or hasattr(value, "__index__")
+    ):
         raise TypeError
     return float(value)
 
 
-def _is_decimal(value: object) -> bool:
+def _whole(value: Any, number: float) -> int | None:
     from decimal import Decimal
 
-    return isinstance(value, Decimal)
+    # A numpy integer is sent as the float that it can be, only a Decimal exactly.
+    if not isinstance(value, Decimal):
+        return int(number)
+    whole = int(value)
+    return whole if whole == value else None
 
 
 def _written(value: object) -> str | None:
@@ -118,7 +120,12 @@ def _written(value: object) -> str | None:
         return None
     written = str.__str__(value)
     # The SDK reads no digits but ASCII's.
-    return written if len(written) <= _MAX_DIGITS and written.isascii() else ""
+    if len(written) > _MAX_DIGITS or not written.isascii():
+        return ""
+    written = written.strip()
+    if "__" in written or written[:1] == "_" or written[-1:] == "_":
+        return ""
+    return written.replace("_", "")
 
 
 def _texts(value: object) -> list[str] | None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from . import _guard
 from . import _semconv as s
-from ._fields import name_of, text
+from ._fields import name_of
 from ._recording import Child, OpenCall
 from ._settings import AttributeValue
 
@@ -55,7 +55,7 @@ class FunctionCalls:
         call_id = name_of(data.get("tool_call_id")) or name_of(data.get("id"))
         # Those that are too many are taken for one.
         key = call_id if call_id in self._settled or len(self._settled) < _MAX_OPEN else None
-        settled = text(data.get("confirmation_status")) in _ANSWERED
+        settled = name_of(data.get("confirmation_status")) in _ANSWERED
         self._settled[key] = settled or self._settled.get(key, False)
 
     @property
