@@ -22,9 +22,9 @@ from tests.end_to_end.recording import Recording
 from tests.fake_events import (
     delta,
     done,
-    function_call,
     handoff_done,
     handoff_started,
+    rejected,
     started,
     tool_done,
     tool_started,
@@ -95,15 +95,15 @@ def test_every_name_and_id_of_a_conversation_is_cut(monkeypatch: pytest.MonkeyPa
         (0.2, handoff_started(id=LONG, previous_agent_id=LONG, previous_agent_name=LONG)),
         (0.3, handoff_done(id=LONG, next_agent_id=LONG, next_agent_name=LONG)),
         (0.4, tool_started(**named)),
-        (0.5, tool_done(**named)),
-        (0.6, function_call(tool_call_id=LONG, **named)),
+        (0.5, tool_done(id=LONG, name=LONG)),
+        (0.6, rejected("function.call.delta", tool_call_id=LONG, **named)),
         (0.7, delta(id=LONG, model=LONG, agent_id=LONG)),
         (0.8, done()),
     )
     (ended,) = story.call.endings
     attributes = [dict(ended.attributes)]
-    for child in story.call.children:
-        attributes.append({key: value for key, (_, value) in child.attributes.items()})
+    children = story.call.children
+    attributes += [{k: v for k, (_, v) in child.attributes.items()} for child in children]
     assert len(attributes) == 4
     texts = [value for told in attributes for value in told.values() if isinstance(value, str)]
     assert sum(text == CUT for text in texts) >= 12
@@ -320,7 +320,7 @@ def test_names_without_end_cost_next_to_nothing(monkeypatch: pytest.MonkeyPatch,
     events = [
         delta(name, id=name, model=name, agent_id=name),
         tool_started(name, id=name, name=name),
-        function_call(id=name, tool_call_id=name, name=name, confirmation_status=name),
+        rejected("function.call.delta", id=name, tool_call_id=name, confirmation_status=name),
     ]
     began = time.thread_time()
     for _ in range(100):
