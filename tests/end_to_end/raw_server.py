@@ -25,7 +25,7 @@ class RawServer(ThreadingHTTPServer):
 
     Attributes:
         bodies: what was sent, parsed.
-        answer: the JSON that each request gets.
+        answer: the JSON that each request gets; a text is a stream of events.
         status: with this status.
     """
 
@@ -47,9 +47,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         sent = self.rfile.read(int(self.headers["content-length"]))
         self.server.bodies.append(json.loads(sent))
-        answer = json.dumps(self.server.answer).encode()
+        answer = self.server.answer
+        kind = "text/event-stream" if isinstance(answer, str) else "application/json"
+        answer = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
         self.send_response(self.server.status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
