@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from opentelemetry.context import Context
-from opentelemetry.util.genai._conversation_context import with_conversation_id
 
 from opentelemetry.instrumentation.genai.mistralai._conversation_ids import conversation_of
 
+UTIL_GENAI: Any = importlib.import_module("opentelemetry.util.genai._conversation_context")
+
 
 def test_an_invocations_conversation_is_found() -> None:
-    assert conversation_of(with_conversation_id("invocation_1", Context())) == "invocation_1"
+    within = UTIL_GENAI.with_conversation_id("invocation_1", Context())
+    assert conversation_of(within) == "invocation_1"
     assert conversation_of(Context()) is None

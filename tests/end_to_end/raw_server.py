@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -42,26 +42,26 @@ class RawServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: RawServer
-
     def do_POST(self) -> None:
+        server = self.server
+        assert isinstance(server, RawServer)
         sent = self.rfile.read(int(self.headers["content-length"]))
-        self.server.bodies.append(json.loads(sent))
-        answer = self.server.answer
+        server.bodies.append(json.loads(sent))
+        answer = server.answer
         kind = "text/event-stream" if isinstance(answer, str) else "application/json"
         answer = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-        self.send_response(self.server.status)
+        self.send_response(server.status)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name there
         """Nothing to say."""
 
 
 @contextmanager
-def raw_server() -> Iterator[RawServer]:
+def raw_server() -> Generator[RawServer]:
     """Runs one, and stops it."""
     with RawServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

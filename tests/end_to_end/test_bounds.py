@@ -176,8 +176,8 @@ def test_a_thousand_models_are_a_hundred_series(
     points = recording.metrics()["gen_ai.client.operation.duration"]
     assert len(points) == 101
     assert sum(count for _, (count, _) in points) == 1000
-    assert recording.finished()[-1].attributes is not None
-    assert recording.finished()[-1].attributes["gen_ai.request.model"] == "asked-999"
+    last = recording.finished()[-1].attributes or {}
+    assert last["gen_ai.request.model"] == "asked-999"
     told_once(no_log_records, "gen_ai.request.model", "gen_ai.response.model")
 
 
@@ -215,9 +215,7 @@ def test_error_codes_and_statuses_are_a_hundred_series(
         with pytest.raises(Exception):  # noqa: B017, PT011 -- which one depends on the status
             ask(client)
     assert series(recording, "error.type") == {str(400 + n) for n in range(100)} | {"_OTHER"}
-    assert [span.attributes["error.type"] for span in recording.finished() if span.attributes][
-        -1
-    ] == "549"
+    assert (recording.finished()[-1].attributes or {})["error.type"] == "549"
     told_once(no_log_records, "error.type")
 
 

@@ -64,7 +64,7 @@ CLOCKS: Final[dict[str, Callable[[], Any]]] = {
 }
 
 
-@pytest.fixture(params=CLOCKS.values(), ids=CLOCKS)
+@pytest.fixture(params=list(CLOCKS.values()), ids=list(CLOCKS))
 def jump(request: pytest.FixtureRequest) -> Iterator[Jumps]:
     """Jumps there and, called again, back."""
     made = Jumps(request.param)
@@ -142,7 +142,7 @@ def no_duration_is_absurd(recorded: Recording) -> None:
     assert spans
     lasted = {span.name: ((span.end_time or 0) - (span.start_time or 0)) / 1e9 for span in spans}
     assert {name: took for name, took in lasted.items() if not 0 <= took < _MAX_SECONDS} == {}
-    absurd = {
+    absurd: dict[str, Any] = {
         name: value
         for name, points in recorded.metrics().items()
         for _, value in points
@@ -231,7 +231,11 @@ def test_a_call_that_is_not_streamed(
 ) -> None:
     server.answer = CHAT
     recorded = Recording()
-    hook = None if fails else lambda _span, _kwargs: jump()
+
+    def hook(_span: object, _kwargs: object) -> None:
+        if not fails:
+            jump()
+
     instrument(**recorded.providers, request_hook=hook)
     try:
         with sdk.Mistral(api_key="key", server_url=server.url) as client:
@@ -271,8 +275,9 @@ def test_a_loop_with_a_function(
     async def run() -> None:
         async with (
             sdk.Mistral(api_key="key", server_url=server.url) as client,
-            RunContext(model="m") as context,
+            RunContext(model="m") as entered,
         ):
+            context: Any = entered
             context.register_func(add)
             await client.beta.conversations.run_async(run_ctx=context, inputs="?")
 

@@ -136,7 +136,10 @@ def test_a_method_that_another_decorator_marks_is_called_as_it_is(
     uninstrument()
 
 
-@pytest.mark.parametrize("row", [*SURFACES, *LOOPS], ids=lambda row: f"{row.cls}.{row.method}")
+ROWS: Final = [f"{row.cls}.{row.method}" for row in (*SURFACES, *LOOPS)]
+
+
+@pytest.mark.parametrize("row", [*SURFACES, *LOOPS], ids=ROWS)
 def test_no_wrapped_method_of_this_sdk_warns_by_itself(row: Any) -> None:
     """Our frame would count for its ``stacklevel``; only the decorator's warning is passed on."""
     found = False

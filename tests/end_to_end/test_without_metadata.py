@@ -143,7 +143,11 @@ def test_the_instrumentor_lets_the_import_decide_only_if_the_sdk_is_there(
 ) -> None:
     check = MistralAIInstrumentor()._check_dependency_conflicts  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     assert check() is None
-    nothing_installed.setattr("importlib.util.find_spec", lambda _name: None)
+
+    def missing(_name: str) -> None:
+        return None
+
+    nothing_installed.setattr("importlib.util.find_spec", missing)
     assert "no installed version was found" in str(check())
 
 
