@@ -331,8 +331,11 @@ def test_an_array_does_not_cost_the_call_its_span(
     assert attributes["error.type"] == sdk.VALIDATION_ERROR
 
 
+SLOW: Final = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
 @given(st.text("0123456789_.+- eE", max_size=8) | st.decimals() | st.floats() | st.integers())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=SLOW)
 def test_whatever_is_written_is_recorded_as_it_is_sent(
     server: RawServer, asker: Any, recording: Recording, value: Any
 ) -> None:
