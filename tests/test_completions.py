@@ -18,7 +18,12 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     return Told(monkeypatch)
 
 
-IDENTITY: Final[dict[str, object]] = {"gen_ai.response.id": ID, "gen_ai.response.model": MODEL}
+# The request named no model: the response does.
+IDENTITY: Final[dict[str, object]] = {
+    "gen_ai.response.id": ID,
+    "gen_ai.response.model": MODEL,
+    "gen_ai.request.model": MODEL,
+}
 USED: Final[dict[str, object]] = {
     "gen_ai.usage.input_tokens": 5,
     "gen_ai.usage.output_tokens": 7,

@@ -107,11 +107,8 @@ def test_what_the_framework_records_itself_is_left_to_it(
     }
 
 
-def test_the_newest_names_are_nobody_elses(
-    client: Any, recording: Recording, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    telemetry: Any = _calls.Switch.telemetry
-    monkeypatch.setattr(telemetry, "_latest", True)
+def test_the_newest_names_are_nobody_elses(client: Any, recording: Recording) -> None:
+    instrument(metric_names="latest")
     with framework(recording, scope=COUNTING):
         list(client.chat.stream(**arguments("chat")))
     assert counts(recording) == {

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -184,9 +185,8 @@ def test_exemplars_lead_to_the_span(client: Any, recording: Recording) -> None:
 
 
 def test_on_metrics_a_hundred_names_of_agents_a_process_are_told_and_no_more(
-    recording: Recording, monkeypatch: pytest.MonkeyPatch
+    recording: Recording, no_log_records: list[logging.LogRecord]
 ) -> None:
-    monkeypatch.setattr(f"{Instruments.__module__}._agents", set[str]())
     instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
     for n in (*range(102), 0):
         instruments.of_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())()
@@ -194,3 +194,6 @@ def test_on_metrics_a_hundred_names_of_agents_a_process_are_told_and_no_more(
     points = {attributes["gen_ai.agent.name"]: n for attributes, (n, _) in told}
     names = [f"Agent of {n}" for n in range(100)]
     assert points == {**dict.fromkeys(names, 1), names[0]: 2, "_OTHER": 2}
+    (line,) = no_log_records
+    assert "100 different values of gen_ai.agent.name" in line.getMessage()
+    no_log_records.clear()

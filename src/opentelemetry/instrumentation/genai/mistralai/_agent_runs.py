@@ -20,7 +20,7 @@ from . import _guard
 from . import _semconv as s
 from ._content import Content, Part, fitted, to_json
 from ._context import RUN, give_back
-from ._fields import fields_of, text
+from ._fields import fields_of, name_of
 from ._local_spans import LocalSpan
 from ._messages import input_messages
 from ._metrics import Measurement
@@ -49,7 +49,7 @@ class Run(LocalSpan):
     ) -> None:
         """``run_context`` is the SDK's ``RunContext``."""
         self._run_context = fields_of(run_context)
-        self._model = text(self._run_context.get("model"))
+        self._model = name_of(self._run_context.get("model"))
         attributes = self.identity(s.INVOKE_AGENT)
         if self._model is not None:
             attributes[s.REQUEST_MODEL] = self._model
@@ -66,7 +66,7 @@ class Run(LocalSpan):
         """Attributes of everything in this loop; the conversation is known after the first call."""
         attributes: dict[str, AttributeValue] = {s.OPERATION_NAME: operation}
         for field, key in (("conversation_id", s.CONVERSATION_ID), ("agent_id", s.AGENT_ID)):
-            value = text(self._run_context.get(field))
+            value = name_of(self._run_context.get(field))
             if value is not None:
                 attributes[key] = value
         return attributes

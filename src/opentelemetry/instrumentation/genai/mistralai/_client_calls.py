@@ -14,6 +14,7 @@ from ._adopted import open_call
 from ._calls import give_up
 from ._content import Content
 from ._context import RUN, UnderWay, run_under_way
+from ._conversation_ids import conversation_of
 from ._ending import Ending
 from ._json import Clean
 from ._messages import ReadContent, conversation_content
@@ -58,6 +59,8 @@ class Surface(NamedTuple):
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
         locate(request, owner, kwargs)
+        if context and not request.in_conversation and (named := conversation_of(context)):
+            request.attributes[s.CONVERSATION_ID] = named
         if self.streamed or (self.streamed is None and kwargs.get("stream") is True):
             request.attributes[s.REQUEST_STREAM] = True
         run = run_under_way(context) if RUN in context else None

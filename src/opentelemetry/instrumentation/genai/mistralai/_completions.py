@@ -13,7 +13,7 @@ from typing import Any, Final
 from . import _guard
 from . import _semconv as s
 from ._ending import Ending, Outcome
-from ._fields import fields_of, items_of, text
+from ._fields import fields_of, items_of, name_of
 from ._json import Clean
 from ._recording import OpenCall, StreamRecorder
 from ._transcript import Transcript
@@ -89,7 +89,7 @@ class CompletionRecorder(StreamRecorder):
     def on_completion(self, data: _Fields, field: str) -> None:
         """A chunk of a completion, or a whole one."""
         if self._model is None:
-            self._model, self._response_id = text(data.get("model")), text(data.get("id"))
+            self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
         for item in items_of(data.get("choices")):
             choice = fields_of(item)
@@ -97,7 +97,7 @@ class CompletionRecorder(StreamRecorder):
             if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
                 continue
             if isinstance(reason, str):
-                self._choices[index] = "tool_call" if reason == "tool_calls" else text(reason)
+                self._choices[index] = "tool_call" if reason == "tool_calls" else name_of(reason)
             elif index not in self._choices:
                 self._choices[index] = None
             several = items_of(choice.get("messages"))

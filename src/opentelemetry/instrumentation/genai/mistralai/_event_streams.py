@@ -15,7 +15,7 @@ from typing import Any, Final
 from ._completions import CompletionRecorder
 from ._ending import Ending, Outcome, Output
 from ._errors import failure_of_event
-from ._fields import fields_of, items_of, text
+from ._fields import fields_of, items_of, name_of
 from ._json import Clean
 from ._messages import parts_of_items
 from ._recording import OpenCall
@@ -51,13 +51,13 @@ class EventRecorder(CompletionRecorder):
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt kept from being understood, if it was the last."""
-        if self._whole or text(fields_of(unheard).get("event")) not in _CLOSING:
+        if self._whole or name_of(fields_of(unheard).get("event")) not in _CLOSING:
             super().hear_again(unheard)
         else:
             self._handle(unheard, unheard.data)
 
     def _handle(self, event: Any, data: Any) -> None:
-        name, fields = text(fields_of(event).get("event")), fields_of(data)
+        name, fields = name_of(fields_of(event).get("event")), fields_of(data)
         handler = HANDLERS.get(name)
         if handler is not None:
             if name in _CLOSING and not self._done:
@@ -120,9 +120,9 @@ class EventRecorder(CompletionRecorder):
             reason = "tool_call" if called else "stop"
         elif status == "incomplete":
             details = fields_of(response.get("incomplete_details"))
-            reason = text(details.get("reason")) or "incomplete"
+            reason = name_of(details.get("reason")) or "incomplete"
         elif self._whole and status != "failed":
-            reason = text(status) or "stop"
+            reason = name_of(status) or "stop"
         if status in ("completed", "incomplete"):
             self._done, self._choices[0] = True, reason
         if items and self._first_chunk is None:

@@ -11,11 +11,15 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from ._options import checked
 from ._switch import is_on, switch_off, switch_on
+from ._versions import is_known_later
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 
 
 class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the import
     """Switches instrumentation on and off, as the functions `instrument` and `uninstrument` do."""
+
+    # Whether that is still to be done: the base class found no metadata to check.
+    _check_versions = False
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The versions of ``mistralai`` that are supported."""
@@ -39,8 +43,14 @@ class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the i
         else:
             super().instrument(**kwargs)
 
+    def _check_dependency_conflicts(self) -> Any:
+        found = super()._check_dependency_conflicts()
+        # The SDK says its version itself when it is imported.
+        self._check_versions = is_known_later(found)
+        return None if self._check_versions else found
+
     def _instrument(self, **kwargs: Any) -> None:
-        switch_on(checked(kwargs), check_versions=False)
+        switch_on(checked(kwargs), check_versions=self._check_versions)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 -- the base class's signature
         switch_off()

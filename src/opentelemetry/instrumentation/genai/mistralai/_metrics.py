@@ -13,7 +13,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from . import _semconv as s
-from ._errors import is_word
+from ._metric_names import (
+    ADDRESSES,
+    AGENTS,
+    CONNECTORS,
+    ERRORS,
+    REQUEST_MODELS,
+    RESPONSE_MODELS,
+    TOOLS,
+)
 from ._requests import COUNTED, INFERENCE, TIMED
 
 if TYPE_CHECKING:
@@ -35,12 +43,7 @@ _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
-_MAX_NAMES: Final = 100
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
-# For the whole process: each name is a time series more in everybody's database.
-_connectors: Final[set[str]] = set()
-_tools: Final[set[str]] = set()
-_agents: Final[set[str]] = set()
 
 
 class Measured(Protocol):
@@ -147,7 +150,7 @@ class Instruments:
             return found
         attributes = common.copy()
         if ending.failure is not None:
-            attributes[s.ERROR_TYPE] = ending.failure.type
+            attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
         if ending.outcome is not None:
             attributes[s.STREAM_OUTCOME] = ending.outcome
         histogram = self._duration if inference else self._operation
@@ -187,14 +190,11 @@ class Instruments:
     ) -> Measurement:
         """The duration of a tool, of whose span these are the attributes; not recorded yet."""
         measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
-        name = measured.get(s.TOOL_NAME)
-        if isinstance(name, str) and not _may_name(_tools, name):
-            measured[s.TOOL_NAME] = s.OTHER
-        agent = measured.get(s.AGENT_NAME)
-        if isinstance(agent, str) and not _may_name(_agents, agent, word=False):
-            measured[s.AGENT_NAME] = s.OTHER
+        for key, names in ((s.TOOL_NAME, TOOLS), (s.AGENT_NAME, AGENTS)):
+            if isinstance(name := measured.get(key), str):
+                measured[key] = names.bounded(name)
         if error_type is not None:
-            measured[s.ERROR_TYPE] = error_type
+            measured[s.ERROR_TYPE] = ERRORS.bounded(error_type)
         return partial(self._tool.record, seconds, measured, context)
 
     def of_run(
@@ -208,9 +208,9 @@ class Instruments:
         """An agent loop: its duration, and its ``calls`` of models and of tools; not recorded."""
         attributes: Attributes = {}
         if model is not None:
-            attributes[s.REQUEST_MODEL] = model
+            attributes[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(model)
         if error_type is not None:
-            attributes[s.ERROR_TYPE] = error_type
+            attributes[s.ERROR_TYPE] = ERRORS.bounded(error_type)
         return [
             partial(self._run.record, seconds, attributes, context),
             partial(self._run_requests.record, calls[0], {}, context),
@@ -221,18 +221,9 @@ class Instruments:
 def _by_metric_name(usage: Usage) -> dict[str, int]:
     calls: dict[str, int] = {}
     for name, n in usage.connectors.items():
-        key = name if _may_name(_connectors, name) else s.OTHER
+        key = CONNECTORS.bounded(name)
         calls[key] = calls.get(key, 0) + n
     return calls
-
-
-def _may_name(names: set[str], name: str, *, word: bool = True) -> bool:
-    if name in names:
-        return True
-    if len(names) >= _MAX_NAMES or (word and not is_word(name)):
-        return False
-    names.add(name)
-    return True
 
 
 def _common(call: Measured, ending: Ending) -> Attributes:
@@ -242,11 +233,11 @@ def _common(call: Measured, ending: Ending) -> Attributes:
         s.PROVIDER_NAME: s.PROVIDER,
     }
     if request.model is not None:
-        common[s.REQUEST_MODEL] = request.model
+        common[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(request.model)
     if request.address is not None:
-        common[s.SERVER_ADDRESS] = request.address
-    if request.port is not None:
-        common[s.SERVER_PORT] = request.port
+        common[s.SERVER_ADDRESS] = address = ADDRESSES.bounded(request.address, request.port)
+        if request.port is not None and address != s.OTHER:
+            common[s.SERVER_PORT] = request.port
     if ending.response_model is not None:
-        common[s.RESPONSE_MODEL] = ending.response_model
+        common[s.RESPONSE_MODEL] = RESPONSE_MODELS.bounded(ending.response_model)
     return common

@@ -168,6 +168,9 @@ class StreamRecorder:
             **others,
             **ending.usage.counts,
         }
+        if self._call.request.model is None:
+            # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
+            known[s.REQUEST_MODEL] = self._model
         for key, value in known.items():
             if value is not None:
                 ending.attributes[key] = value

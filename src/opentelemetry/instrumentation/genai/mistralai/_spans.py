@@ -19,6 +19,7 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation import set_span_in_context
 
 from . import _guard
+from . import _semconv as s
 from ._child_spans import ChildSpan
 from ._clock import all_clocks, ticks, whole_microseconds
 from ._content import Content
@@ -194,7 +195,10 @@ class Call:
         elif is_cancellation(type(exc)):
             self.end(Ending())
         else:
-            self.end(Ending(failure=failure_of(exc)))
+            ending = Ending(failure=failure_of(exc))
+            if self.request.in_conversation:
+                ending.attributes[s.RESPONSE_FINISH_REASONS] = ["error"]
+            self.end(ending)
 
     def end(self, ending: Ending, at: int | None = None) -> bool:
         """Ends the span, unless it has ended or is another process's.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Any, Final
+from weakref import WeakSet
 
 from . import _guard
 from ._ending import Outcome
@@ -20,7 +21,8 @@ from ._recording import StreamRecorder
 from ._reentrancy import may_hold_a_lock
 
 # Filled when the SDK's module with these classes is patched.
-stream_classes: Final[set[type]] = set()
+# Weakly: a module that is reloaded makes new ones.
+stream_classes: Final[WeakSet[type]] = WeakSet()
 
 
 def is_stream(result: object) -> bool:
