@@ -82,10 +82,8 @@ class ConversationRecorder(StreamRecorder):
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in the last word once more, if an interrupt kept it from being understood."""
-        if self._whole:
-            self.on_response(unheard)
-        elif unheard.event in _LAST_WORDS:
-            self._handle(unheard)
+        if self._whole or unheard.event in _LAST_WORDS:
+            (self.on_response if self._whole else self._handle)(unheard)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
@@ -230,7 +228,7 @@ class ConversationRecorder(StreamRecorder):
                 s.CONVERSATION_ID: self._conversation_id,
                 s.AGENT_ID: self._agent_id,
                 s.AGENT_NAME: self._agent_name,
-                s.RESPONSE_CREATED_AT: self._created_at and self._created_at.isoformat(),
+                s.RESPONSE_CREATED_AT: self._created_at.isoformat() if self._created_at else None,
                 s.CLOCK_SHIFT: self._clock.shift_ms,
             },
         )
