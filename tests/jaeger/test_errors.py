@@ -60,6 +60,7 @@ def test_an_http_error_is_shown_with_its_status_and_its_exception(program: Progr
     own = {
         "gen_ai.operation.name": ("string", "chat"),
         "gen_ai.request.model": ("string", MODEL),
+        "gen_ai.response.finish_reasons": ("string", '["error"]'),
         "http.response.status_code": ("int64", 429),
         "mistral_ai.error.code": ("string", "1300"),
         "error": ("bool", True),

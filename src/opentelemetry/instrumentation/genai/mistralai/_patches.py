@@ -71,12 +71,10 @@ def wrapped_by(wrapper: Callable[..., Any], *described: Any) -> Make:
     """Makes a wrapt wrapper that calls ``wrapper``, with what describes the method first."""
 
     def make(original: Any) -> Any:
-        # A copy, by which `_context` knows this wrapper from older ones.
-        own = [description._replace() for description in described]
         warning = _deprecation_of(original)
         if warning is not None:
-            return wrapt.FunctionWrapper(original, _Ours(_warn_first, warning, wrapper, *own))
-        return wrapt.FunctionWrapper(original, _Ours(wrapper, *own))
+            return wrapt.FunctionWrapper(original, _Ours(_warn_first, warning, wrapper, *described))
+        return wrapt.FunctionWrapper(original, _Ours(wrapper, *described))
 
     return make
 

@@ -146,8 +146,10 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     for surface in SURFACES:
         if name.endswith(f".{surface.module}"):
             cls = getattr(module, surface.cls, None)
-            yield cls, surface.method, wrapped_by(wrap_call, surface)
-            yield cls, f"{surface.method}_async", wrapped_by(wrap_async_call, surface)
+            # A copy, by which `_context` knows these wrappers from older ones.
+            own = surface._replace()
+            yield cls, own.method, wrapped_by(wrap_call, own)
+            yield cls, f"{own.method}_async", wrapped_by(wrap_async_call, own)
     for loop in LOOPS:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)

@@ -221,7 +221,9 @@ class Call:
         return plan_of(self, ending, ended)
 
     def record_chunk(self, response_model: str | None, seconds: float) -> None:
-        """Records the time between two output chunks."""
+        """Records the time between two output chunks, unless a clock was frozen between them."""
+        if not 0 <= seconds <= (self.now() - self.started) / 1e9:
+            return
         ending = Ending()
         ending.response_model = response_model
         self.telemetry.instruments.record_chunk(self, ending, seconds)
