@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
+from opentelemetry.context import Context
 
 from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
 from opentelemetry.instrumentation.genai.mistralai._ending import Ending
@@ -132,6 +133,7 @@ class FakeCall:
     chunks: list[tuple[str | None, float]] = field(default_factory=list[tuple["str | None", float]])
     recorder: Abandoned | None = None
     watch: object = None
+    context: Context = field(default_factory=Context)
     reference: object = "this turn"
     clean: Callable[[str], str | None] | None = None
     children: list[FakeChild] = field(default_factory=list["FakeChild"])

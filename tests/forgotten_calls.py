@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from opentelemetry.context import Context
+
 from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
 
 SOON = 5.0
@@ -34,6 +36,7 @@ class Hand:
     """An open call that ends as a recorder ends one: by a plan of one step, if it still can."""
 
     def __init__(self, calls: OpenCalls, end: Callable[[], object] = lambda: None) -> None:
+        self.context = Context()
         self.watch: object = None
         self.ended = threading.Event()
         self.ends: list[str] = []

@@ -18,7 +18,7 @@ from ._context import CALL, UnderWay
 from ._ending import Ending
 from ._hosts import Host, find_host
 from ._open_calls import Plan
-from ._plans import hook_step, in_context, measure_steps
+from ._plans import hook_step, measure_steps
 from ._recording import Child
 from ._spans import Call
 
@@ -96,7 +96,7 @@ class AdoptedCall(CallAgain):
             steps += hook_step(self, self._host.span, ending)
         steps.append(partial(self._tell, ending))
         steps.append(partial(_give_back_seat, self._host, ending))
-        return in_context(self.context, steps)
+        return steps
 
     def _tell(self, ending: Ending) -> None:
         attributes = ending.attributes

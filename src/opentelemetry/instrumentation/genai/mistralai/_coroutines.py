@@ -46,4 +46,7 @@ class Unawaited(_Started):
         return self.coroutine
 
     def __del__(self) -> None:
-        self.coroutine.close()
+        # An interrupt may have come before there was one.
+        coroutine = getattr(self, "coroutine", None)
+        if coroutine is not None:
+            coroutine.close()

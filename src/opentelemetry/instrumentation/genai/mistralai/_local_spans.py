@@ -41,6 +41,7 @@ class LocalSpan:
     ) -> None:
         self.telemetry = telemetry
         self.watch: object = None
+        self.context = parent
         self._started, self._ticks, _ = all_clocks()
         self._last = self._started
         self._span = ChildSpan(telemetry, name, attributes, self._started, parent)

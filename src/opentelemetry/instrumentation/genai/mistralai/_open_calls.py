@@ -27,7 +27,11 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Final, Protocol
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 
 from . import _guard
 from ._dropped import Waker, Watch
@@ -46,9 +50,11 @@ class OpenSpan(Abandoned, Protocol):
     """A call, a loop or a local tool whose span is open.
 
     Attributes:
+        context: the caller's when it started, with the span in it.
         watch: is kept for as long as the span is open; see `_dropped`.
     """
 
+    context: Context
     watch: object
 
     def give_up(self) -> None:
@@ -104,7 +110,8 @@ class OpenCalls:
 
     def _carry_out(self, call: OpenSpan, plan: Plan) -> None:
         try:
-            carry_out(plan)
+            # In a copy of the context, so that no interrupt can leave the call's in the caller's.
+            copy_context().run(_carry_out_in, call.context, plan)
         finally:
             if not plan:
                 self._forget(call)
@@ -198,6 +205,15 @@ class OpenCalls:
         self._plans.clear()
         self.dropped.clear()
         self._waker.after_fork()
+
+
+def _carry_out_in(context: Context, plan: Plan) -> None:
+    """Does each step of a plan while the call's context is current.
+
+    Log processors and hooks look at the current context, and not at the one that they are given.
+    """
+    otel_context.attach(context)
+    carry_out(plan)
 
 
 def carry_out(plan: Plan) -> None:

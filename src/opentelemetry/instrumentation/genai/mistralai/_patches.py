@@ -67,14 +67,20 @@ class Patch:
         return any(wrapper is ours for wrapper in _wrappers(owner.__dict__[self.name]))
 
 
-def wrapped_by(wrapper: Callable[..., Any], *described: Any) -> Make:
-    """Makes a wrapt wrapper that calls ``wrapper``, with what describes the method first."""
+def wrapped_by(wrapper: Callable[..., Any], *describe: Callable[[], Any]) -> Make:
+    """Makes a wrapt wrapper that calls ``wrapper``, with what describes the method first.
+
+    Args:
+        wrapper: as wrapt calls it, with that before the rest.
+        describe: asked each time that the wrapper is made anew.
+    """
 
     def make(original: Any) -> Any:
+        own = [ask() for ask in describe]
         warning = _deprecation_of(original)
         if warning is not None:
-            return wrapt.FunctionWrapper(original, _Ours(_warn_first, warning, wrapper, *described))
-        return wrapt.FunctionWrapper(original, _Ours(wrapper, *described))
+            return wrapt.FunctionWrapper(original, _Ours(_warn_first, warning, wrapper, *own))
+        return wrapt.FunctionWrapper(original, _Ours(wrapper, *own))
 
     return make
 

@@ -16,11 +16,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from . import _guard
+from ._agent_runs import Loop
 from ._calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
+from ._client_calls import Surface
 from ._imports import ImportWatch
 from ._local_tools import wrap_tool
 from ._native import QuietTrace, QuietTracer, wrap_before_request, wrap_traced_request
@@ -43,6 +46,9 @@ _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
 # Of each module: also of the classes that it had before it was reloaded.
 _patches: Final[dict[str, list[Patch]]] = {}
+# Of each row of the table: its copy, by which `_context` knows our wrappers from older ones. A
+# method and its async twin share it, since the one may be called inside the other.
+_copies: Final[dict[Surface | Loop, Surface | Loop]] = {}
 _active = False
 _check_versions = False
 # Of each root: the SDK's other clients number their versions themselves.
@@ -58,6 +64,7 @@ def patch(*, check_versions: bool) -> None:
     global _active, _check_versions
     _active, _check_versions = True, check_versions
     _supported.clear()
+    _copies.clear()
     _watch.begin()
     for name in _NAMES:
         if name in sys.modules:
@@ -146,14 +153,17 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     for surface in SURFACES:
         if name.endswith(f".{surface.module}"):
             cls = getattr(module, surface.cls, None)
-            # A copy, by which `_context` knows these wrappers from older ones.
-            own = surface._replace()
-            yield cls, own.method, wrapped_by(wrap_call, own)
-            yield cls, f"{own.method}_async", wrapped_by(wrap_async_call, own)
+            own = partial(_own, surface)
+            yield cls, surface.method, wrapped_by(wrap_call, own)
+            yield cls, f"{surface.method}_async", wrapped_by(wrap_async_call, own)
     for loop in LOOPS:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)
-            yield cls, loop.method, wrapped_by(wrap_async_call, loop)
+            yield cls, loop.method, wrapped_by(wrap_async_call, partial(_own, loop))
+
+
+def _own(row: Surface | Loop) -> Surface | Loop:
+    return _copies.setdefault(row, row._replace())
 
 
 def _undo(patches: list[Patch]) -> None:

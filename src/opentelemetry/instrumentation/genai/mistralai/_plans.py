@@ -11,13 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from . import _guard
 from . import _semconv as s
-from ._context import give_back
 from ._ending import Ending
 from ._open_calls import Plan
 
@@ -57,7 +54,7 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
             plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
     # Steps that were interrupted in the middle of being made.
     plan += [partial(child.end, ended) for child in call.children or ()]
-    return in_context(call.context, plan)
+    return plan
 
 
 def measure_steps(call: Call, ending: Ending, ended: int) -> Plan:
@@ -76,25 +73,6 @@ def hook_step(call: Call, span: Span, ending: Ending) -> Plan:
     if hook is None:
         return []
     return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]
-
-
-def in_context(context: Context, plan: Plan) -> Plan:
-    """The same plan, while whose steps a call's context is the current one.
-
-    Log processors and hooks look at the context that is current.
-    """
-    held: list[object] = []
-    return [partial(_leave, held), *plan, partial(_enter, held, context)]
-
-
-def _enter(held: list[object], context: Context) -> None:
-    # On one line: an interrupt between the two would leave the context current.
-    held.append(otel_context.attach(context))
-
-
-def _leave(held: list[object]) -> None:
-    while held:
-        give_back(held.pop())
 
 
 def _record_content(call: Call, span: Span, ending: Ending, ended: int) -> None:
