@@ -113,6 +113,12 @@ def _code_of(handler: Any) -> CodeType | None:
 def _was_given_its_caller(frame: FrameType) -> bool:
     """Whether a function was called as a handler is: with a number and the frame it interrupted."""
     code, caller = frame.f_code, frame.f_back
+    if code.co_argcount < 2 and not code.co_flags & CO_VARARGS:
+        return False
+    if frame.f_globals.get("__package__") == __package__:
+        # No handler is ours. To read the locals of a guard would keep them, the exception and with
+        # it the caller's stream among them, until the collector runs.
+        return False
     given = [frame.f_locals.get(name) for name in code.co_varnames[: min(code.co_argcount, 3)]]
     if code.co_flags & CO_VARARGS:
         rest = frame.f_locals.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount])
