@@ -366,7 +366,10 @@ def interrupted(
             sys.settrace(None)
     if otel_context.get_current() != before:
         wrong.append("a context is left attached")
-    if tracer.raised is not None and got is not tracer.raised and not tracer.finalizing:
+    # What is raised where the SDK calls a tool, the SDK makes another exception of, bare as well.
+    caught = got is not None and got.__cause__ is tracer.raised
+    passed_on = got is tracer.raised or (caught and type(got).__name__ == "RunException")
+    if tracer.raised is not None and not passed_on and not tracer.finalizing:
         wrong.append(f"the caller got {got!r}")
     # It holds the frames in which streams are: now they are dropped.
     got = tracer.raised = None

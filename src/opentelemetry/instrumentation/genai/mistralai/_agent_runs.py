@@ -96,8 +96,8 @@ class Run(LocalSpan):
 
     def detach(self, token: object) -> None:
         """Gives the caller's context back."""
-        self._last = self.now()
         give_back(token)
+        self._last = self.now()
 
     def leave_by(self, exc: BaseException) -> None:
         """The caller threw an exception into the loop, and got one back."""
@@ -156,10 +156,13 @@ class RunStream(AsyncGenerator[Any, Any]):
         return self._step(self._run.leave_by, self._generator.aclose())
 
     async def _step(self, stopped: Callable[[BaseException], None], step: Awaitable[Any]) -> Any:
-        run = self._run
-        token = run.attach()
+        run, token = self._run, None
         try:
+            token = run.attach()
             result = await step
+            run.detach(token)
+            self._stopped(stopped, StopAsyncIteration())
+            return result
         except BaseException as exc:
             # It may hold the exception, whose traceback holds this frame: a stream in one of its
             # frames would wait for the collector, and be closed too late.
@@ -167,9 +170,9 @@ class RunStream(AsyncGenerator[Any, Any]):
             run.detach(token)
             self._stopped(stopped, exc)
             raise
-        run.detach(token)
-        self._stopped(stopped, StopAsyncIteration())
-        return result
+        finally:
+            # Once more, should an interrupt have come before the line above.
+            give_back(token)
 
     def _stopped(self, stopped: Callable[[BaseException], None], exc: BaseException) -> None:
         # A generator that is alive yields more, or was asked for two events at once.
