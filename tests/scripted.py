@@ -39,9 +39,9 @@ class _Handler(BaseHTTPRequestHandler):
         script: Any = self.server
         script.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         answer = script.answers.pop(0)
-        status, body = answer if isinstance(answer, tuple) else (200, answer)
-        kind, text = "application/json", body if isinstance(body, str) else json.dumps(body)
-        if isinstance(body, list):
+        status, body = answer if _is_refusal(answer) else (200, answer)
+        kind, text = "application/json", json.dumps(body)
+        if text.startswith("["):
             kind, text = "text/event-stream", "".join(map(_event, body))
         content = text.encode()
         self.send_response(status)
@@ -50,8 +50,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- its name
         """Says nothing."""
+
+
+def _is_refusal(answer: Answer) -> bool:
+    return isinstance(answer, tuple)
 
 
 def _event(payload: Any) -> str:

@@ -77,7 +77,7 @@ CHUNKS = st.one_of(
     st.fixed_dictionaries({"file_id": TEXTS, "file_type": TEXTS}),
     st.fixed_dictionaries({"type": TEXTS, "tool": TEXTS, "title": TEXTS, "url": TEXTS}),
 )
-CALLS = st.fixed_dictionaries(
+CALLS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"id": TEXTS, "function": st.fixed_dictionaries({"name": TEXTS, "arguments": VALUES})}
 )
 

@@ -116,9 +116,8 @@ def test_a_text_that_cannot_be_encoded_costs_half_a_character_and_no_hook(
 class Odd:
     """Somebody's object, of which nothing can be read."""
 
-    @property
-    def __dict__(self) -> Any:
-        raise OSError("no")
+    def __getattribute__(self, name: str) -> Any:
+        raise OSError(name)
 
 
 def test_an_object_that_cannot_be_read_costs_its_own_part_with_one_line(
@@ -297,7 +296,7 @@ def test_messages_that_come_in_turns_are_told_apart_by_their_numbers(recording: 
         {"index": 0, "content": "]"},
         {"index": 1, "content": "]"},
     ]
-    choices = [{"index": 0, "delta": each, "finish_reason": None} for each in deltas]
+    choices: list[Any] = [{"index": 0, "delta": each, "finish_reason": None} for each in deltas]
     choices[-1]["finish_reason"] = "stop"
     with scripted([{**HEAD, "choices": [each]} for each in choices]) as server:
         chat = client_of(server.url).chat
@@ -313,7 +312,7 @@ def test_messages_that_come_in_turns_are_told_apart_by_their_numbers(recording: 
 def test_of_two_choices_only_the_one_that_ended_says_why(
     recording: Recording, *, left: bool
 ) -> None:
-    choices = [
+    choices: list[Any] = [
         {"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"},
         {"index": 1, "delta": {"content": "b"}, "finish_reason": None},
     ]

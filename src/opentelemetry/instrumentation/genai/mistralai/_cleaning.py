@@ -180,9 +180,9 @@ class _Strings:
         if isinstance(value, dict):
             made: dict[str, object] = {}
             for name, item in cast("dict[str, object]", value).items():
-                shown = self._text(name) or ""
+                known = self._text(name) or ""
                 # Two names may have become one.
-                made[f"{shown} {len(made) + 1}" if shown in made else shown] = self.of(item)
+                made[f"{known} {len(made) + 1}" if known in made else known] = self.of(item)
             return made
         if isinstance(value, list):
             return [self.of(item) for item in cast("list[object]", value)]
