@@ -72,8 +72,8 @@ def instrument(
         capture_content: whether and where the user's words are recorded: a `ContentMode` or its
             string; None: ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` decides, and
             without it nothing is.
-        redact: called with each text before it is recorded, returns what may be. If it raises,
-            the text is dropped.
+        redact: called with each text before it is recorded, returns what may be. JSON is taken
+            apart first, and escapes are undone. If it raises, the text is dropped.
         request_hook: called with the span and the call's keyword arguments after the start of each
             recorded client span.
         response_hook: called with the span and the response, or a stream's closing event (None
