@@ -103,7 +103,7 @@ def _code_of(handler: Any) -> CodeType | None:
             return code
         inner = getattr(handler, "__func__", None) or getattr(handler, "func", None)
         if inner is None:
-            kind: Any = type(handler)
+            kind: Any = handler.__class__
             found = getattr(getattr(kind, "__call__", None), "__code__", None)  # noqa: B004 -- of a class
             return found if isinstance(found, CodeType) else None
         handler = inner
