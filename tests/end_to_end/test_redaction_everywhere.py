@@ -35,11 +35,17 @@ def redacting(recording: Recording) -> Recording:
     return recording
 
 
+_clients: Final[list[Any]] = []
+
+
 def client_of(url: str) -> Any:
     """A client without certificates, which take long to load."""
     http = sdk.httpx.Client(verify=False, trust_env=False)
     own = sdk.httpx.AsyncClient(verify=False, trust_env=False)
-    return sdk.Mistral(api_key="key", server_url=url, client=http, async_client=own)
+    client = sdk.Mistral(api_key="key", server_url=url, client=http, async_client=own)
+    # Before mistralai 1.9.11 a part of a client stops working when the client is dropped.
+    _clients.append(client)
+    return client
 
 
 def arguments(secret: str) -> str:
