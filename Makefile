@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -29,6 +29,10 @@ $(VENV)/dev: $(UV) pyproject.toml
 $(VENV)/web: $(UV) pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --editable . --group web
 	@touch $@ $(VENV)/demo
+
+$(VENV)/workers: $(VENV)/dev
+	$(UV) pip install --quiet --python $(BIN)/python --group workers
+	@touch $@
 
 demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
 	@$(BIN)/python -m examples.quickstart
@@ -61,10 +65,11 @@ prometheus: ## a real Prometheus out of Debian's package, got once into a cache 
 chromium: ## a real browser for the tests, from Debian's packages
 	@tests/web/chromium.sh
 
-# Runs a nox session for each key of a dict of noxfile.py; what fails shows its whole log.
+# Runs a nox session for each key of a dict of noxfile.py, or for those that are named; what fails shows
+# its whole log.
 define each_in_nox
 @mkdir -p .nox
-@$(BIN)/python -c 'import noxfile; print(*noxfile.$(1), sep="\n")' \
+@{ test -n "$(3)" && printf '%s\n' $(3) || $(BIN)/python -c 'import noxfile; print(*noxfile.$(1), sep="\n")'; } \
   | PATH="$(CURDIR)/$(BIN):$$PATH" xargs -P $(JOBS) -I EACH sh -c \
     'nox -s "$(2)" > .nox/EACH.log 2>&1 && { echo "EACH:"; grep " passed" .nox/EACH.log; } || { cat .nox/EACH.log; exit 255; }'
 endef
@@ -75,9 +80,20 @@ test-matrix: $(VENV)/dev ## the end-to-end tests on each line of the SDK, JOBS=2
 test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in the process
 	$(call each_in_nox,BESIDE,beside(other='"'EACH'"'))
 
+test-frameworks: $(VENV)/dev ## the tests under real frameworks; FRAMEWORKS="pydantic-ai strands" for some
+	$(call each_in_nox,FRAMEWORKS,frameworks(name='"'EACH'"'),$(FRAMEWORKS))
+
+test-family: $(VENV)/dev ## the shared variables mean what they mean in the official instrumentations
+	@mkdir -p .nox
+	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s family
+
 test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh
 	$(BIN)/python -m pytest tests/deploy
+
+test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, signals, forks: real processes
+	$(BIN)/python -m pytest -n 2 tests/workers
+	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet

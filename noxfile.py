@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The end-to-end tests on each line of the SDK, and the tests beside another instrumentation."""
+"""The tests on each line of the SDK, beside other instrumentations, under frameworks."""
 
 from __future__ import annotations
 
@@ -32,6 +32,29 @@ BESIDE: dict[str, tuple[str, str, str]] = {
     "openllmetry": ("1.12.4", "3.12", "opentelemetry-instrumentation-mistralai==0.62.4"),
     "openinference": ("newest", "3.13", "openinference-instrumentation-mistralai==2.2.2"),
 }
+# (mistralai, python, what else is installed): frameworks that call the SDK, at the versions that
+# the tests know, each on the newest SDK that it allows.
+FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
+    "pydantic-ai": ("3.7.0", "3.12", ["pydantic-ai-slim[mistral]==2.68.0"]),
+    "strands": ("3.7.0", "3.12", ["strands-agents[mistral]==1.62.0"]),
+    "util-genai": ("3.7.0", "3.12", ["opentelemetry-util-genai==1.3b0"]),
+    "ag2": ("3.7.0", "3.12", ["ag2[mistral,tracing]==1.2.1"]),
+    "semantic-kernel": ("1.12.4", "3.12", ["semantic-kernel[mistralai]==1.45.0"]),
+    "llama-index": ("3.7.0", "3.12", ["llama-index-llms-mistralai==0.11.0"]),
+    "instructor": ("3.7.0", "3.12", ["instructor==1.17.0"]),
+    "agno": ("3.7.0", "3.12", ["agno==3.1.0"]),
+    "any-llm": ("3.7.0", "3.12", ["any-llm-sdk[mistral]==1.40.0"]),
+}
+# What frameworks leave open is theirs; pytest would fail for it after the last test.
+_NOT_OURS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
+# What the variables that the whole family reads are compared with: the versions that were read.
+FAMILY: list[str] = [
+    "opentelemetry-instrumentation-genai-openai==1.3b0",
+    "opentelemetry-util-genai[upload]==1.3b0",
+    "openai>=3,<4",
+]
+# Pythons on which interpreters end and processes fork otherwise than on the one of `make test`.
+INTERPRETERS: tuple[str, ...] = ("3.12", "3.13")
 
 
 def interpreter(version: str) -> str:
@@ -53,7 +76,9 @@ def interpreter(version: str) -> str:
     raise FileNotFoundError(f"the matrix needs Python {version}, on the PATH or in pyenv")
 
 
-def environment(session: nox.Session, name: str, python: str, sdk: str, *more: str) -> str:
+def environment(
+    session: nox.Session, name: str, python: str, sdk: str, *more: str, group: str = "test"
+) -> str:
     """A virtual environment with this SDK, the plugin and what the tests need; returns its Python.
 
     Args:
@@ -62,6 +87,7 @@ def environment(session: nox.Session, name: str, python: str, sdk: str, *more: s
         python: its version.
         sdk: a version of mistralai, or ``newest``.
         more: further requirements.
+        group: the dependency group that the tests need.
     """
     uv = find_uv_bin()
     venv = Path(".nox") / name
@@ -70,7 +96,7 @@ def environment(session: nox.Session, name: str, python: str, sdk: str, *more: s
     if not venv.exists():
         session.run(uv, "venv", "--quiet", "--python", interpreter(python), str(venv))
     session.run(uv, "pip", "install", "--quiet", "--python", executable, mistralai, *more,
-                "--editable", ".", "--group", "test")  # fmt: skip
+                "--editable", ".", "--group", group)  # fmt: skip
     return executable
 
 
@@ -90,3 +116,31 @@ def beside(session: nox.Session, other: str) -> None:
     sdk, python, package = BESIDE[other]
     executable = environment(session, f"beside-{other}", python, sdk, package)
     session.run(executable, "-m", "pytest", "tests/beside", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("name", list(FRAMEWORKS))
+def frameworks(session: nox.Session, name: str) -> None:
+    """Runs the tests of one framework that calls the SDK."""
+    sdk, python, packages = FRAMEWORKS[name]
+    executable = environment(
+        session, f"frameworks-{name}", python, sdk, *packages, group="frameworks"
+    )
+    ignored = [part for kind in _NOT_OURS for part in ("-W", f"ignore::{kind}")]
+    tests = f"tests/frameworks/test_{name.replace('-', '_')}.py"
+    session.run(executable, "-m", "pytest", tests, *ignored, *session.posargs)
+
+
+@nox.session(python=False)
+def family(session: nox.Session) -> None:
+    """Runs the tests that compare this package with an official one, in one process."""
+    executable = environment(session, "family", "3.12", "newest", *FAMILY)
+    session.run(executable, "-m", "pytest", "tests/family", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("python", list(INTERPRETERS))
+def interpreters(session: nox.Session, python: str) -> None:
+    """Runs the tests of subinterpreters and forks on another Python."""
+    executable = environment(session, f"interpreters-{python}", python, "newest")
+    session.run(executable, "-m", "pytest", "tests/workers/test_interpreters.py", *session.posargs)

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from typing import Any
-from unittest.mock import patch
 
 from mistralai.client import Mistral
 from mistralai.client.errors import MistralError
@@ -39,9 +37,7 @@ def series(*, latest: bool) -> dict[str, int]:
     meter_provider = MeterProvider(
         [PrometheusMetricReader(registry=registry)], shutdown_on_exit=False
     )
-    mode = "gen_ai_latest_experimental" if latest else ""
-    with patch.dict(os.environ, OTEL_SEMCONV_STABILITY_OPT_IN=mode):
-        instrument(meter_provider=meter_provider)
+    instrument(meter_provider=meter_provider, metric_names="latest" if latest else "v1.41")
     added: dict[str, int] = {}
     try:
         with serve() as emulator, Mistral(api_key="none", server_url=emulator.url) as client:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai import _metric_names
+
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(
     "tests.end_to_end.completions",
@@ -35,3 +37,10 @@ def pytest_collection_finish() -> None:
     """When all modules are imported: the many collections of the tests need not look at them."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_names_on_metrics() -> None:
+    """Metrics have at most 100 names of a kind in a process; each test may have its own 100."""
+    for names in _metric_names.ALL:
+        names.forget()

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
-from opentelemetry.instrumentation.genai.mistralai._recording import Ending
+from opentelemetry.instrumentation.genai.mistralai._ending import Ending
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from tests.fake_events import MODEL, Event
 from tests.fakes import PACKAGE, Ended, FakeCall, FakeClock

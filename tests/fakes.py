@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
+from opentelemetry.context import Context
 
 from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
+from opentelemetry.instrumentation.genai.mistralai._ending import Ending
 from opentelemetry.instrumentation.genai.mistralai._open_calls import Abandoned
-from opentelemetry.instrumentation.genai.mistralai._recording import Child, Ending
+from opentelemetry.instrumentation.genai.mistralai._recording import Child
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
 from opentelemetry.instrumentation.genai.mistralai._usage import Usage
@@ -126,12 +128,12 @@ class FakeCall:
     request: Request
     record_chunk_times: bool = False
     started: int = ns(0)
-    clock_offset: int = ns(0) - _BOOTED_NS
     endings: list[Ended] = field(default_factory=list["Ended"])
-    late: list[Ended] = field(default_factory=list["Ended"])
     corrections: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     chunks: list[tuple[str | None, float]] = field(default_factory=list[tuple["str | None", float]])
     recorder: Abandoned | None = None
+    watch: object = None
+    context: Context = field(default_factory=Context)
     reference: object = "this turn"
     clean: Callable[[str], str | None] | None = None
     children: list[FakeChild] = field(default_factory=list["FakeChild"])
@@ -155,8 +157,18 @@ class FakeCall:
         self.children.append(child)
         return child
 
+    def abandon(self) -> None:
+        assert self.recorder is not None
+        self.recorder.abandon()
+
+    def give_up(self) -> None:
+        raise AssertionError("a recorder ends its call")
+
     def now(self) -> int:
-        return self.clock() + self.clock_offset
+        return self.at(self.clock())
+
+    def at(self, arrived: int) -> int:
+        return arrived + ns(0) - _BOOTED_NS
 
     def correct(self, operation: str, span_name: str) -> None:
         self.corrections.append((operation, span_name))
@@ -168,9 +180,6 @@ class FakeCall:
         assert self.endings or not any(child.is_open for child in self.children)
         self.endings.append(Ended.of(ending, at))
         return len(self.endings) == 1
-
-    def count_late(self, ending: Ending) -> None:
-        self.late.append(Ended.of(ending))
 
 
 class Story:

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
-from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.instrumentation.genai.mistralai._dropped import Watch
 from opentelemetry.instrumentation.genai.mistralai._streams import observe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
-Queue = SimpleQueue[Any]
+Queue = deque[Any]
 
 
 class Recorder:
@@ -21,6 +22,7 @@ class Recorder:
 
     def __init__(self, fails: type[Exception] | None = None) -> None:
         self.ended = False
+        self.watch: object = None
         self.told: list[tuple[object, ...]] = []
         self._fails = fails
 
@@ -35,7 +37,7 @@ class Recorder:
 
 def observed(generator: object, recorder: Any) -> Any:
     stream = SimpleNamespace(generator=generator)
-    observe(stream, recorder)
+    observe(stream, recorder, recorder)
     return stream
 
 
@@ -67,4 +69,6 @@ def step(generator: Any) -> Any:
 
 def drained(queue: Queue) -> list[object]:
     # The collector may bring streams of earlier tests too, so tests look for their own.
-    return [queue.get() for _ in range(queue.qsize())]
+    found = [item.call if isinstance(item, Watch) else item for item in queue]
+    queue.clear()
+    return found

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._clock import (
     ServerClock,
-    both_clocks,
+    all_clocks,
     read_time,
 )
 from tests.fake_events import server
@@ -181,18 +181,22 @@ def test_whatever_the_server_says_results_stay_in_order_between_start_and_arriva
     assert all(ns(0) <= at <= arrived for at, arrived in zip(local, arrivals, strict=True))
 
 
-def test_both_clocks_are_read_again_when_something_came_between(
+def test_the_clocks_are_read_again_when_something_came_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ticks = iter([0, 5_000_000, 6_000_000, 6_000_500])
+    reads = iter([0, 5_000_000, 6_000_000, 6_000_500])
     walls = iter([1_005_000_000, 1_006_000_100])
-    monkeypatch.setattr(f"{PACKAGE}._clock.monotonic_ns", lambda: next(ticks))
+    arrivals = iter([77, 88])
+    monkeypatch.setattr(f"{PACKAGE}._clock.ticks", lambda: next(reads))
     monkeypatch.setattr(f"{PACKAGE}._clock.time_ns", lambda: next(walls))
-    assert both_clocks() == (1_006_000_100, 6_000_000)
+    monkeypatch.setattr(f"{PACKAGE}._clock.monotonic_ns", lambda: next(arrivals))
+    # Up to the next whole microsecond: a viewer that cuts the rest off sees no earlier start.
+    assert all_clocks() == (1_006_001_000, 6_000_000, 88)
 
 
-def test_both_clocks_are_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = count(step=1_000_000)
-    monkeypatch.setattr(f"{PACKAGE}._clock.monotonic_ns", lambda: next(ticks))
+def test_the_clocks_are_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = count(step=1_000_000)
+    monkeypatch.setattr(f"{PACKAGE}._clock.ticks", lambda: next(reads))
     monkeypatch.setattr(f"{PACKAGE}._clock.time_ns", lambda: 7)
-    assert both_clocks() == (7, 4_000_000)
+    monkeypatch.setattr(f"{PACKAGE}._clock.monotonic_ns", lambda: 5)
+    assert all_clocks() == (1000, 4_000_000, 5)

@@ -107,6 +107,7 @@ def test_attributes_have_the_types_that_the_contract_names(story: Story) -> None
             **finished("completed", "stop"),
             "gen_ai.agent.id": "ag_1",
             "gen_ai.agent.name": "router",
+            "gen_ai.request.model": MODEL,
             "gen_ai.response.time_to_first_chunk": 2.0,
             "mistral_ai.clock.shift_ms": -98_000.0,
         }
@@ -210,7 +211,7 @@ def test_what_comes_after_a_done_event_is_not_looked_at(story: Story) -> None:
     after = [done(0.6, usage=Usage(9)), error(0.6), delta(0.6, id="x"), handoff_started(0.6)]
     story.receives(*((0.6, event) for event in after), (0.7, Event("message.output.delta", None)))
     call = story.call
-    assert (call.endings, call.late, call.corrections) == ([before], [], [])
+    assert (call.endings, call.corrections) == ([before], [])
 
 
 # What was answered
@@ -235,12 +236,12 @@ REJECTED = (rejected("message.output.delta"), rejected("function.call.delta", id
         ([function_call(confirmation_status="allowed")], "stop", "fc_1"),
         ([function_call(confirmation_status="denied")], "stop", "fc_1"),
         ([delta(), function_call(), function_call()], "tool_call", "fc_1"),
-        ([function_call(), delta()], "stop", "msg_1"),
-        ([function_call(), tool_started()], "stop", "fc_1"),
-        ([function_call(), handoff_started()], "stop", "fc_1"),
+        ([function_call(), delta()], "tool_call", "msg_1"),
+        ([function_call(), tool_started()], "tool_call", "fc_1"),
+        ([function_call(), handoff_started()], "tool_call", "fc_1"),
     ],
 )
-def test_the_last_output_says_why_a_completed_stream_finished_and_the_last_entry_is_its_id(
+def test_a_call_that_waits_says_why_a_stream_finished_and_the_last_entry_is_its_id(
     story: Story, events: list[Event], reason: str, response_id: str | None
 ) -> None:
     story.receives(*((0.3, event) for event in events), (0.5, done()))

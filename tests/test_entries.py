@@ -192,6 +192,7 @@ def test_a_response_ends_its_call_on_arrival_without_what_only_streams_have(stor
         "gen_ai.agent.id": "ag_1",
         "gen_ai.response.id": "msg_1",
         "gen_ai.response.model": MODEL,
+        "gen_ai.request.model": MODEL,
         "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.usage.input_tokens": 10,
         "gen_ai.usage.output_tokens": 20,

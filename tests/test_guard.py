@@ -23,6 +23,7 @@ from opentelemetry.instrumentation.genai.mistralai._guard import (
     report,
     say_once,
 )
+from opentelemetry.instrumentation.genai.mistralai._plans import run_hook
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
 from opentelemetry.instrumentation.genai.mistralai._transcript import CapturingRecorder
@@ -134,12 +135,13 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
 
     class Recorder:
         ended = False
+        watch: object = None
 
         def see(self, _event: object) -> None:
             """As the real ones do."""
 
         def tell(self, *_: object) -> None:
-            self.ended = True
+            self.ended = fails is None
             if fails is not None:
                 raise fails("the user's words")
 
@@ -147,7 +149,7 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
 
     recorder: Any = Recorder()
     stream = SimpleNamespace(generator=events)
-    observe(stream, recorder)
+    observe(stream, recorder, recorder)
     return stream
 
 
@@ -226,3 +228,25 @@ def test_no_reference_to_the_callers_exception_is_kept() -> None:
     del exc
     gc.collect()
     assert gone() is None
+
+
+def test_a_report_keeps_nothing_of_the_callers_frames(log: pytest.LogCaptureFixture) -> None:
+    class Stream:
+        pass
+
+    def hook(*_: object) -> None:
+        raise OSError
+
+    def call() -> weakref.ref[Stream]:
+        run_hook("request_hook(span, kwargs)", hook, None, {})
+        # As the wrapper around the SDK's method has it, after the hook was called.
+        stream = Stream()
+        return weakref.ref(stream)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert [call()() for _ in range(3)] == [None] * 3
+    finally:
+        gc.enable()
+    assert len(lines(log)) == 1

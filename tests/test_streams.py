@@ -7,13 +7,11 @@ import asyncio
 import copy
 import gc
 import pickle
-from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai import _streams
 from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
 from opentelemetry.instrumentation.genai.mistralai._streams import leave
 from tests.fakes import PACKAGE
@@ -25,15 +23,15 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def dropped(monkeypatch: pytest.MonkeyPatch) -> Queue:
-    """What dropped streams are put on. Nobody takes them out, and there is no lock to take."""
+    """What dropped streams are put on. Nobody takes them out."""
     # An earlier test's streams would be dropped into this one's queue.
     gc.collect()
-    calls, queue = OpenCalls(), SimpleQueue[Any]()
-    monkeypatch.setattr(calls, "_lock", None)
-    monkeypatch.setattr(calls, "_dropped", queue)
+    calls = OpenCalls()
+    # What stops at exit: nobody ends what is put there.
+    calls.end_all()
     monkeypatch.setattr(f"{PACKAGE}._streams.open_calls", calls)
     monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
-    return queue
+    return calls.dropped
 
 
 BOTH = pytest.mark.parametrize("make", [events, async_events])
@@ -88,15 +86,15 @@ def test_leaving_is_closing_unless_a_cancellation_takes_the_caller_out(
     assert recorder.told == [("'left'", repr(outcome))]
 
 
-def test_leaving_inside_the_garbage_collector_only_notes_the_time(dropped: Queue) -> None:
+def test_leaving_inside_opentelemetry_only_notes_the_time(dropped: Queue) -> None:
     recorder = Recorder()
     stream = observed(events(1), recorder)
-    calls: OpenCalls = getattr(_streams, "open_calls")  # noqa: B009 -- imported there, not public
-    calls.on_collection("start", {})
-    leave(stream)
-    calls.on_collection("stop", {})
+    # An iterator that the SDK of OpenTelemetry steps through, in a frame of its own.
+    namespace: dict[str, Any] = {"__name__": "opentelemetry.sdk.metrics", "leave": leave}
+    exec("def collect(stream): leave(stream)", namespace)  # noqa: S102 -- a module's name is wanted
+    namespace["collect"](stream)
     assert recorder.told == [("'leave_later'",)]
-    assert dropped.get_nowait() is recorder
+    assert drained(dropped) == [recorder]
     leave(stream)
     assert recorder.told[1:] == [("'left'", "'closed'")]
 
@@ -169,7 +167,8 @@ def test_a_dropped_stream_is_put_on_the_queue_and_nothing_else_happens(
 def test_dropping_a_stream_whose_span_has_ended_is_no_news(dropped: Queue) -> None:
     recorder = Recorder()
     stream = observed(events(1), recorder)
-    recorder.ended = True
+    # As the end of a call does.
+    recorder.watch = None
     del stream
     assert recorder not in drained(dropped)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._content import cleaner
-from opentelemetry.instrumentation.genai.mistralai._recording import Ending, Outcome
+from opentelemetry.instrumentation.genai.mistralai._ending import Ending, Outcome
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._transcript import (
     CapturingRecorder,

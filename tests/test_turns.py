@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._fields import name_of
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns, last_turns
 from tests.fake_events import (
     MODEL,
@@ -92,27 +93,27 @@ def test_threads_that_write_at_once_keep_the_bound() -> None:
     assert (failures, len([turn for turn in known if turn])) == ([], 8)
 
 
-def test_a_child_is_not_stuck_on_a_lock_that_its_parent_held(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    turns = LastTurns()
-    turns.remember("conv_1", "chat", None)
-    monkeypatch.setattr(turns, "_lock", _HeldByAThreadOfTheParent())
-    turns.after_fork()
-    turns.remember("conv_2", "chat", None)
-    assert [turns.last(f"conv_{n}")[0] for n in (1, 2)] == ["chat", "chat"]
+def test_there_is_no_lock_that_a_fork_or_a_late_gevent_patch_could_leave_held() -> None:
+    held = vars(LastTurns()).values()
+    assert not [value for value in held if hasattr(value, "acquire")]
+
+
+@pytest.mark.parametrize("length", [257, 2_000_000])
+def test_a_conversation_whose_id_was_cut_is_not_remembered(length: int) -> None:
+    turns, cut = LastTurns(), name_of("c" * length)
+    assert cut is not None
+    turns.remember(cut, "chat", None)
+    assert (turns.last(cut)[0], turns.last(name_of("c" * (length + 1)))[0]) == (None, None)
+
+
+def test_a_conversation_with_the_longest_id_is_remembered() -> None:
+    turns, longest = LastTurns(), "c" * 256
+    turns.remember(longest, "chat", None)
+    assert (turns.last(longest)[0], turns.last("c" * 255)[0]) == ("chat", None)
 
 
 def test_the_map_of_the_process_is_such_a_map() -> None:
     assert isinstance(last_turns, LastTurns)
-
-
-class _HeldByAThreadOfTheParent:
-    def __enter__(self) -> None:
-        raise AssertionError("nobody in the child would release this lock")
-
-    def __exit__(self, *_: object) -> None:
-        raise AssertionError
 
 
 # Request first, response decides

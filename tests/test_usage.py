@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._usage import count, read_usage
 from tests.fake_events import (
-    MODEL,
     UNSET,
     Event,
     Usage,
     delta,
     done,
-    error,
     rejected,
     server,
     started,
@@ -156,22 +154,6 @@ def test_whatever_is_sent_every_attribute_is_a_usable_count(source: dict[str, ob
         isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= 10**12
         for n in attributes.values()
     )
-
-
-@pytest.mark.parametrize("first", ["error", "close"])
-def test_a_done_event_after_the_end_counts_its_usage_once_and_leaves_the_span(
-    monkeypatch: pytest.MonkeyPatch, first: str
-) -> None:
-    story = Story(monkeypatch)
-    story.receives((0.3, delta(0.2)))
-    if first == "error":
-        story.receives((0.4, error(0.4)))
-    else:
-        story.recorder.left("closed")
-    late = [done(0.5, usage=Usage(n, 2, 3, 4, {"web_search": n})) for n in (1, 9)]
-    story.receives((0.5, delta(0.5)), (0.5, late[0]), (0.6, late[1]), (0.7, error(0.7)))
-    counted = Ended(0, None, {}, (1, 2, 3, 4, {"web_search": 1}), response_model=MODEL)
-    assert (story.call.late, len(story.call.endings)) == ([counted], 1)
 
 
 def test_a_rejected_done_event_is_read_from_the_apis_own_json(

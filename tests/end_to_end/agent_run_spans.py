@@ -129,9 +129,11 @@ def request_span(
         known["gen_ai.conversation.id"] = conversation_id
     named = finish == "stop" or (finish == "tool_call" and CALLS_ARE_NAMED)
     if named:
-        known["gen_ai.response.model"] = MODEL
+        known["gen_ai.request.model"] = known["gen_ai.response.model"] = MODEL
     if finish is not None:
         known |= _answered(finish, response_id, streamed=streamed)
+    elif error is not None:
+        known["gen_ai.response.finish_reasons"] = ["error"]
     name = f"chat {MODEL}" if starts or named else "chat"
     return _ended(Span(name, known, parent=parent), error)
 

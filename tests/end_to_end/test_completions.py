@@ -70,6 +70,8 @@ def test_an_agent(
     result = ask(client, f"agents.{kind}", n=1)
     model = (result[0].data if kind == "stream" else result).model
     agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": "ag_1"}
+    # It names an agent, whose model only the response knows.
+    agent["gen_ai.request.model"] = model
     expected = {**place(emulator), **agent, **answered(model, "stop"), **usage(14, 9, 23)}
     assert_is(whole(recording, streamed=kind == "stream"), Span("invoke_agent", expected))
 

@@ -88,9 +88,8 @@ def test_the_argument_says_where_content_goes(
 
 @pytest.mark.parametrize(
     ("value", "on_span", "on_event"),
-    [*MODES, ("true", True, True),
-     ("True ", True, True), ("false", False, False), ("", False, False), (None, False, False),
-     ("everything", False, False)],
+    [*MODES, (" Span_And_Event\n", True, True), ("true", False, False), ("false", False, False),
+     ("", False, False), (None, False, False), ("everything", False, False)],
 )  # fmt: skip
 def test_the_environment_says_it_where_the_argument_does_not(
     client: Any,
@@ -113,9 +112,12 @@ def test_the_environment_says_it_where_the_argument_does_not(
         uninstrument()
     assert list(map(content, recording.spans())) == [WHOLE if on_span else {}] * 2
     assert [said for said, _ in details(recording)] == [WHOLE] * 2 * on_event
-    assert [record.getMessage() for record in no_log_records] == [
-        f"{VARIABLE} has an unknown value; content is not captured"
-    ] * (value == "everything")
+    warning = (
+        f"{VARIABLE}={value} is none of no_content, span_only, event_only, span_and_event:"
+        " content is not captured"
+    )
+    unknown = value in ("everything", "true", "false")
+    assert [record.getMessage() for record in no_log_records] == [warning] * unknown
     no_log_records.clear()
 
 

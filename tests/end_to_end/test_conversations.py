@@ -122,6 +122,7 @@ def test_an_agent_conversation_and_its_turns(
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.id": "ag_1",
         "gen_ai.response.id": "msg_1",
+        "gen_ai.request.model": MODEL,
         "gen_ai.response.model": MODEL,
         "gen_ai.response.finish_reasons": ["stop"],
         "gen_ai.usage.input_tokens": 5,

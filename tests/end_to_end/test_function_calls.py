@@ -64,9 +64,9 @@ def ask(request: pytest.FixtureRequest) -> Ask:
         ([rejected("function.call.delta", confirmation_status=["denied"])], "tool_call"),
         ([function_call(confirmation_status="")], "tool_call"),
         ([function_call(confirmation_status=7)], "tool_call"),
-        # Answered: what the model says after a call is no call.
-        ([function_call(), delta(), delta()], "stop"),
-        ([function_call(), tool_started()], "stop"),
+        # Whatever comes after it, nobody has answered it.
+        ([function_call(), delta(), delta()], "tool_call"),
+        ([function_call(), tool_started()], "tool_call"),
         ([delta(), delta(), function_call(), function_call()], "tool_call"),
     ],
 )

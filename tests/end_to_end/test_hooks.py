@@ -84,8 +84,8 @@ def test_hooks_that_raise_are_logged_once_and_harm_nobody(
     assert {(span.status, len(span.events)) for span in spans} == {("UNSET", 0)}
     messages = [record.getMessage() for record in no_log_records]
     assert [message.split(":")[0] for message in messages] == [
-        "telemetry failed (request_hook)",
-        "telemetry failed (response_hook)",
+        "telemetry failed (request_hook(span, kwargs))",
+        "telemetry failed (response_hook(span, result))",
     ]
     assert not any("words" in message for message in messages)
     no_log_records.clear()

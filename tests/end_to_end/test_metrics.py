@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +36,7 @@ def common(emulator: Emulator) -> dict[str, Any]:
 @pytest.fixture
 def latest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
     """The plugin, switched on in latest mode."""
-    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http, gen_ai_latest_experimental")
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES", "latest")
     made = Recording()
     instrument(**made.providers)
     yield made
@@ -184,13 +185,15 @@ def test_exemplars_lead_to_the_span(client: Any, recording: Recording) -> None:
 
 
 def test_on_metrics_a_hundred_names_of_agents_a_process_are_told_and_no_more(
-    recording: Recording, monkeypatch: pytest.MonkeyPatch
+    recording: Recording, no_log_records: list[logging.LogRecord]
 ) -> None:
-    monkeypatch.setattr(f"{Instruments.__module__}._agents", set[str]())
     instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
     for n in (*range(102), 0):
-        instruments.record_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())
+        instruments.of_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())()
     told = recording.metrics()["gen_ai.execute_tool.duration"]
     points = {attributes["gen_ai.agent.name"]: n for attributes, (n, _) in told}
     names = [f"Agent of {n}" for n in range(100)]
     assert points == {**dict.fromkeys(names, 1), names[0]: 2, "_OTHER": 2}
+    (line,) = no_log_records
+    assert "100 different values of gen_ai.agent.name" in line.getMessage()
+    no_log_records.clear()

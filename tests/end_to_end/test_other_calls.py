@@ -37,11 +37,13 @@ RESPONDED: Final = {
     **usage(1500, 90, 1590),
     "gen_ai.usage.cache_read.input_tokens": 1024,
     "gen_ai.usage.cache_write.input_tokens": 256,
+    "gen_ai.usage.cache_creation.input_tokens": 256,
     "gen_ai.usage.reasoning.output_tokens": 64,
 }
 NO_DETAILS: Final = {
     "gen_ai.usage.cache_read.input_tokens": 0,
     "gen_ai.usage.cache_write.input_tokens": 0,
+    "gen_ai.usage.cache_creation.input_tokens": 0,
     "gen_ai.usage.reasoning.output_tokens": 0,
 }
 

@@ -41,6 +41,7 @@ RUN_BY = {
     "pip install opentelemetry-instrumentation-genai-mistralai": "tests/test_packaging.py",
     "opentelemetry-instrument python -m examples.zero_code.ask": "examples/zero_code/README.md",
     "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 make demo": "tests/jaeger/test_demo.py",
+    "python -m opentelemetry.instrumentation.genai.mistralai": "tests/doctor/running.py",
     "make chat": "tests/web/chat.py",
     ".venv/bin/python -m examples.prometheus": "examples/prometheus/README.md",
 }

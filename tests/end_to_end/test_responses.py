@@ -76,9 +76,10 @@ def test_a_call_that_failed_is_an_error_without_outcome(
     named = {"append": "gen_ai.conversation.id"}.get(
         method, "mistral_ai.conversation.restarted_from"
     )
-    request = {"gen_ai.request.model": MODEL}
+    request: dict[str, Any] = {"gen_ai.request.model": MODEL}
     if method != "start":
         request = {named: arguments["conversation_id"]}
+    request["gen_ai.response.finish_reasons"] = ["error"]
     assert plain(span) == Span(
         f"chat {MODEL}" if method == "start" else "chat",
         unstreamed(emulator)
@@ -128,6 +129,7 @@ def test_start_append_and_restart_are_whole_client_spans(
         "gen_ai.agent.id": "ag_1",
         "gen_ai.conversation.id": first.conversation_id,
         "gen_ai.response.id": "msg_1",
+        "gen_ai.request.model": MODEL,
         "gen_ai.response.model": MODEL,
         "gen_ai.response.finish_reasons": ["stop"],
     }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -235,15 +236,17 @@ def test_tools_lie_where_they_ran_though_the_servers_clock_is_off(
 
 
 def test_on_metrics_a_hundred_fit_names_of_tools_a_process_are_told_and_no_more(
-    recording: Recording, monkeypatch: pytest.MonkeyPatch
+    recording: Recording, no_log_records: list[logging.LogRecord]
 ) -> None:
-    monkeypatch.setattr(f"{Instruments.__module__}._tools", set[str]())
     instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
     unfit, fit = (
         ["", "a b", "a\n", "é", "x" * 65, "a/b"],
         [f"A-z_0.{n}" for n in range(99)] + ["x" * 64],
     )
     for name in (*unfit, *fit, "one_more", *fit[:2]):
-        instruments.record_tool({"gen_ai.tool.name": name}, None, 0.5, Context())
+        instruments.of_tool({"gen_ai.tool.name": name}, None, 0.5, Context())()
     points = {told["gen_ai.tool.name"]: n for told, (n, _) in recording.metrics()[DURATION]}
     assert points == {**dict.fromkeys(fit, 1), fit[0]: 2, fit[1]: 2, "_OTHER": 7}
+    (line,) = no_log_records
+    assert "100 different values of gen_ai.tool.name" in line.getMessage()
+    no_log_records.clear()

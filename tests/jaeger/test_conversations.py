@@ -97,6 +97,7 @@ def test_an_agent_is_named_by_its_id(program: Program) -> None:
     own = {
         "gen_ai.operation.name": ("string", "invoke_agent"),
         "gen_ai.agent.id": ("string", "ag_1"),
+        "gen_ai.request.model": ("string", MODEL),
         "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
         "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
         **ANSWERED,
@@ -155,6 +156,8 @@ def test_an_append_and_a_restart_say_which_conversation_they_continue(program: P
     for turn, span, events in turns:
         own = {
             "gen_ai.operation.name": ("string", "chat"),
+            # Viewers look for a span's model nowhere else.
+            "gen_ai.request.model": ("string", MODEL),
             "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
             **named[turn],
             **ANSWERED,

@@ -67,7 +67,7 @@ def run_program(mode: str) -> Generator[Program]:
     }
     environment["OTEL_EXPORTER_PROMETHEUS_PORT"] = "0"
     if mode == "latest":
-        environment["OTEL_SEMCONV_STABILITY_OPT_IN"] = "gen_ai_latest_experimental"
+        environment["OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"] = "latest"
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "examples.prometheus"],
         cwd=_ROOT,

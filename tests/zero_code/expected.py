@@ -116,6 +116,8 @@ class Expected:
         }
         self.second_turn = {
             **stream,
+            # The response's: an append names none.
+            "gen_ai.request.model": MODEL,
             "gen_ai.usage.input_tokens": 24,
             "gen_ai.usage.output_tokens": 29,
             "mistral_ai.usage.total_tokens": 53,

@@ -17,33 +17,53 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._content import ContentMode
-from ._switch import switch_off, switch_on, validated
+from ._options import UNCHANGED, Unchanged, checked
+from ._switch import switch_off, switch_on
 from .version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import TracerProvider
 
+    from ._completion_hook import CompletionHook
     from ._instrumentor import MistralAIInstrumentor
+    from ._options import (
+        InsideInference,
+        MetricNames,
+        Redact,
+        RequestHook,
+        ResponseHook,
+    )
 
-__all__ = ["ContentMode", "MistralAIInstrumentor", "__version__", "instrument", "uninstrument"]
+__all__ = [
+    "UNCHANGED",
+    "ContentMode",
+    "MistralAIInstrumentor",
+    "__version__",
+    "instrument",
+    "uninstrument",
+]
 
 
 def instrument(
     *,
-    tracer_provider: TracerProvider | None = None,
-    meter_provider: MeterProvider | None = None,
-    logger_provider: LoggerProvider | None = None,
-    capture_content: ContentMode | str | None = None,
-    redact: Callable[[str], str] | None = None,
-    request_hook: Callable[[Span, Mapping[str, Any]], None] | None = None,
-    response_hook: Callable[[Span, Any], None] | None = None,
-    record_chunk_times: bool | None = None,
+    tracer_provider: TracerProvider | Unchanged | None = UNCHANGED,
+    meter_provider: MeterProvider | Unchanged | None = UNCHANGED,
+    logger_provider: LoggerProvider | Unchanged | None = UNCHANGED,
+    capture_content: ContentMode | str | Unchanged | None = UNCHANGED,
+    redact: Redact | Unchanged | None = UNCHANGED,
+    request_hook: RequestHook | Unchanged | None = UNCHANGED,
+    response_hook: ResponseHook | Unchanged | None = UNCHANGED,
+    completion_hook: CompletionHook | Unchanged | None = UNCHANGED,
+    record_chunk_times: bool | Unchanged | None = UNCHANGED,
+    metric_names: MetricNames | Unchanged | None = UNCHANGED,
+    inside_inference: InsideInference | Unchanged | None = UNCHANGED,
 ) -> None:
     """Switches instrumentation on, or, when it is on, changes what is named and keeps the rest.
+
+    `UNCHANGED` is the same as not naming an argument. None takes a provider, ``redact`` or a hook
+    out again; for the others it means what the environment says, and without that the default.
 
     Args:
         tracer_provider: where spans go; None: the global one, looked up when first used.
@@ -58,12 +78,23 @@ def instrument(
             recorded client span.
         response_hook: called with the span and the response, or a stream's closing event (None
             without one), before the end of each recorded client span.
+        completion_hook: an object whose ``on_completion`` is called at the end of each inference
+            call with its content as opentelemetry-util-genai's messages, which must be installed,
+            whatever ``capture_content`` is. None: the one that
+            ``OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK`` names, if any.
         record_chunk_times: whether the time between output chunks is a metric; costs one
-            recording for each chunk. None: no, or unchanged.
+            recording for each chunk. None: no.
+        metric_names: ``v1.41`` for the names of today's dashboards, ``latest`` for the newest ones;
+            None: ``OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES`` decides, and without it
+            they are those of v1.41.
+        inside_inference: what becomes of a call inside another library's span of the same request:
+            ``adopt`` tells that span what is known and opens none, ``record`` opens one always;
+            None: ``OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE`` decides, and without it
+            calls are adopted.
 
     Raises:
-        TypeError: an argument has the wrong type.
-        ValueError: ``capture_content`` names no mode.
+        TypeError: an argument has the wrong type; a hook is async, or takes other parameters.
+        ValueError: an argument has none of the values that it may have.
     """
     arguments = {
         "tracer_provider": tracer_provider,
@@ -73,9 +104,12 @@ def instrument(
         "redact": redact,
         "request_hook": request_hook,
         "response_hook": response_hook,
+        "completion_hook": completion_hook,
         "record_chunk_times": record_chunk_times,
+        "metric_names": metric_names,
+        "inside_inference": inside_inference,
     }
-    switch_on(validated(arguments), check_versions=True)
+    switch_on(checked(arguments), check_versions=True)
 
 
 def uninstrument() -> None:

@@ -18,11 +18,12 @@ from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
-from ._content import Content, Part, to_json
+from ._content import Content, Part, fitted, to_json
 from ._context import RUN, give_back
-from ._fields import fields_of, text
+from ._fields import fields_of, name_of
 from ._local_spans import LocalSpan
 from ._messages import input_messages
+from ._metrics import Measurement
 from ._open_calls import open_calls
 from ._streams import is_alive
 
@@ -39,7 +40,8 @@ class Run(LocalSpan):
     # The request or the tool that raised has told the log.
     logs = False
     __slots__ = (
-        "_input", "_model", "_output", "_run_context", "_token", "requests", "streamed", "tools",
+        "_input", "_model", "_output", "_run_context", "_token", "recorder", "requests", "streamed",
+        "tools",
     )  # fmt: skip
 
     def __init__(
@@ -47,7 +49,7 @@ class Run(LocalSpan):
     ) -> None:
         """``run_context`` is the SDK's ``RunContext``."""
         self._run_context = fields_of(run_context)
-        self._model = text(self._run_context.get("model"))
+        self._model = name_of(self._run_context.get("model"))
         attributes = self.identity(s.INVOKE_AGENT)
         if self._model is not None:
             attributes[s.REQUEST_MODEL] = self._model
@@ -55,6 +57,7 @@ class Run(LocalSpan):
         self.context = otel_context.set_value(RUN, self, self.context)
         self.streamed = streamed
         self.requests = self.tools = 0
+        self.recorder: object = None
         self._token: object = None
         self._input: list[Part] = []
         self._output: list[Part] = []
@@ -63,7 +66,7 @@ class Run(LocalSpan):
         """Attributes of everything in this loop; the conversation is known after the first call."""
         attributes: dict[str, AttributeValue] = {s.OPERATION_NAME: operation}
         for field, key in (("conversation_id", s.CONVERSATION_ID), ("agent_id", s.AGENT_ID)):
-            value = text(self._run_context.get(field))
+            value = name_of(self._run_context.get(field))
             if value is not None:
                 attributes[key] = value
         return attributes
@@ -83,7 +86,9 @@ class Run(LocalSpan):
 
     def leave(self) -> None:
         """The caller's code runs again."""
-        self.detach(self._token)
+        if self._token is not None:
+            self.detach(self._token)
+            self._token = None
 
     def attach(self) -> object:
         """Makes the span current; a generator may be entered twice at once, so returns a token."""
@@ -91,8 +96,8 @@ class Run(LocalSpan):
 
     def detach(self, token: object) -> None:
         """Gives the caller's context back."""
-        self._last = self.now()
         give_back(token)
+        self._last = self.now()
 
     def leave_by(self, exc: BaseException) -> None:
         """The caller threw an exception into the loop, and got one back."""
@@ -108,10 +113,10 @@ class Run(LocalSpan):
         self.end(self._last, None)
         return result
 
-    def measure(self, seconds: float, error_type: str | None) -> None:
-        """Records how long the loop took, and how many requests and tools."""
-        self.telemetry.instruments.record_run(
-            self._model, error_type, seconds, (self.requests, self.tools), self._span.context
+    def measurements(self, seconds: float, error_type: str | None) -> list[Measurement]:
+        """How long the loop took, and how many requests and tools."""
+        return self.telemetry.instruments.of_run(
+            self._model, error_type, seconds, (self.requests, self.tools), self.context
         )
 
     def learned(self) -> Mapping[str, AttributeValue]:
@@ -119,7 +124,7 @@ class Run(LocalSpan):
         learned = self.identity(s.INVOKE_AGENT)
         if self.telemetry.content_on_spans:
             try:
-                said = Content(self._input, [], []).fit(self._output)
+                said = fitted(Content(self._input, [], []).beside(self._output))
                 learned |= {key: to_json(value) for key, value in said.items()}
             except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
                 _guard.report("capture content", exc)
@@ -132,6 +137,7 @@ class RunStream(AsyncGenerator[Any, Any]):
     def __init__(self, generator: Any, run: Run) -> None:
         self._generator = generator
         self._run = run
+        open_calls.watch(run, self)
 
     def __anext__(self) -> _Step:
         """The next event, for which the loop's span is current in the SDK's code."""
@@ -150,10 +156,13 @@ class RunStream(AsyncGenerator[Any, Any]):
         return self._step(self._run.leave_by, self._generator.aclose())
 
     async def _step(self, stopped: Callable[[BaseException], None], step: Awaitable[Any]) -> Any:
-        run = self._run
-        token = run.attach()
+        run, token = self._run, None
         try:
+            token = run.attach()
             result = await step
+            run.detach(token)
+            self._stopped(stopped, StopAsyncIteration())
+            return result
         except BaseException as exc:
             # It may hold the exception, whose traceback holds this frame: a stream in one of its
             # frames would wait for the collector, and be closed too late.
@@ -161,9 +170,9 @@ class RunStream(AsyncGenerator[Any, Any]):
             run.detach(token)
             self._stopped(stopped, exc)
             raise
-        run.detach(token)
-        self._stopped(stopped, StopAsyncIteration())
-        return result
+        finally:
+            # Once more, should an interrupt have come before the line above.
+            give_back(token)
 
     def _stopped(self, stopped: Callable[[BaseException], None], exc: BaseException) -> None:
         # A generator that is alive yields more, or was asked for two events at once.
@@ -176,14 +185,6 @@ class RunStream(AsyncGenerator[Any, Any]):
                 stopped(exc)
         except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception
             _guard.report("end a loop", failure)
-
-    def __del__(self) -> None:
-        # As in `_streams`: nothing here but this, whatever is gone at interpreter shutdown.
-        try:
-            if self._run.under_way:
-                open_calls.drop(self._run)
-        except Exception:  # noqa: BLE001, S110 -- see above
-            pass
 
 
 class Loop(NamedTuple):
@@ -214,12 +215,13 @@ class Loop(NamedTuple):
         run = Run(telemetry, run_context, context, streamed=self.streamed)
         try:
             run.ask(args[1] if len(args) > 1 else kwargs.get("inputs"))
+            run.enter()
+            return run
         except BaseException:
             # The user's `redact` was interrupted: the loop is not run.
+            run.leave()
             run.give_up()
             raise
-        run.enter()
-        return run
 
     def returned(self, run: Run, result: Any) -> Any:
         """Ends the loop, or gives a generator that will."""

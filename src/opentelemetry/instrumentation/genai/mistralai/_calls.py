@@ -8,32 +8,39 @@ The wrappers are what wrapt puts in the place of the SDK's methods. Sync and asy
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from . import _guard
 from ._context import context_for
+from ._coroutines import Unawaited, is_coroutine, named_like
 from ._streams import leave
 from ._telemetry import Telemetry
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    _Coroutine = CoroutineType[Any, Any, Any]
-
 Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
 _Args = tuple[Any, ...]
+# In the place of a result that there is none of yet.
+_NOTHING: Final = object()
 
 
 class Opened(Protocol):
     """A call whose span is open, and current."""
+
+    @property
+    def recorder(self) -> object:
+        """Who took charge of the call's result; None before that."""
 
     def leave(self) -> None:
         """Gives the caller's context back."""
 
     def fail(self, exc: BaseException) -> None:
         """Ends the span of a call that raised."""
+
+    def abandon(self) -> None:
+        """Ends the span with what is known of its result."""
 
     def give_up(self) -> None:
         """Ends the span, since recording went wrong."""
@@ -80,15 +87,15 @@ def wrap_call(
     surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around a method that returns a stream or a response."""
-    call = _begin(surface, instance, args, kwargs)
-    if call is None:
-        return wrapped(*args, **kwargs)
+    call, result = None, _NOTHING
     try:
+        call = _begin(surface, instance, args, kwargs)
         result = wrapped(*args, **kwargs)
+        return result if call is None else _returned(call, surface, result)
     except BaseException as exc:
-        _raised(call, exc)
+        if call is not None:
+            _stopped(call, surface, result, exc)
         raise
-    return _returned(call, surface, result)
 
 
 def wrap_async_call(
@@ -100,30 +107,31 @@ def wrap_async_call(
     try:
         # Called now, since a wrong argument is a TypeError now.
         coroutine = wrapped(*args, **kwargs)
-    except BaseException as exc:
+    except Exception as exc:
         call = _begin(surface, instance, args, kwargs)
         if call is not None:
-            _raised(call, exc)
+            _stopped(call, surface, _NOTHING, exc)
         raise
-    if _is_coroutine(coroutine):
-        ours = _awaited(surface, _Unawaited(coroutine), instance, args, kwargs)
-        return _named_like(coroutine, ours)
+    if is_coroutine(coroutine):
+        ours = _awaited(surface, Unawaited(coroutine), instance, args, kwargs)
+        return named_like(coroutine, ours)
     call = _begin(surface, instance, args, kwargs)
     return coroutine if call is None else _returned(call, surface, coroutine)
 
 
 async def _awaited(
-    surface: Surface, unawaited: _Unawaited, instance: object, args: _Args, kwargs: Arguments
+    surface: Surface, unawaited: Unawaited, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
-    call = _begin(surface, instance, args, kwargs)
-    if call is None:
-        return await unawaited.coroutine
+    call, result = None, _NOTHING
     try:
-        result = await unawaited.coroutine
+        coroutine = unawaited.started()
+        call = _begin(surface, instance, args, kwargs)
+        result = await coroutine
+        return result if call is None else _returned(call, surface, result)
     except BaseException as exc:
-        _raised(call, exc)
+        if call is not None:
+            _stopped(call, surface, result, exc)
         raise
-    return _returned(call, surface, result)
 
 
 def _is_heard() -> bool:
@@ -153,11 +161,18 @@ def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
     return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
-def _raised(call: Opened, exc: BaseException) -> None:
+def _stopped(call: Opened, surface: Surface, result: Any, exc: BaseException) -> None:
+    """Ends a call that raised, or was interrupted after it had a result."""
     try:
         call.leave()
-        call.fail(exc)
+        if result is _NOTHING:
+            call.fail(exc)
+        elif call.recorder is None:
+            surface.returned(call, result)
+        else:
+            call.abandon()
     except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
+        give_up(call)
         _guard.report("end a call", failure)
 
 
@@ -166,8 +181,8 @@ def _returned(call: Opened, surface: Surface, result: Any) -> Any:
         call.leave()
         return surface.returned(call, result)
     except Exception as failure:  # noqa: BLE001 -- the caller gets its result all the same
-        _guard.report("hand a result over", failure)
         give_up(call)
+        _guard.report("hand a result over", failure)
         return result
 
 
@@ -188,38 +203,13 @@ def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Argumen
 def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
     """Around ``__aexit__`` and ``close`` of ``EventStreamAsync``; nothing before the await."""
     coroutine = wrapped(*args, **kwargs)
-    if _is_coroutine(coroutine):
-        return _named_like(coroutine, _leaving(_Unawaited(coroutine), instance, args))
+    if is_coroutine(coroutine):
+        return named_like(coroutine, _leaving(Unawaited(coroutine), instance, args))
     leave(*_bound(instance, args))
     return coroutine
 
 
-async def _leaving(unawaited: _Unawaited, instance: object, args: _Args) -> Any:
+async def _leaving(unawaited: Unawaited, instance: object, args: _Args) -> Any:
+    coroutine = unawaited.started()
     leave(*_bound(instance, args))
-    return await unawaited.coroutine
-
-
-def _is_coroutine(value: object) -> TypeGuard[_Coroutine]:
-    return isinstance(value, CoroutineType)
-
-
-def _named_like(original: _Coroutine, ours: Any) -> Any:
-    # The interpreter names a coroutine that was never awaited; the caller knows the SDK's name.
-    ours.__name__, ours.__qualname__ = original.__name__, original.__qualname__
-    return ours
-
-
-class _Unawaited:
-    """Holds the SDK's coroutine while ours waits to be awaited.
-
-    If ours never is, the interpreter warns once, for ours; closing the SDK's keeps it from warning
-    a second time about what the caller did once.
-    """
-
-    __slots__ = ("coroutine",)
-
-    def __init__(self, coroutine: _Coroutine) -> None:
-        self.coroutine = coroutine
-
-    def __del__(self) -> None:
-        self.coroutine.close()
+    return await coroutine

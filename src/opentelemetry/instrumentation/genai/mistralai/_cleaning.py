@@ -66,21 +66,26 @@ def clean_spellings(clean: Clean, text: str, other: str) -> str | None:
 class Redactor:
     """Makes the user's ``redact`` safe to call: what it does wrong drops a text, not the call."""
 
-    __slots__ = ("_redact",)
+    __slots__ = ("_redact", "_shorten")
 
-    def __init__(self, redact: Callable[[str], object]) -> None:
+    def __init__(
+        self, redact: Callable[[str], object], shorten: Callable[[str], str] = cut
+    ) -> None:
         self._redact = redact
+        self._shorten = shorten
 
     def __call__(self, text: str) -> str | None:
         """What may be recorded of a text; None if nothing may."""
         cleaned = self.whole(exportable(text), 0)
-        return None if cleaned is None else cut(cleaned)
+        return None if cleaned is None else self._shorten(cleaned)
 
     def spelled(self, text: str, other: str) -> str | None:
         """What may be recorded of a text, which somebody may read in another spelling."""
         other = exportable(other)
         cleaned = self.whole(other, 0)
-        return self(text) if cleaned == other else None if cleaned is None else cut(cleaned)
+        if cleaned == other:
+            return self(text)
+        return None if cleaned is None else self._shorten(cleaned)
 
     def whole(self, text: str, nested: int) -> str | None:
         """What may be recorded of a text of any length, which is inside so many JSON strings."""
@@ -192,8 +197,8 @@ class _Strings:
             return value
         # A card's number is one, too.
         written = number_text(cast("float", value))
-        shown = self._text(written)
-        return value if shown == written else shown
+        redacted = self._text(written)
+        return value if redacted == written else redacted
 
     def _text(self, text: str) -> str | None:
         if text in self._known:

@@ -10,12 +10,15 @@ from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
+from ._adopted import open_call
 from ._calls import give_up
 from ._content import Content
-from ._context import RUN, run_under_way
+from ._context import RUN, UnderWay, run_under_way
+from ._conversation_ids import conversation_of
+from ._ending import Ending
 from ._json import Clean
 from ._messages import ReadContent, conversation_content
-from ._recording import Ending, OpenCall, StreamRecorder
+from ._recording import OpenCall, StreamRecorder
 from ._requests import ReadRequest, locate
 from ._spans import Call
 from ._streams import is_stream, observe
@@ -56,23 +59,29 @@ class Surface(NamedTuple):
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
         locate(request, owner, kwargs)
+        if context and not request.in_conversation and (named := conversation_of(context)):
+            request.attributes[s.CONVERSATION_ID] = named
         if self.streamed or (self.streamed is None and kwargs.get("stream") is True):
             request.attributes[s.REQUEST_STREAM] = True
         run = run_under_way(context) if RUN in context else None
         if run is not None:
             run.requests += 1
-        call = Call(telemetry, request, (owner, self), context)
+        # Nobody else has a conversation's `createdAt`, so it always has a span of its own.
+        begin = Call if self.cls == "Conversations" else open_call
+        call = begin(telemetry, request, UnderWay(owner, self), context)
         try:
+            call.start()
             if call.clean is not None:
                 call.content = self._read_content(kwargs, call.clean)
                 if run is not None and self.content is conversation_content:
                     call.content.heard = run.hear
-            call.enter(context, kwargs)
+            call.enter(kwargs)
+            return call
         except BaseException:
             # An interrupt, or the user's hook wants to exit: the call is not made.
+            call.leave()
             give_up(call)
             raise
-        return call
 
     def _read_content(self, kwargs: Mapping[str, Any], clean: Clean) -> Content:
         try:
@@ -84,7 +93,7 @@ class Surface(NamedTuple):
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder; the caller gets it as it is."""
         if self.streamed is not False and is_stream(result):
-            observe(result, self.recorder(call))
+            observe(result, self.recorder(call), call)
         elif not self.streamed:
             self.recorder(call).on_response(result)
         else:

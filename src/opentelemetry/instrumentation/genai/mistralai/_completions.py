@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from . import _guard
 from . import _semconv as s
-from ._fields import fields_of, items_of, text
+from ._ending import Ending, Outcome
+from ._fields import fields_of, items_of, name_of
 from ._json import Clean
-from ._recording import Ending, OpenCall, Outcome, StreamRecorder
+from ._recording import OpenCall, StreamRecorder
 from ._transcript import Transcript
 from ._usage import read_usage
 
@@ -58,19 +59,28 @@ class CompletionRecorder(StreamRecorder):
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
 
-    def _on_event(self, _event: Any, data: Any) -> None:
-        self._arrived, fields = monotonic_ns(), fields_of(data)
+    def _on_event(self, event: Any, data: Any) -> None:
+        self._arrived, self._unheard, fields = monotonic_ns(), event, fields_of(data)
         self.on_completion(fields, "delta")
+        self._unheard = None
         looked_at = self._call.clean is not None or self._chunk_times
         if self._first_chunk is not None and not looked_at and fields is not data:
             self._chunk_class = type(data)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
-        self._whole, self._closing = True, response
+        self._whole, self._closing, self._unheard = True, response, response
         self.on_whole(fields_of(response))
         if not self.ended:
-            self.finish(Ending(), self._arrived + self._call.clock_offset)
+            self.finish(Ending(), self._call.at(self._arrived))
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in once more what an interrupt kept from being understood, for what was spent."""
+        if self._whole:
+            self._said.clear()
+            self.on_response(unheard)
+        else:
+            self._usage = fields_of(unheard.data).get("usage") or self._usage
 
     def on_whole(self, response: _Fields) -> None:
         """All of a response."""
@@ -79,7 +89,7 @@ class CompletionRecorder(StreamRecorder):
     def on_completion(self, data: _Fields, field: str) -> None:
         """A chunk of a completion, or a whole one."""
         if self._model is None:
-            self._model, self._response_id = text(data.get("model")), text(data.get("id"))
+            self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
         for item in items_of(data.get("choices")):
             choice = fields_of(item)
@@ -87,7 +97,7 @@ class CompletionRecorder(StreamRecorder):
             if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
                 continue
             if isinstance(reason, str):
-                self._choices[index] = "tool_call" if reason == "tool_calls" else text(reason)
+                self._choices[index] = "tool_call" if reason == "tool_calls" else name_of(reason)
             elif index not in self._choices:
                 self._choices[index] = None
             several = items_of(choice.get("messages"))
@@ -112,35 +122,46 @@ class CompletionRecorder(StreamRecorder):
 
     def abandon(self) -> None:
         """Ends the span of a stream that everybody forgot."""
-        if not self._end_completed():
+        unheard, self._unheard = self._unheard, None
+        if unheard is not None:
+            self.hear_again(unheard)
+        if not self.ended and not self._end_completed():
             super().abandon()
 
     def _end_completed(self) -> bool:
         complete = self._done or (bool(self._choices) and all(self._choices.values()))
         if complete:
-            self.finish(Ending(Outcome.COMPLETED), self._arrived + self._call.clock_offset)
+            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
         return complete
 
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
-        self.ended, self._chunk_class = True, None
-        ending.usage = read_usage(self._usage)
+        try:
+            self._describe(ending)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+            _guard.report("describe a completion", exc)
+        try:
+            if self._call.clean is not None:
+                self._tell(ending, self._call.clean)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+            _guard.report("capture content", exc)
+        try:
+            self._call.end(ending, at)
+        finally:
+            # Not before: what an interrupt leaves undone is asked for again.
+            self.ended, self._chunk_class = not self._call.is_open, None
+
+    def _describe(self, ending: Ending) -> None:
         ending.closing = self._closing
+        ending.usage = read_usage(self._usage)
         reasons = list(filter(None, map(self._choices.get, sorted(self._choices))))
         created = self._call.request.operation == s.CREATE_AGENT
         agent_id = self._response_id if created else None
         if created:
             self._response_id = self._model = None
         self.describe(ending, reasons or None, {s.AGENT_ID: agent_id})
-        try:
-            if self._call.clean is not None:
-                self._tell(ending, self._call.clean)
-        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
-            _guard.report("capture content", exc)
-        finally:
-            self._call.end(ending, at)
 
     def _tell(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the call's ending, and lets it go."""

@@ -8,21 +8,19 @@ official GenAI instrumentations know.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, Final, cast
 
-from . import _guard
+from . import _environment
 from . import _semconv as s
 from ._cleaning import CUT, MAX_TEXT, Redactor, cut
-from ._json import Clean
+from ._json import Clean, exportable
 
 Part = dict[str, Any]
 
 # 512 KiB, less what says that something was cut.
 _MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
-_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 
 class ContentMode(str, Enum):
@@ -44,41 +42,36 @@ class ContentMode(str, Enum):
         return self in (ContentMode.EVENT_ONLY, ContentMode.SPAN_AND_EVENT)
 
 
-_SPELLINGS: Final = {
-    **{mode.value: mode for mode in ContentMode},
-    "true": ContentMode.SPAN_AND_EVENT,
-    "false": ContentMode.NO_CONTENT,
-    "": ContentMode.NO_CONTENT,
-}
-
-
 def mode_from_environment() -> ContentMode:
-    """Reads the environment variable; a value that it does not know is one warning, and off."""
-    value = os.environ.get(_VARIABLE, "")
-    mode = _SPELLINGS.get(value.strip().lower())
-    if mode is None:
-        _guard.say_once("%s has an unknown value; content is not captured", _VARIABLE)
-        return ContentMode.NO_CONTENT
-    return mode
+    """Reads the environment variable; a value that it does not know is one warning, and off.
+
+    ``true`` is not known either, as in the official instrumentations: who writes it has not said
+    whether words may be on spans.
+    """
+    modes = [mode.value for mode in ContentMode]
+    off = ContentMode.NO_CONTENT.value
+    variable = _environment.CAPTURE_CONTENT
+    return ContentMode(_environment.choice(variable, modes, off, "content is not captured"))
 
 
-def cleaner(redact: Callable[[str], object] | None) -> Clean:
+def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> Clean:
     """Makes the function that each text passes before it is recorded.
 
     Args:
         redact: the user's function, None to record texts as they are.
+        whole: whether texts stay as long as they are, for a completion hook.
 
     Returns:
         A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
         returned, or None when it raised or returned something other than a string.
     """
-    return cut if redact is None else Redactor(redact)
+    if redact is None:
+        return exportable if whole else cut
+    return Redactor(redact, exportable if whole else cut)
 
 
 class Content:
-    """What was said in one call, in the shape of the conventions, 512 KiB at most.
-
-    What a model says is the last to be left out; then its instructions and tools, then the input.
+    """What was said in one call, in the shape of the conventions.
 
     Attributes:
         heard: is told the messages of the answer: the agent loop that the call belongs to.
@@ -93,7 +86,13 @@ class Content:
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
     ) -> dict[str, list[Part]]:
-        """Everything by its attribute's name.
+        """At most 512 KiB by their attributes' names; arguments as for `whole`."""
+        return fitted(self.whole(output, told))
+
+    def whole(
+        self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
+    ) -> dict[str, list[Part]]:
+        """Everything by its attribute's name, in the order in which room is given to it.
 
         Args:
             output: the messages of the answer: their parts, and why each is finished: None if it
@@ -114,21 +113,30 @@ class Content:
                 messages.append(message)
         if self.heard is not None and messages:
             self.heard(messages)
-        return self.fit(messages)
+        return self.beside(messages)
 
-    def fit(self, messages: list[Part]) -> dict[str, list[Part]]:
-        """The answer, and as much else as there is room for, by its attribute's name."""
-        room, mark = _Room(), {"type": "text", "content": CUT}
-        return {
-            key: room.fit(items, marker)
-            for key, items, marker in (
-                (s.OUTPUT_MESSAGES, messages, mark),
-                (s.SYSTEM_INSTRUCTIONS, self._instructions, mark),
-                (s.TOOL_DEFINITIONS, self._tools, {"type": "function", "name": CUT}),
-                (s.INPUT_MESSAGES, self._input, mark),
-            )
-            if items
+    def beside(self, messages: list[Part]) -> dict[str, list[Part]]:
+        """The answer and everything else by its attribute's name."""
+        said = {
+            s.OUTPUT_MESSAGES: messages,
+            s.SYSTEM_INSTRUCTIONS: self._instructions,
+            s.TOOL_DEFINITIONS: self._tools,
+            s.INPUT_MESSAGES: self._input,
         }
+        return {key: items for key, items in said.items() if items}
+
+
+def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
+    """At most 512 KiB of what was said in one call.
+
+    What a model says is the last to be left out; then its instructions and tools, then the input.
+    """
+    room, mark = _Room(), {"type": "text", "content": CUT}
+    tool = {"type": "function", "name": CUT}
+    return {
+        key: room.fit(items, tool if key == s.TOOL_DEFINITIONS else mark)
+        for key, items in said.items()
+    }
 
 
 class _Room:

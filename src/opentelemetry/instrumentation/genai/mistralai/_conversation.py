@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorder of a conversation: events in, one finished span out.
 
-Events are dispatched on their name as the API spells it (``conversation.response.done``), never on
-their class: classes differ from one SDK line to the next, and an event that the SDK's model rejects
-arrives as another class, with the API's JSON in ``data.raw``. A response that was not streamed is
-read as the events that its entries tell of.
+Events are dispatched on their name as the API spells it, never on their class: classes differ from
+one SDK line to the next, and an event that the SDK's model rejects arrives as another class, with
+the API's JSON in ``data.raw``. A whole response is read as the events that its entries tell of.
 """
 
 from __future__ import annotations
@@ -17,27 +16,27 @@ from typing import Any, Final
 from . import _guard
 from . import _semconv as s
 from ._clock import ServerClock, read_time
+from ._ending import Ending, Outcome
 from ._entries import events_of
 from ._errors import failure_of_event
-from ._fields import fields_of, payload_of, text
-from ._recording import Ending, OpenCall, Outcome, StreamRecorder
-from ._steps import Steps
+from ._fields import fields_of, name_of, payload_of
+from ._recording import OpenCall, StreamRecorder
+from ._steps import FunctionCalls, Steps
 from ._turns import last_turns
 from ._usage import read_usage
 
 _Fields = dict[str, object]
 # Without an outcome it is a response that was not streamed.
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
-# A confirmation that was given or refused is nothing that the caller still has to answer.
-_ANSWERED: Final = frozenset({"allowed", "denied"})
+_LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
 
 
 class ConversationRecorder(StreamRecorder):
     """Records one conversation in constant memory, whatever its length."""
 
     __slots__ = (
-        "_agent_id", "_agent_name", "_clock", "_conversation_id", "_created_at", "_handed_over",
-        "_must_answer", "_piece", "_piece_class", "_steps", "_usage_counted",
+        "_agent_id", "_agent_name", "_called", "_clock", "_conversation_id", "_created_at",
+        "_handed_over", "_piece", "_piece_class", "_steps",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -50,11 +49,10 @@ class ConversationRecorder(StreamRecorder):
         # Of the pieces of a message: the class of their data, and the last one, not looked at yet.
         self._piece_class: Any = None
         self._piece: Any = None
-        self._must_answer = False
+        self._called = FunctionCalls()
         self._handed_over = False
         self._created_at: datetime | None = None
         self._steps: Steps | None = None
-        self._usage_counted = False
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -65,25 +63,32 @@ class ConversationRecorder(StreamRecorder):
             if type(data) is self._piece_class:
                 self._arrived = monotonic_ns()
                 self._piece = data
-            elif self.ended:
-                self._on_late_event(event)
-            else:
+            elif not self.ended:
                 self._on_event(event)
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _guard.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
+        self._unheard = event
         if self._piece is not None:
             self._catch_up()
         self._piece_class, self._arrived = None, monotonic_ns()
-        handler = HANDLERS.get(event.event)
-        if handler is not None:
+        self._handle(event)
+        self._unheard = None
+
+    def _handle(self, event: Any) -> None:
+        if (handler := HANDLERS.get(event.event)) is not None:
             handler(self, event, payload_of(event))
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in the last word once more, if an interrupt kept it from being understood."""
+        if self._whole or unheard.event in _LAST_WORDS:
+            (self.on_response if self._whole else self._handle)(unheard)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
-        self._whole, fields = True, fields_of(response)
-        self._conversation_id = text(fields.get("conversation_id")) or self._conversation_id
+        self._whole, self._unheard, fields = True, response, fields_of(response)
+        self._conversation_id = name_of(fields.get("conversation_id")) or self._conversation_id
         events, times = events_of(fields.get("outputs"))
         if times:
             self._clock.agree(times[0], times[-1], self._call.now())
@@ -95,7 +100,7 @@ class ConversationRecorder(StreamRecorder):
     def on_started(self, _event: Any, data: _Fields) -> None:
         """The server listens; it names the conversation."""
         self._map(data)
-        self._conversation_id = text(data.get("conversation_id")) or self._conversation_id
+        self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
 
     def on_message(self, event: Any, data: _Fields) -> None:
         """A piece of text, or of a function call."""
@@ -112,8 +117,8 @@ class ConversationRecorder(StreamRecorder):
     def on_function_call(self, event: Any, data: _Fields) -> None:
         """A piece of a function call, which the caller must answer unless any piece settles it."""
         self.on_message(event, data)
-        status = text(data.get("confirmation_status"))
-        self._piece_class, self._must_answer = None, status not in _ANSWERED
+        self._piece_class = None
+        self._called.note(data)
 
     def on_tool_started(self, _event: Any, data: _Fields) -> None:
         """A tool that runs on the server."""
@@ -128,8 +133,8 @@ class ConversationRecorder(StreamRecorder):
         """An agent hands over; if it is the first agent, its name is learned here."""
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
-        if first and self._agent_id and text(data.get("previous_agent_id")) == self._agent_id:
-            self._agent_name = text(data.get("previous_agent_name"))
+        if first and self._agent_id and name_of(data.get("previous_agent_id")) == self._agent_id:
+            self._agent_name = name_of(data.get("previous_agent_name"))
         self._inside().start_handoff(data, self._map(data))
 
     def on_handoff_done(self, _event: Any, data: _Fields) -> None:
@@ -138,9 +143,8 @@ class ConversationRecorder(StreamRecorder):
 
     def on_done(self, event: Any, data: _Fields) -> None:
         """Ends the conversation at the event's ``created_at``; later events change nothing."""
-        self._usage_counted = True
         self._created_at = read_time(data.get("created_at"))
-        at = self._clock.to_local(self._created_at, self._arrived + self._call.clock_offset)
+        at = self._clock.to_local(self._created_at, self._call.at(self._arrived))
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
         self.finish(ending, at)
 
@@ -153,35 +157,24 @@ class ConversationRecorder(StreamRecorder):
         """Something between other events, of which only the time is of use."""
         self._map(data)
 
-    def _on_late_event(self, event: Any) -> None:
-        """After an error or a close, a done event still tells what was spent."""
-        if self._usage_counted or HANDLERS.get(event.event) is not ConversationRecorder.on_done:
-            return
-        self._usage_counted = True
-        ending = Ending(usage=read_usage(payload_of(event).get("usage")))
-        ending.response_model = self._model
-        self._call.count_late(ending)
-
     def _output(self, data: _Fields, agent_field: str) -> None:
         """Learns from an output event who answers."""
         self.on_chunk()
-        self._must_answer = False
         self._learn_agent(data.get(agent_field))
         if self._model is None:
-            self._model = text(data.get("model"))
-            request = self._call.request
-            nameless = request.operation == s.CHAT and not (request.model or self._agent_id)
-            if self._model is not None and nameless:
+            self._model = name_of(data.get("model"))
+            asked = self._call.request
+            named = asked.operation != s.CHAT or asked.model or self._agent_id
+            if self._model is not None and not named:
                 self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
 
     def _learn_agent(self, agent_id: object) -> None:
-        if self._agent_id is None and (named := text(agent_id)) is not None:
+        if self._agent_id is None and (named := name_of(agent_id)) is not None:
             self._agent_id = named
             self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
 
     def _inside(self) -> Steps:
-        if self._steps is None:
-            self._steps = Steps(self._call, self._conversation_id)
+        self._steps = self._steps or Steps(self._call, self._conversation_id)
         return self._steps.begin(self._agent_id)
 
     def _tool_content(self, _step_id: object) -> dict[str, str]:
@@ -190,31 +183,43 @@ class ConversationRecorder(StreamRecorder):
 
     def _catch_up(self) -> None:
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
-        piece, self._piece = self._piece.__dict__, None
+        piece = self._piece.__dict__
         self._learn_agent(piece.get("agent_id"))
         self._read_piece(piece)
+        self._piece = None
 
     def _read_piece(self, data: _Fields) -> None:
         self._map(data)
-        self._response_id = text(data.get("id")) or self._response_id
+        self._response_id = name_of(data.get("id")) or self._response_id
 
     def _map(self, data: _Fields) -> int:
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
-        arrived = self._arrived + self._call.clock_offset
-        return self._clock.to_local(read_time(data.get("created_at")), arrived)
+        return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
 
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return
+        try:
+            at = self._describe(ending, at)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+            _guard.report("describe a conversation", exc)
+        try:
+            if self._call.end(ending, at) and self._conversation_id is not None:
+                operation = s.INVOKE_AGENT if self._agent_id else self._call.request.operation
+                last_turns.remember(self._conversation_id, operation, self._call.reference)
+        finally:
+            # Not before: what an interrupt leaves undone is asked for again.
+            self.ended, self._piece_class = not self._call.is_open, None
+
+    def _describe(self, ending: Ending, at: int) -> int:
+        """Puts what is known into the call's ending; returns when that is, after its steps."""
         if self._piece is not None:
             self._catch_up()
-        self.ended, self._piece_class = True, None
-        call, steps, created_at = self._call, self._steps, self._created_at
-        if steps is not None:
-            at = steps.end(at, ending.failure.type if ending.failure else None)
+        if self._steps is not None:
+            at = self._steps.end(at, ending.failure.type if ending.failure else None)
         reason = _FINISH_REASONS.get(ending.outcome)
-        if reason == "stop" and self._must_answer:
+        if reason == "stop" and self._called.wait:
             reason = "tool_call"
         self.describe(
             ending,
@@ -223,13 +228,11 @@ class ConversationRecorder(StreamRecorder):
                 s.CONVERSATION_ID: self._conversation_id,
                 s.AGENT_ID: self._agent_id,
                 s.AGENT_NAME: self._agent_name,
-                s.RESPONSE_CREATED_AT: created_at.isoformat() if created_at else None,
+                s.RESPONSE_CREATED_AT: self._created_at.isoformat() if self._created_at else None,
                 s.CLOCK_SHIFT: self._clock.shift_ms,
             },
         )
-        if call.end(ending, at) and self._conversation_id is not None:
-            operation = s.INVOKE_AGENT if self._agent_id else call.request.operation
-            last_turns.remember(self._conversation_id, operation, call.reference)
+        return at
 
 
 HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, _Fields], None]]] = {

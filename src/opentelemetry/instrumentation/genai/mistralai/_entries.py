@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, cast
 
 from ._clock import read_time
-from ._fields import fields_of, items_of, text
+from ._fields import fields_of, items_of, name_of
 
 # Of an entry's type: the event that opens it, and the one that closes it.
 _EVENTS: Final[dict[str | None, tuple[str, str]]] = {
@@ -57,7 +57,7 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
     for entry, began, ended, following in zip(
         entries, created, completed, [*created[1:], None], strict=True
     ):
-        kind = text(entry.get("type"))
+        kind = name_of(entry.get("type"))
         if kind not in _EVENTS:
             continue
         opening, closing = _EVENTS[kind]
@@ -79,5 +79,5 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
 def _goes_on(entry: dict[str, object]) -> bool:
     """Whether the entry that follows tells that this one was completed."""
     if entry.get("type") == "agent.handoff":
-        return text(entry.get("next_agent_id")) is not None
+        return name_of(entry.get("next_agent_id")) is not None
     return entry.get("type") == "tool.execution"

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from . import _semconv as s
 from ._cleaning import clean_spellings
+from ._fields import name_of
 from ._json import Clean
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
@@ -72,7 +73,7 @@ def failure_of(exc: BaseException) -> Failure:
     """
     status = _status_of(exc)
     if status is None:
-        return Failure(_name_of(type(exc)), exception=exc)
+        return Failure(name_of(_class_name(type(exc))) or s.OTHER, exception=exc)
     attributes: dict[str, str | int] = {s.HTTP_STATUS_CODE: status}
     if code := _code_in(_read(exc, "body")):
         attributes[s.ERROR_CODE] = code
@@ -148,7 +149,7 @@ def _read(exc: BaseException, name: str) -> object:
         return None
 
 
-def _name_of(kind: type[BaseException]) -> str:
+def _class_name(kind: type[BaseException]) -> str:
     if _is_sdk_class(kind):
         return f"mistralai.{kind.__name__}"
     if kind.__module__ == "builtins":

@@ -13,11 +13,12 @@ from time import monotonic_ns
 from typing import Any, Final
 
 from ._completions import CompletionRecorder
+from ._ending import Ending, Outcome, Output
 from ._errors import failure_of_event
-from ._fields import fields_of, items_of, text
+from ._fields import fields_of, items_of, name_of
 from ._json import Clean
 from ._messages import parts_of_items
-from ._recording import Ending, OpenCall, Outcome, Output
+from ._recording import OpenCall
 
 _Fields = dict[str, object]
 # Events for the user's hook.
@@ -44,8 +45,19 @@ class EventRecorder(CompletionRecorder):
         self._output: list[Output] | None = None
 
     def _on_event(self, event: Any, data: Any) -> None:
-        self._arrived = monotonic_ns()
-        name, fields = text(fields_of(event).get("event")), fields_of(data)
+        self._arrived, self._unheard = monotonic_ns(), event
+        self._handle(event, data)
+        self._unheard = None
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in once more what an interrupt kept from being understood, if it was the last."""
+        if self._whole or name_of(fields_of(unheard).get("event")) not in _CLOSING:
+            super().hear_again(unheard)
+        else:
+            self._handle(unheard, unheard.data)
+
+    def _handle(self, event: Any, data: Any) -> None:
+        name, fields = name_of(fields_of(event).get("event")), fields_of(data)
         handler = HANDLERS.get(name)
         if handler is not None:
             if name in _CLOSING and not self._done:
@@ -108,9 +120,9 @@ class EventRecorder(CompletionRecorder):
             reason = "tool_call" if called else "stop"
         elif status == "incomplete":
             details = fields_of(response.get("incomplete_details"))
-            reason = text(details.get("reason")) or "incomplete"
+            reason = name_of(details.get("reason")) or "incomplete"
         elif self._whole and status != "failed":
-            reason = text(status) or "stop"
+            reason = name_of(status) or "stop"
         if status in ("completed", "incomplete"):
             self._done, self._choices[0] = True, reason
         if items and self._first_chunk is None:

@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+_MAX_NAME: Final = 256
+_CUT: Final = "…"
 
 
 def fields_of(source: object) -> dict[str, object]:
@@ -35,10 +38,26 @@ def text(value: object) -> str | None:
     # What it nearly always is, and at once.
     if type(value) is str and value.isascii():
         return value or None
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str):
         return None
+    # Not str(value): that of an enum with string values is "Class.MEMBER". And str's own method,
+    # because a class of the user's may have another that raises.
+    plain = str.__str__(value)
     # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
-    if not value.isascii():
-        return value.encode("utf-8", "replace").decode()
-    # Not str(value): that of an enum with string values is "Class.MEMBER".
-    return str.__str__(value)
+    return (plain if plain.isascii() else plain.encode("utf-8", "replace").decode()) or None
+
+
+def name_of(value: object) -> str | None:
+    """A text that names somebody or something, as spans have it: cut at 256 characters, visibly.
+
+    Every id and name passes here on its way to a span, a turn that is remembered or a metric; a
+    server may make each as long as it likes.
+    """
+    if isinstance(value, str) and str.__len__(value) > _MAX_NAME:
+        value = str.__getitem__(value, slice(_MAX_NAME - 1)) + _CUT
+    return text(value)
+
+
+def is_whole(named: str) -> bool:
+    """Whether `name_of` has cut nothing off, so that nothing else has the same name."""
+    return len(named) < _MAX_NAME or (len(named) == _MAX_NAME and named[-1] != _CUT)

@@ -9,12 +9,17 @@ from typing import Any
 # mypy does not find this class, pyright does.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from ._switch import is_on, switch_off, switch_on, validated
+from ._options import checked
+from ._switch import is_on, switch_off, switch_on
+from ._versions import is_known_later
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 
 
 class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the import
     """Switches instrumentation on and off, as the functions `instrument` and `uninstrument` do."""
+
+    # Whether that is still to be done: the base class found no metadata to check.
+    _check_versions = False
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """The versions of ``mistralai`` that are supported."""
@@ -24,21 +29,28 @@ class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the i
         """Switches instrumentation on, or, when it is on, changes what is named.
 
         Args:
-            **kwargs: those of the function `instrument`, and the base class's ``skip_dep_check``.
-                Others are ignored with a log line: a distro may hand its own to everybody.
+            **kwargs: those of the function `instrument`, where `UNCHANGED` and None mean the same
+                as there, and the base class's ``skip_dep_check``. Others are ignored with a log
+                line: a distro may hand its own to everybody.
 
         Raises:
-            TypeError: an argument has the wrong type.
-            ValueError: ``capture_content`` names no mode.
+            TypeError: an argument has the wrong type, or a hook could not be called.
+            ValueError: an argument has none of the values that it may have.
         """
-        options = validated(kwargs)
+        changes = checked(kwargs)
         if is_on():
-            switch_on(options, check_versions=False)
+            switch_on(changes, check_versions=False)
         else:
             super().instrument(**kwargs)
 
+    def _check_dependency_conflicts(self) -> Any:
+        found = super()._check_dependency_conflicts()
+        # The SDK says its version itself when it is imported.
+        self._check_versions = is_known_later(found)
+        return None if self._check_versions else found
+
     def _instrument(self, **kwargs: Any) -> None:
-        switch_on(validated(kwargs), check_versions=False)
+        switch_on(checked(kwargs), check_versions=self._check_versions)
 
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 -- the base class's signature
         switch_off()

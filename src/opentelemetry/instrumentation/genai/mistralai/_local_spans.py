@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import monotonic_ns
 from typing import TYPE_CHECKING, ClassVar
 
 from opentelemetry.context import Context
 
+from . import _guard
 from ._child_spans import ChildSpan
-from ._clock import both_clocks
+from ._clock import all_clocks, ticks, whole_microseconds
 from ._errors import Failure, failure_of, is_cancellation
+from ._metrics import Measurement
 from ._open_calls import open_calls
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ class LocalSpan:
     Attributes:
         context: in which the span is the current one.
         logs: whether an exception that ends it is to be in the log, too.
+        watch: tells when what the caller holds was dropped.
     """
 
     logs: ClassVar[bool]
-    __slots__ = ("_last", "_span", "_started", "_ticks", "context", "telemetry")
+    __slots__ = ("_last", "_span", "_started", "_ticks", "context", "telemetry", "watch")
 
     def __init__(
         self,
@@ -38,15 +40,22 @@ class LocalSpan:
         parent: Context,
     ) -> None:
         self.telemetry = telemetry
-        self._started, self._ticks = both_clocks()
+        self.watch: object = None
+        self.context = parent
+        self._started, self._ticks, _ = all_clocks()
         self._last = self._started
         self._span = ChildSpan(telemetry, name, attributes, self._started, parent)
-        self.context = self._span.context
         open_calls.add(self)
+        try:
+            self._span.start()
+        except BaseException:
+            self.give_up()
+            raise
+        self.context = self._span.context
 
     def now(self) -> int:
         """Local time, ns since the epoch; it never runs backwards."""
-        return self._started + monotonic_ns() - self._ticks
+        return self._started + whole_microseconds(ticks() - self._ticks)
 
     def fail(self, exc: BaseException) -> None:
         """Ends the span by an exception, which need not be an error."""
@@ -61,7 +70,8 @@ class LocalSpan:
 
     def give_up(self) -> None:
         """Ends a span of which no more can be told."""
-        self.end(self.now(), None)
+        if not open_calls.settle(self, self._span.plan(self.now())):
+            open_calls.finish(self)
 
     def abandon(self) -> None:
         """Ends the span when something last happened in it."""
@@ -74,18 +84,21 @@ class LocalSpan:
 
     def end(self, at: int, failure: Failure | None) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        if not open_calls.claim(self):
+        if not self.under_way:
             return
-        error_type = failure.type if failure else None
+        error_type, exception = (failure.type, failure.exception) if failure else (None, None)
+        plan = self._span.plan(at, error_type, self.learned(), exception, log=self.logs)
         try:
-            if failure is not None and failure.exception is not None:
-                self._span.record_exception(failure.exception, at, log=self.logs)
-            self.measure((at - self._started) / 1e9, error_type)
-        finally:
-            self._span.end(at, error_type, self.learned())
+            measurements = self.measurements((at - self._started) / 1e9, error_type)
+        except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+            _guard.report("measure a loop", exc)
+        else:
+            plan[1:1] = reversed(measurements)
+        open_calls.settle(self, plan)
 
-    def measure(self, seconds: float, error_type: str | None) -> None:
-        """Records metrics that its span does not record itself."""
+    def measurements(self, _seconds: float, _error_type: str | None) -> list[Measurement]:
+        """Metrics that its span does not record itself."""
+        return []
 
     def learned(self) -> Mapping[str, AttributeValue]:
         """Attributes that were not known at the start."""

@@ -14,7 +14,7 @@ from . import _guard
 from . import _semconv as s
 from ._context import give_back, run_under_way
 from ._errors import Failure
-from ._fields import fields_of, text
+from ._fields import fields_of, name_of
 from ._json import as_text
 from ._local_spans import LocalSpan
 
@@ -33,17 +33,17 @@ class _Tool(LocalSpan):
     __slots__ = ("raised", "said")
 
     def __init__(self, run: Run, call: Mapping[str, object], parent: Context) -> None:
-        name, call_id = text(call.get("name")), text(call.get("tool_call_id"))
+        tool, call_id = name_of(call.get("name")), name_of(call.get("tool_call_id"))
         if run.telemetry.content_on_spans and call_id is not None:
             # Recorded anyway, and the one text here that a server invents.
             call_id = run.telemetry.clean(call_id)
         attributes = run.identity(s.EXECUTE_TOOL)
         attributes[s.TOOL_TYPE] = "function"
-        if name is not None:
-            attributes[s.TOOL_NAME] = name
+        if tool is not None:
+            attributes[s.TOOL_NAME] = tool
         if call_id is not None:
             attributes[s.TOOL_CALL_ID] = call_id
-        label = f"{s.EXECUTE_TOOL} {name}" if name else s.EXECUTE_TOOL
+        label = f"{s.EXECUTE_TOOL} {tool}" if tool else s.EXECUTE_TOOL
         super().__init__(run.telemetry, label, attributes, parent)
         self.raised: BaseException | None = None
         self.said: dict[str, AttributeValue] = {}
@@ -106,19 +106,21 @@ def wrap_tool(
 
 
 async def _run_tool(run: Run, wrapped: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    tool = _begin_tool(run, arguments)
-    if tool is None:
-        return await wrapped(**arguments)
-    token = otel_context.attach(tool.context)
+    tool = token = None
     try:
+        tool = _begin_tool(run, arguments)
+        if tool is not None:
+            token = otel_context.attach(tool.context)
         result = await wrapped(**arguments)
+        if tool is not None:
+            give_back(token)
+            _end_tool(tool, tool.raised, result)
+        return result
     except BaseException as exc:
-        give_back(token)
-        _end_tool(tool, tool.raised or exc, None)
+        if tool is not None:
+            give_back(token)
+            _end_tool(tool, tool.raised or exc, None)
         raise
-    give_back(token)
-    _end_tool(tool, tool.raised, result)
-    return result
 
 
 def _begin_tool(run: Run, arguments: dict[str, Any]) -> _Tool | None:

@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The instruments, and what each call adds to them.
 
-Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, after
-``OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental``, the newest ones. The usage counters
-are the same in both. No id is ever a metric attribute.
+Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
+``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
+id is ever a metric attribute.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
 
 from . import _semconv as s
-from ._errors import is_word
+from ._metric_names import (
+    ADDRESSES,
+    AGENTS,
+    CONNECTORS,
+    ERRORS,
+    REQUEST_MODELS,
+    RESPONSE_MODELS,
+    TOOLS,
+)
 from ._requests import COUNTED, INFERENCE, TIMED
 
 if TYPE_CHECKING:
@@ -20,23 +30,28 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.metrics import Counter, Histogram, Meter
 
-    from ._recording import Ending
+    from ._ending import Ending
+    from ._requests import Request
     from ._settings import AttributeValue
-    from ._spans import Call
     from ._usage import Usage
 
     Attributes = dict[str, "str | int"]
+
+Measurement = Callable[[], object]
 
 _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
-_MAX_NAMES: Final = 100
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
-# For the whole process: each name is a time series more in everybody's database.
-_connectors: Final[set[str]] = set()
-_tools: Final[set[str]] = set()
-_agents: Final[set[str]] = set()
+
+
+class Measured(Protocol):
+    """A call as its metrics see it."""
+
+    request: Request
+    final_operation: str
+    context: Context
 
 
 class Instruments:
@@ -71,8 +86,11 @@ class Instruments:
         self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
         self._duration = self._operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
+        self._duration_name, self._tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
         if latest:
             first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
+            self._duration_name = s.METRIC_LATEST_DURATION
+            self._tokens_name = s.METRIC_LATEST_INPUT_TOKENS
             self._duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
             self._tokens_in = histogram(
                 s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
@@ -84,6 +102,7 @@ class Instruments:
             self._tokens_in = self._tokens_out = histogram(
                 s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
             )
+        self._first_name, self._between_name = first, between
         self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
@@ -97,122 +116,128 @@ class Instruments:
             s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
         )
 
-    def record_end(self, call: Call, ending: Ending, duration: float, context: Context) -> None:
-        """Records a call that ends, in the context of its span, whose duration (s) it shares."""
-        measured = call.request.measured
-        common = self.count_usage(call, ending, context)
-        if measured == INFERENCE or (measured == COUNTED and not self._latest):
+    def of_call(self, call: Measured, ending: Ending, duration: float) -> list[Measurement]:
+        """The measurements of a call that ends; none is recorded yet.
+
+        Each is a thing of its own, because each must happen once at most, and must not keep the
+        others from happening.
+
+        Args:
+            call: whose they are; they are recorded in its context.
+            ending: what is known of it.
+            duration: its span's, s.
+        """
+        measured, context = call.request.measured, call.context
+        elsewhere = call.request.recorded_elsewhere
+        # Shared by several instruments, of which the SDK keeps the first mapping: never changed.
+        common = _common(call, ending)
+        found: list[Measurement] = []
+        if measured != TIMED:
+            self._add_usage(found, common, ending.usage, context)
+        counted = measured == INFERENCE or (measured == COUNTED and not self._latest)
+        if counted and self._tokens_name not in elsewhere:
             counts, latest = ending.usage.counts, self._latest
             if sent := counts.get(s.USAGE_INPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "input"}
-                self._tokens_in.record(sent, attributes, context)
+                found.append(partial(self._tokens_in.record, sent, attributes, context))
             if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
                 attributes = common if latest else {**common, s.TOKEN_TYPE: "output"}
-                self._tokens_out.record(answered, attributes, context)
-        if ending.first_chunk is not None:
-            self._first_chunk.record(ending.first_chunk, common, context)
-        # A copy: the SDK keeps the mapping of the first measurement with these attributes.
+                found.append(partial(self._tokens_out.record, answered, attributes, context))
+        if ending.first_chunk is not None and self._first_name not in elsewhere:
+            found.append(partial(self._first_chunk.record, ending.first_chunk, common, context))
+        inference = measured == INFERENCE
+        if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
+            return found
         attributes = common.copy()
         if ending.failure is not None:
-            attributes[s.ERROR_TYPE] = ending.failure.type
+            attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
         if ending.outcome is not None:
             attributes[s.STREAM_OUTCOME] = ending.outcome
-        histogram = self._duration if measured == INFERENCE else self._operation
-        histogram.record(duration, attributes, context)
+        histogram = self._duration if inference else self._operation
+        found.append(partial(histogram.record, duration, attributes, context))
+        return found
 
-    def count_usage(self, call: Call, ending: Ending, context: Context) -> Attributes:
-        """Adds a call's usage to the counters; what was not reported counts as 0 tokens.
-
-        Returns the attributes that all metrics of this call share; they are not to be changed.
-        """
-        usage = ending.usage
-        common = _common(call, ending)
-        if call.request.measured == TIMED:
-            return common
+    def _add_usage(
+        self, found: list[Measurement], common: Attributes, usage: Usage, context: Context
+    ) -> None:
+        """Adds the counters; what was not reported counts as 0 tokens."""
         counted: Attributes = {**common, s.TOKEN_MODALITY: "unknown"}
         counts = usage.counts
-        self._input.add(counts.get(s.USAGE_INPUT_TOKENS, 0), counted, context)
-        self._output.add(counts.get(s.USAGE_OUTPUT_TOKENS, 0), counted, context)
+        sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
+        found.append(partial(self._input.add, sent, counted, context))
+        found.append(partial(self._output.add, answered, counted, context))
         for attribute, counter in self._details:
             if attribute in counts:
-                counter.add(counts[attribute], counted, context)
+                found.append(partial(counter.add, counts[attribute], counted, context))
         if s.USAGE_CONNECTOR_TOKENS in counts:
-            self._connector_tokens.add(counts[s.USAGE_CONNECTOR_TOKENS], common, context)
+            tokens = counts[s.USAGE_CONNECTOR_TOKENS]
+            found.append(partial(self._connector_tokens.add, tokens, common, context))
         for name, calls in _by_metric_name(usage).items() if usage.connectors else ():
-            self._connector_calls.add(calls, {**common, s.CONNECTOR_NAME: name}, context)
-        return common
+            attributes = {**common, s.CONNECTOR_NAME: name}
+            found.append(partial(self._connector_calls.add, calls, attributes, context))
 
-    def record_chunk(self, call: Call, ending: Ending, seconds: float, context: Context) -> None:
+    def record_chunk(self, call: Measured, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks."""
-        self._chunk.record(seconds, _common(call, ending), context)
+        if self._between_name not in call.request.recorded_elsewhere:
+            self._chunk.record(seconds, _common(call, ending), call.context)
 
-    def record_tool(
+    def of_tool(
         self,
         attributes: Mapping[str, AttributeValue],
         error_type: str | None,
         seconds: float,
         context: Context,
-    ) -> None:
-        """Records the duration of a tool, of whose span these are the attributes."""
+    ) -> Measurement:
+        """The duration of a tool, of whose span these are the attributes; not recorded yet."""
         measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
-        name = measured.get(s.TOOL_NAME)
-        if isinstance(name, str) and not _may_name(_tools, name):
-            measured[s.TOOL_NAME] = s.OTHER
-        agent = measured.get(s.AGENT_NAME)
-        if isinstance(agent, str) and not _may_name(_agents, agent, word=False):
-            measured[s.AGENT_NAME] = s.OTHER
+        for key, names in ((s.TOOL_NAME, TOOLS), (s.AGENT_NAME, AGENTS)):
+            if isinstance(name := measured.get(key), str):
+                measured[key] = names.bounded(name)
         if error_type is not None:
-            measured[s.ERROR_TYPE] = error_type
-        self._tool.record(seconds, measured, context)
+            measured[s.ERROR_TYPE] = ERRORS.bounded(error_type)
+        return partial(self._tool.record, seconds, measured, context)
 
-    def record_run(
+    def of_run(
         self,
         model: str | None,
         error_type: str | None,
         seconds: float,
         calls: tuple[int, int],
         context: Context,
-    ) -> None:
-        """Records an agent loop: its duration, and its ``calls`` of models and of tools."""
+    ) -> list[Measurement]:
+        """An agent loop: its duration, and its ``calls`` of models and of tools; not recorded."""
         attributes: Attributes = {}
         if model is not None:
-            attributes[s.REQUEST_MODEL] = model
+            attributes[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(model)
         if error_type is not None:
-            attributes[s.ERROR_TYPE] = error_type
-        self._run.record(seconds, attributes, context)
-        self._run_requests.record(calls[0], {}, context)
-        self._run_tools.record(calls[1], {}, context)
+            attributes[s.ERROR_TYPE] = ERRORS.bounded(error_type)
+        return [
+            partial(self._run.record, seconds, attributes, context),
+            partial(self._run_requests.record, calls[0], {}, context),
+            partial(self._run_tools.record, calls[1], {}, context),
+        ]
 
 
 def _by_metric_name(usage: Usage) -> dict[str, int]:
     calls: dict[str, int] = {}
     for name, n in usage.connectors.items():
-        key = name if _may_name(_connectors, name) else s.OTHER
+        key = CONNECTORS.bounded(name)
         calls[key] = calls.get(key, 0) + n
     return calls
 
 
-def _may_name(names: set[str], name: str, *, word: bool = True) -> bool:
-    if name in names:
-        return True
-    if len(names) >= _MAX_NAMES or (word and not is_word(name)):
-        return False
-    names.add(name)
-    return True
-
-
-def _common(call: Call, ending: Ending) -> Attributes:
+def _common(call: Measured, ending: Ending) -> Attributes:
     request = call.request
     common: Attributes = {
         s.OPERATION_NAME: call.final_operation,
         s.PROVIDER_NAME: s.PROVIDER,
     }
     if request.model is not None:
-        common[s.REQUEST_MODEL] = request.model
+        common[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(request.model)
     if request.address is not None:
-        common[s.SERVER_ADDRESS] = request.address
-    if request.port is not None:
-        common[s.SERVER_PORT] = request.port
+        common[s.SERVER_ADDRESS] = address = ADDRESSES.bounded(request.address, request.port)
+        if request.port is not None and address != s.OTHER:
+            common[s.SERVER_PORT] = request.port
     if ending.response_model is not None:
-        common[s.RESPONSE_MODEL] = ending.response_model
+        common[s.RESPONSE_MODEL] = RESPONSE_MODELS.bounded(ending.response_model)
     return common

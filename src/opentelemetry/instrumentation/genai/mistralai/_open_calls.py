@@ -1,29 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """The calls whose spans are open in this process: each is ended once, also when nobody does.
 
-* A stream that is dropped is noticed in ``__del__``, and a coroutine that is dropped by a
-  GeneratorExit in it. Both may run inside the garbage collector, inside OpenTelemetry's own locks:
-  a span that is ended there deadlocks (reproduced with the metrics SDK). So `drop` only puts the
-  call into a ``queue.SimpleQueue``, whose ``put`` is reentrant; a daemon thread ends the span.
-  So it is with a stream that is closed by a generator around it, when that is collected: it has no
-  sign of its own (``yield from`` calls ``close()``), so the collector tells us that it runs.
+* A call is ended by a *plan*: a list of what is still to be done, the span's end last. Whoever
+  installs the plan has ended the call. Each step is taken out before it runs, so that none runs
+  twice, whatever interrupts it and whichever thread goes on with the rest.
+* A dropped stream may be noticed inside the garbage collector, inside OpenTelemetry's own locks: a
+  span that is ended there deadlocks (reproduced with the metrics SDK). So a dropped call goes into
+  a deque, and is ended by a thread that lives for no longer than that, by the next call, by the
+  next event that is more than a piece of a message, or at exit, whichever comes first.
 * At exit, `atexit` ends what is still open. Its handlers run last in, first out, so ours is
   registered when a configuration's first call finds a provider: after the provider's, hence before
-  that shuts down. Not at each call: before 3.14 an unregistered handler's place is never freed.
+  that shuts down. Not at each call: before Python 3.14 an unregistered handler's place is never
+  freed, so registering at each call would leak.
 * After a fork the child has the parent's open calls in its memory, but they are the parent's:
-  its table is emptied, so nothing in the child can claim them.
+  its table is emptied, so nothing in the child can end them.
+
+There is no lock here and none is needed: each step that must happen once is one operation of a
+dict or a list. A lock that was made before a late ``gevent.monkey.patch_all()`` hangs
+whole workers.
 """
 
 from __future__ import annotations
 
 import atexit
-import gc
+import contextlib
 import os
-from queue import SimpleQueue
-from threading import Event, RLock, Thread, get_ident
-from typing import Final, Protocol
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, Final, Protocol
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 
 from . import _guard
+from ._dropped import Waker, Watch
+
+Plan = list[Callable[[], object]]
 
 
 class Abandoned(Protocol):
@@ -33,107 +46,193 @@ class Abandoned(Protocol):
         """Ends the span, unless it has ended."""
 
 
-class _Last:
-    def __init__(self) -> None:
-        self.reached = Event()
+class OpenSpan(Abandoned, Protocol):
+    """A call, a loop or a local tool whose span is open.
 
-    def abandon(self) -> None:
-        self.reached.set()
+    Attributes:
+        context: the caller's when it started, with the span in it.
+        watch: is kept for as long as the span is open; see `_dropped`.
+    """
+
+    context: Context
+    watch: object
+
+    def give_up(self) -> None:
+        """Ends the span with what little is known."""
 
 
 class OpenCalls:
-    """A table of open calls; who takes a call out of it is the one who may end its span."""
+    """A table of open calls, and the plans of those that are being ended."""
 
     def __init__(self) -> None:
-        self._open: dict[Abandoned, bool] = {}
-        self._dropped: SimpleQueue[Abandoned] = SimpleQueue()
-        self._collector: int | None = None
-        self._thread: Thread | None = None
-        self._lock = RLock()
+        self._open: dict[OpenSpan, bool] = {}
+        self._plans: dict[OpenSpan, Plan] = {}
+        self.dropped: deque[Any] = deque()
+        """Calls that everybody forgot, or the watches that tell so; true if there are any."""
+        self._waker = Waker(self.dropped, self._end_dropped)
 
     def end_all_at_exit(self) -> None:
         """Registers for the interpreter's exit, before whatever is registered now."""
+        self._waker.start()
         atexit.unregister(self.end_all)
         atexit.register(self.end_all)
 
-    def add(self, call: Abandoned) -> None:
-        """Notes an open call, which is told when it was dropped, or the interpreter exits."""
+    def add(self, call: OpenSpan) -> None:
+        """Notes an open call, so that it is ended at exit if nothing else ends it."""
         self._open[call] = True
-        if self._thread is None:
-            self._start_thread()
-
-    @property
-    def collecting(self) -> bool:
-        """Whether this is called by a finalizer, inside the garbage collector."""
-        return self._collector is not None and self._collector == get_ident()
-
-    def on_collection(self, phase: str, _info: object) -> None:
-        """Is told by the garbage collector when it starts and stops, in the thread it runs in."""
-        self._collector = get_ident() if phase == "start" else None
 
     def any(self) -> bool:
         """Whether a call is open."""
         return bool(self._open)
 
-    def __contains__(self, call: Abandoned) -> bool:
-        """Whether a call is open, and this process's."""
-        return call in self._open
+    def __contains__(self, call: OpenSpan) -> bool:
+        """Whether a call is open and not about to end, and this process's."""
+        return call in self._open and call not in self._plans
 
-    def claim(self, call: Abandoned) -> bool:
-        """Takes a call out; True for one caller only, and never in a forked child."""
-        # One dict operation, so that two threads cannot both get it and none needs a lock.
-        return self._open.pop(call, False)
+    def settle(self, call: OpenSpan, plan: Plan) -> bool:
+        """Ends a call by this plan, of which the last item is done first.
 
-    def drop(self, forgotten: Abandoned) -> None:
-        """Hands a call that nobody refers to any more to the thread.
+        Returns:
+            False if the call had ended, or is another process's: then nothing of the plan is done.
+
+        Raises:
+            BaseException: what interrupted a step; the steps after it are done all the same.
+        """
+        if call not in self._open or self._plans.setdefault(call, plan) is not plan:
+            return False
+        if call not in self._open:
+            # Another thread ended it between the two look-ups.
+            self._plans.pop(call, None)
+            return False
+        call.watch = None
+        self._carry_out(call, plan)
+        return True
+
+    def _carry_out(self, call: OpenSpan, plan: Plan) -> None:
+        try:
+            # In a copy of the context, so that no interrupt can leave the call's in the caller's.
+            copy_context().run(_carry_out_in, call.context, plan)
+        finally:
+            if not plan:
+                self._forget(call)
+
+    def finish(self, call: OpenSpan) -> None:
+        """Goes on with the end of a call that was interrupted."""
+        plan = self._plans.get(call)
+        if plan is not None:
+            self._carry_out(call, plan)
+
+    def _forget(self, call: OpenSpan) -> None:
+        self._open.pop(call, None)
+        self._plans.pop(call, None)
+
+    def watch(self, call: OpenSpan, used: object) -> None:
+        """Ends the call when ``used``, through which the caller reads its stream, is collected."""
+        call.watch = self._waker.watch(call, used)
+
+    def drop(self, call: OpenSpan) -> None:
+        """Hands over a call that may not be ended here.
 
         Safe inside the garbage collector: no lock, no logging, nothing of OpenTelemetry.
         """
-        self._dropped.put(forgotten)
+        self.dropped.append(call)
+        self._waker.wake()
 
-    def end_all(self) -> None:
-        """Ends every open call, at exit, and waits for the one that the thread is about to end."""
-        for forgotten in list(self._open):
-            _end(forgotten)
-        if self._thread is not None and self._thread.is_alive():
-            # The thread takes turns: when it comes to this, it is done with what it had claimed,
-            # which the provider would otherwise not see any more before it shuts down.
-            last = _Last()
-            self._dropped.put(last)
-            last.reached.wait(timeout=1)
+    def end_dropped(self) -> None:
+        """Ends what was dropped, in the thread of a call.
 
-    def _start_thread(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                return
-            if self.on_collection not in gc.callbacks:
-                gc.callbacks.append(self.on_collection)
-            self._thread = Thread(target=self._end_dropped, name="otel-mistralai", daemon=True)
+        Raises:
+            BaseException: what a signal's handler raised meanwhile, which is the caller's.
+        """
+        while self.dropped:
+            call = self._take()
             try:
-                self._thread.start()
-            except RuntimeError as exc:
-                # The interpreter is exiting, or is out of threads: atexit still ends what is open.
-                self._thread = None
-                _guard.report("start a thread", exc)
+                if call is not None:
+                    self._end(call)
+            except BaseException:
+                self._end_quietly(call)
+                raise
 
     def _end_dropped(self) -> None:
-        dropped = self._dropped
-        while True:
-            _end(dropped.get())
+        """Ends what was dropped, in a thread of ours, which nothing may stop."""
+        while self.dropped:
+            self._end_quietly(self._take())
+
+    def _take(self) -> OpenSpan | None:
+        try:
+            item = self.dropped.popleft()
+        except IndexError:
+            # Another thread was faster.
+            return None
+        call: OpenSpan = item.call if isinstance(item, Watch) else item
+        return call
+
+    def end_all(self) -> None:
+        """Ends every open call, at exit, after the thread is done with those that were dropped."""
+        self._waker.stop()
+        for call in list(self._open):
+            self._end_quietly(call)
+        self.dropped.clear()
+
+    def _end(self, call: OpenSpan) -> None:
+        """Ends a call; whatever its hooks raise is logged."""
+        if call not in self._open:
+            return
+        try:
+            if call in self._plans:
+                self.finish(call)
+            else:
+                call.abandon()
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 -- hooks may do anything; others wait
+            _guard.report("end an open call", exc)
+            if call in self._open:
+                call.give_up()
+
+    def _end_quietly(self, call: OpenSpan | None) -> None:
+        """Ends a call, whatever is raised meanwhile, by a hook, a log handler or a signal."""
+        for _ in range(3):
+            try:
+                if call is not None:
+                    self._end(call)
+                return
+            except BaseException as exc:  # noqa: BLE001 -- a second try goes on where this stopped
+                with contextlib.suppress(BaseException):
+                    _guard.report("end an open call", exc)
 
     def after_fork(self) -> None:
-        """Makes the table the child's own: empty, without a thread, with fresh locks."""
+        """Makes the table the child's own: empty, and without the parent's thread."""
         self._open.clear()
-        self._dropped = SimpleQueue()
-        self._thread = None
-        self._lock = RLock()
+        self._plans.clear()
+        self.dropped.clear()
+        self._waker.after_fork()
 
 
-def _end(forgotten: Abandoned) -> None:
+def _carry_out_in(context: Context, plan: Plan) -> None:
+    """Does each step of a plan while the call's context is current.
+
+    Log processors and hooks look at the current context, and not at the one that they are given.
+    """
+    otel_context.attach(context)
+    carry_out(plan)
+
+
+def carry_out(plan: Plan) -> None:
+    """Does each step of a plan, the last one first; one that fails costs only itself.
+
+    Raises:
+        BaseException: what interrupted a step, after the others were done.
+    """
     try:
-        forgotten.abandon()
-    except BaseException as exc:  # noqa: BLE001 -- a hook that exits must not stop the others' end
-        _guard.report("end an open call", exc)
+        while plan:
+            try:
+                # On one line: an interrupt comes before a step is taken out, or inside of it.
+                plan.pop()()
+            except Exception as exc:  # noqa: BLE001 -- somebody's provider, or the user's hook
+                _guard.report("end a call", exc)
+    finally:
+        # An interrupt, or a hook that wants to exit, must not leave the span open.
+        if plan:
+            carry_out(plan)
 
 
 open_calls: Final = OpenCalls()

@@ -9,64 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from time import monotonic_ns
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from . import _semconv as s
+from ._ending import Ending, Outcome
 from ._errors import Failure, failure_of
 from ._open_calls import Abandoned
 from ._requests import Request
 from ._settings import AttributeValue
-from ._usage import Usage
-
-# One message that was said: its parts, and why it is finished, None if it is not.
-Output = tuple[list[dict[str, Any]], "str | None"]
-
-
-class Outcome:
-    """How a stream ended; ``mistral_ai.stream.outcome``."""
-
-    COMPLETED: Final = "completed"
-    FAILED: Final = "failed"
-    CANCELLED: Final = "cancelled"
-    CLOSED: Final = "closed"
-    ABANDONED: Final = "abandoned"
-
-
-class Ending:
-    """What is known of a call when it ends.
-
-    Attributes:
-        attributes: span attributes that only the response could tell.
-        usage: what the API reported.
-        response_model: the model that answered.
-        outcome: of a stream; None for a call that had none.
-        first_chunk: seconds from the start to the first output, None without one.
-        failure: why the span is an ERROR, None if it is not.
-        closing: the response, or the event that closed the stream, for the user's hook.
-        output: what was said; None while content is not captured.
-    """
-
-    __slots__ = (
-        "attributes", "closing", "failure", "first_chunk", "outcome", "output", "response_model",
-        "usage",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        outcome: str | None = None,
-        *,
-        usage: Usage | None = None,
-        failure: Failure | None = None,
-        closing: object = None,
-    ) -> None:
-        self.attributes: dict[str, AttributeValue] = {}
-        self.usage = usage or Usage()
-        self.response_model: str | None = None
-        self.outcome = outcome
-        self.first_chunk: float | None = None
-        self.failure = failure
-        self.closing = closing
-        self.output: list[Output] | None = None
 
 
 class Child(Protocol):
@@ -89,8 +39,6 @@ class OpenCall(Protocol):
     """Whether each output chunk's time is to be recorded."""
     started: int
     """The span's start, ns since the epoch."""
-    clock_offset: int
-    """What to add to ``time.monotonic_ns()`` to have ns since the epoch."""
 
     @property
     def clean(self) -> Callable[[str], str | None] | None:
@@ -114,6 +62,10 @@ class OpenCall(Protocol):
 
     def now(self) -> int:
         """Local time, ns since the epoch."""
+        ...
+
+    def at(self, arrived: int) -> int:
+        """When an event arrived, ns since the epoch, by what ``time.monotonic_ns()`` was then."""
         ...
 
     def correct(self, operation: str, span_name: str) -> None:
@@ -143,16 +95,13 @@ class OpenCall(Protocol):
         """Ends the span at ``at``, ns since the epoch; False if it had ended."""
         ...
 
-    def count_late(self, ending: Ending) -> None:
-        """Counts usage that was reported after the span had ended."""
-
 
 class StreamRecorder:
     """Records one stream, and knows every way in which one can end."""
 
     __slots__ = (
         "_arrived", "_call", "_chunk_times", "_first_chunk", "_last_chunk", "_left_at", "_model",
-        "_response_id", "_whole", "ended",
+        "_response_id", "_unheard", "_whole", "ended",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -167,6 +116,8 @@ class StreamRecorder:
         self._response_id: str | None = None
         # Whether the response came at once: then nothing of it is a chunk.
         self._whole = False
+        # An event or response that is being taken in; an interrupt leaves it here.
+        self._unheard: Any = None
         self.ended = False
         call.recorder = self
 
@@ -180,6 +131,10 @@ class StreamRecorder:
 
     def finish(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        raise NotImplementedError
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in once more what an interrupt kept from being understood, if it was the last."""
         raise NotImplementedError
 
     def on_chunk(self) -> None:
@@ -202,7 +157,7 @@ class StreamRecorder:
         """Puts what is known of the response into the call's ending."""
         ending.response_model = self._model
         if self._first_chunk is not None:
-            first = self._first_chunk + self._call.clock_offset
+            first = self._call.at(self._first_chunk)
             ending.first_chunk = (first - self._call.started) / 1e9
         known = {
             s.RESPONSE_ID: self._response_id,
@@ -213,6 +168,9 @@ class StreamRecorder:
             **others,
             **ending.usage.counts,
         }
+        if self._call.request.model is None:
+            # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
+            known[s.REQUEST_MODEL] = self._model
         for key, value in known.items():
             if value is not None:
                 ending.attributes[key] = value
@@ -240,7 +198,12 @@ class StreamRecorder:
 
     def abandon(self) -> None:
         """Ends the span when the last event arrived; without one, when the stream was made."""
+        unheard, self._unheard = self._unheard, None
+        if unheard is not None:
+            self.hear_again(unheard)
+        if self.ended:
+            return
         if self._left_at is not None:
             self.finish(Ending(Outcome.CLOSED), self._left_at)
         else:
-            self.finish(Ending(Outcome.ABANDONED), self._arrived + self._call.clock_offset)
+            self.finish(Ending(Outcome.ABANDONED), self._call.at(self._arrived))

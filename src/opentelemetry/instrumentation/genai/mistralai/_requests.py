@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from . import _guard
 from . import _semconv as s
-from ._fields import text
+from ._fields import name_of
 from ._settings import AttributeValue, describe_settings
 from ._turns import last_turns
 
@@ -22,14 +23,16 @@ from ._turns import last_turns
 INFERENCE: Final = "inference"
 COUNTED: Final = "counted"
 TIMED: Final = "timed"
+# A longer one is no address, and would be parsed and kept.
+_MAX_URL: Final = 2048
 
 
 class Request:
     """What is known of a call when its span starts."""
 
     __slots__ = (
-        "address", "agent_id", "attributes", "conversation_id", "measured", "model", "operation",
-        "port", "previous", "span_name",
+        "address", "agent_id", "attributes", "conversation_id", "in_conversation", "measured",
+        "model", "operation", "port", "previous", "recorded_elsewhere", "span_name",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
@@ -40,9 +43,13 @@ class Request:
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
+        # Whether the API keeps the conversation and names it.
+        self.in_conversation = False
         # What the turn before this one left to link to.
         self.previous: object = None
         self.measured = INFERENCE
+        # Names of the metrics that somebody else records of this call.
+        self.recorded_elsewhere: frozenset[str] = frozenset()
         self.span_name = operation
 
 
@@ -73,19 +80,16 @@ def model_request(
     describe_settings(kwargs.get("completion_args", kwargs), attributes)
     if output_type is not None:
         attributes[s.OUTPUT_TYPE] = output_type
-    model = text(kwargs.get("model"))
+    model = name_of(kwargs.get("model"))
     if model is not None:
         request.model = attributes[s.REQUEST_MODEL] = model
         # An agent is named only by the response.
         if operation != s.INVOKE_AGENT:
             request.span_name = f"{operation} {model}"
-    if "agent_id" in kwargs and (agent_id := text(kwargs["agent_id"])) is not None:
+    if "agent_id" in kwargs and (agent_id := name_of(kwargs["agent_id"])) is not None:
         request.agent_id = attributes[s.AGENT_ID] = agent_id
     if "agent_version" in kwargs:
-        version = kwargs["agent_version"]
-        named = str(version) if type(version) is int else text(version)
-        if named is not None:
-            attributes[s.AGENT_VERSION] = named
+        describe_settings({"agent_version": kwargs["agent_version"]}, attributes)
     return request
 
 
@@ -93,7 +97,7 @@ def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
     """A new agent, whose name is that of the span."""
     request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
     request.span_name = s.CREATE_AGENT
-    name = text(kwargs.get("name"))
+    name = name_of(kwargs.get("name"))
     if name is not None:
         request.attributes[s.AGENT_NAME] = name
         request.span_name = f"{s.CREATE_AGENT} {name}"
@@ -102,13 +106,16 @@ def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
 
 def start_request(kwargs: Mapping[str, Any]) -> Request:
     """A new conversation, with a model or with an agent."""
-    return model_request(s.INVOKE_AGENT if text(kwargs.get("agent_id")) else s.CHAT, kwargs)
+    by_agent = name_of(kwargs.get("agent_id")) is not None
+    request = model_request(s.INVOKE_AGENT if by_agent else s.CHAT, kwargs)
+    request.in_conversation = True
+    return request
 
 
 def append_request(kwargs: Mapping[str, Any]) -> Request:
     """The next turn of a conversation: names neither model nor agent."""
     request = _next_turn(kwargs)
-    conversation_id = text(kwargs.get("conversation_id"))
+    conversation_id = name_of(kwargs.get("conversation_id"))
     if conversation_id is not None:
         request.conversation_id = request.attributes[s.CONVERSATION_ID] = conversation_id
     return request
@@ -117,7 +124,7 @@ def append_request(kwargs: Mapping[str, Any]) -> Request:
 def restart_request(kwargs: Mapping[str, Any]) -> Request:
     """A turn from the middle of a conversation; the API answers with a new conversation."""
     request = _next_turn(kwargs)
-    conversation_id = text(kwargs.get("conversation_id"))
+    conversation_id = name_of(kwargs.get("conversation_id"))
     if conversation_id is not None:
         request.attributes[s.RESTARTED_FROM] = conversation_id
     return request
@@ -132,7 +139,8 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
             url = getattr(configuration, "server_url", None)
             url = url or configuration.get_server_details()[0]
         address, port = _host_and_port(url)
-    except Exception:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+    except Exception as exc:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+        _guard.let_signals_pass(exc)
         return
     if address:
         request.address = request.attributes[s.SERVER_ADDRESS] = address
@@ -142,12 +150,14 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
 
 @lru_cache(maxsize=64)
 def _host_and_port(url: str) -> tuple[str | None, int | None]:
+    if len(url) > _MAX_URL:
+        return None, None
     parts = urlsplit(url)
-    return text(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return name_of(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _next_turn(kwargs: Mapping[str, Any]) -> Request:
-    operation, previous = last_turns.last(text(kwargs.get("conversation_id")))
+    operation, previous = last_turns.last(name_of(kwargs.get("conversation_id")))
     request = model_request(operation or s.CHAT, kwargs)
-    request.previous = previous
+    request.previous, request.in_conversation = previous, True
     return request

@@ -12,7 +12,7 @@ from typing import Final
 
 from . import _guard
 from . import _semconv as s
-from ._fields import text
+from ._fields import name_of
 from ._recording import Child, OpenCall
 from ._settings import AttributeValue
 
@@ -21,6 +21,8 @@ _Fields = Mapping[str, object]
 # A server that starts tools without end must not fill the memory of its client.
 _MAX_OPEN: Final = 1024
 _MAX_NAMES: Final = 256
+# A confirmation that was given or refused is nothing that the caller still has to answer.
+_ANSWERED: Final = frozenset({"allowed", "denied"})
 _DATASTORES: Final = frozenset({"document_library"})
 
 
@@ -37,6 +39,29 @@ class _Step:
 
 
 _Steps = dict["str | None", list[_Step]]
+
+
+class FunctionCalls:
+    """The functions that a conversation wants to have called, by the caller."""
+
+    __slots__ = ("_settled",)
+
+    def __init__(self) -> None:
+        # Of each call: whether any piece of it said that it was allowed or denied.
+        self._settled: dict[str | None, bool] = {}
+
+    def note(self, data: _Fields) -> None:
+        """A piece of a call, or a whole one."""
+        call_id = name_of(data.get("tool_call_id")) or name_of(data.get("id"))
+        # Those that are too many are taken for one.
+        key = call_id if call_id in self._settled or len(self._settled) < _MAX_OPEN else None
+        settled = name_of(data.get("confirmation_status")) in _ANSWERED
+        self._settled[key] = settled or self._settled.get(key, False)
+
+    @property
+    def wait(self) -> bool:
+        """Whether the caller still has to answer one of them."""
+        return not all(self._settled.values())
 
 
 class Steps:
@@ -73,12 +98,12 @@ class Steps:
     def start_tool(self, data: _Fields, at: int) -> None:
         """A tool starts, for the agent that its event names, else for the one at work."""
         at = self._not_before(at)
-        step = _Step(text(data.get("name")), at, text(data.get("agent_id")))
-        self._start(self._tools, text(data.get("id")), step)
+        step = _Step(name_of(data.get("name")), at, name_of(data.get("agent_id")))
+        self._start(self._tools, name_of(data.get("id")), step)
 
     def end_tool(self, data: _Fields, at: int, content: Mapping[str, str]) -> None:
         """A tool is done; one whose start was not told has no duration."""
-        at, step_id, name = self._not_before(at), text(data.get("id")), text(data.get("name"))
+        at, step_id, name = self._not_before(at), name_of(data.get("id")), name_of(data.get("name"))
         step = self._take(self._tools, step_id) or self._placed(_Step(name, at, None))
         step.name = name or step.name
         self._make_tool(step, step_id, at, content)
@@ -86,14 +111,14 @@ class Steps:
     def start_handoff(self, data: _Fields, at: int) -> None:
         """An agent hands over; its name is known from here on."""
         at = self._not_before(at)
-        agent_id = text(data.get("previous_agent_id"))
-        self._learn(agent_id, text(data.get("previous_agent_name")))
-        self._start(self._handoffs, text(data.get("id")), _Step(None, at, agent_id))
+        agent_id = name_of(data.get("previous_agent_id"))
+        self._learn(agent_id, name_of(data.get("previous_agent_name")))
+        self._start(self._handoffs, name_of(data.get("id")), _Step(None, at, agent_id))
 
     def end_handoff(self, data: _Fields, at: int) -> None:
         """An agent takes over, and works until it hands over in turn."""
-        step_id, agent_id = text(data.get("id")), text(data.get("next_agent_id"))
-        at, name = self._not_before(at), text(data.get("next_agent_name"))
+        step_id, agent_id = name_of(data.get("id")), name_of(data.get("next_agent_id"))
+        at, name = self._not_before(at), name_of(data.get("next_agent_name"))
         step = self._take(self._handoffs, step_id) or self._placed(_Step(None, at, None))
         self._make_handoff(step, at, agent_id, name)
         self._end_agent(at, None)
@@ -117,14 +142,14 @@ class Steps:
         return at
 
     def _end_agent(self, at: int, error_type: str | None) -> None:
-        agent, self._agent = self._agent, None
+        agent = self._agent
         # In a forked child it is the parent's to end.
-        if agent is None or not self._call.is_open:
-            return
-        try:
-            agent.end(at, error_type)
-        except Exception as exc:  # noqa: BLE001 -- as below
-            _guard.report("end an agent", exc)
+        if agent is not None and self._call.is_open:
+            try:
+                agent.end(at, error_type)
+            except Exception as exc:  # noqa: BLE001 -- as below
+                _guard.report("end an agent", exc)
+        self._agent = None
 
     def _not_before(self, at: int) -> int:
         self._latest = max(self._latest, at)

@@ -11,14 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from typing import Any, Final
+from weakref import WeakSet
 
 from . import _guard
+from ._ending import Outcome
 from ._errors import is_cancellation
-from ._open_calls import open_calls
-from ._recording import Outcome, StreamRecorder
+from ._open_calls import OpenSpan, open_calls
+from ._recording import StreamRecorder
+from ._reentrancy import may_hold_a_lock
 
 # Filled when the SDK's module with these classes is patched.
-stream_classes: Final[set[type]] = set()
+# Weakly: a module that is reloaded makes new ones.
+stream_classes: Final[WeakSet[type]] = WeakSet()
 
 
 def is_stream(result: object) -> bool:
@@ -26,11 +30,19 @@ def is_stream(result: object) -> bool:
     return type(result) in stream_classes or isinstance(result, tuple(stream_classes))
 
 
-def observe(stream: Any, recorder: StreamRecorder) -> None:
-    """Puts an observer into one of the SDK's streams, which stays what it is for the caller."""
+def observe(stream: Any, recorder: StreamRecorder, call: OpenSpan) -> None:
+    """Puts an observer into one of the SDK's streams, which stays what it is for the caller.
+
+    Args:
+        stream: the SDK's.
+        recorder: is told of each event, and how the stream ends.
+        call: is ended when the stream is dropped.
+    """
     generator = stream.generator
     kind = StreamObserver if hasattr(generator, "__next__") else AsyncStreamObserver
-    stream.generator = kind(generator, recorder)
+    observer = kind(generator, recorder, call)
+    open_calls.watch(call, observer)
+    stream.generator = observer
 
 
 def _of_generator(name: str) -> Any:
@@ -43,11 +55,12 @@ def _of_generator(name: str) -> Any:
 class _Observer:
     """What the sync and the async observer share: everything but the step itself."""
 
-    __slots__ = ("_generator", "_recorder")
+    __slots__ = ("__weakref__", "_call", "_generator", "_recorder")
 
-    def __init__(self, generator: Any, recorder: StreamRecorder) -> None:
+    def __init__(self, generator: Any, recorder: StreamRecorder, call: OpenSpan) -> None:
         self._generator = generator
         self._recorder = recorder
+        self._call = call
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Whoever copies or pickles a stream is told that a generator cannot be, as without us.
@@ -56,9 +69,11 @@ class _Observer:
     def leave(self, kind: type[BaseException] | None) -> None:
         """The caller closed the stream, or left its ``with`` block by this kind of exception."""
         try:
-            if open_calls.collecting:
+            if self._recorder.ended:
+                return
+            if may_hold_a_lock():
                 self._recorder.leave_later()
-                open_calls.drop(self._recorder)
+                open_calls.drop(self._call)
                 return
             cancelled = kind is not None and is_cancellation(kind)
             self._recorder.left(Outcome.CANCELLED if cancelled else Outcome.CLOSED)
@@ -76,22 +91,13 @@ class _Observer:
                 # "generator already executing": two threads read one stream, and it goes on.
                 return
             elif isinstance(exc, GeneratorExit):
-                open_calls.drop(self._recorder)
+                open_calls.drop(self._call)
             elif is_cancellation(type(exc)):
                 self._recorder.left(Outcome.CANCELLED)
             else:
                 self._recorder.failed(exc)
         except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
             _guard.report("end a stream", failure)
-
-    def __del__(self) -> None:
-        # No lock, no logging, no OpenTelemetry here: the collector may run this inside the metrics
-        # lock. At interpreter shutdown even the names of this module may be gone.
-        try:
-            if not self._recorder.ended:
-                open_calls.drop(self._recorder)
-        except Exception:  # noqa: BLE001, S110 -- see above
-            pass
 
 
 class StreamObserver(_Observer):

@@ -4,23 +4,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
+from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
-from ._content import ContentMode, cleaner
+from ._completion_hook import Said, cut_texts, on_completion
+from ._content import cleaner, fitted, to_json
+from ._context import give_back
 from ._errors import Failure, describe
 from ._metrics import Instruments
 from ._open_calls import open_calls
+from ._options import Options
+from ._reentrancy import note_provider
 from .version import __version__
 
-RequestHook = Callable[[trace.Span, Mapping[str, Any]], None]
-ResponseHook = Callable[[trace.Span, Any], None]
 _API: Final = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 # The API's functions, and where each looks first. Looking there ourselves spares 12 us of a call
 # that nobody listens to; of an API that keeps it elsewhere the function is asked.
@@ -31,59 +34,89 @@ _LOOK_UPS: Final[tuple[tuple[Any, str, str], ...]] = (
 )
 
 
-class Telemetry:
-    """Where telemetry goes, and the user's options; `instrument` says what each is."""
+# The calls that are told as a log event and to a completion hook, as in the rest of the family.
+_INFERENCE: Final = frozenset({s.CHAT, s.INVOKE_AGENT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
+_NOBODY_LISTENS: Final = (
+    "nothing is recorded: mistralai is instrumented, but no OpenTelemetry provider is set. Call"
+    " trace.set_tracer_provider(), or start the program under opentelemetry-instrument"
+)
 
-    def __init__(
-        self,
-        *,
-        tracer_provider: trace.TracerProvider | None = None,
-        meter_provider: metrics.MeterProvider | None = None,
-        logger_provider: _logs.LoggerProvider | None = None,
-        capture_content: ContentMode = ContentMode.NO_CONTENT,
-        redact: Callable[[str], str] | None = None,
-        request_hook: RequestHook | None = None,
-        response_hook: ResponseHook | None = None,
-        record_chunk_times: bool = False,
-        latest: bool = False,
-    ) -> None:
-        self._tracer_provider = tracer_provider
-        self._meter_provider = meter_provider
-        self._logger_provider = logger_provider
+
+class Telemetry:
+    """Where telemetry goes, and the user's options; `instrument` says what each is.
+
+    Attributes:
+        options: as `instrument` was told.
+        clean: gives what may be recorded of a text, at most 64 KiB.
+        clean_whole: the same for a call's messages: as long as they are, if a completion hook
+            wants them so.
+        emits_details: whether calls are told as a log event, too.
+        adopts: whether another library's inference span takes the place of ours.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
         # Asked at each call, and an enum's properties are slow.
-        self.content_on_spans = capture_content.on_spans
-        self.content_on_events = capture_content.on_events
-        self.clean = cleaner(redact)
-        self._latest = latest
+        self.content_on_spans = options.capture_content.on_spans
+        self.content_on_events = options.capture_content.on_events
+        emits = options.emit_event
+        self.emits_details = self.content_on_events if emits is None else emits
+        self._on_completion = on_completion(options.completion_hook)
+        self._reads_content = self._on_completion is not None or (
+            self.content_on_events and self.emits_details
+        )
+        self.clean = cleaner(options.redact)
+        hooked = self._on_completion is not None
+        self.clean_whole = cleaner(options.redact, whole=True) if hooked else self.clean
         self.listened_to = self.has_recorded = False
-        self._given = (tracer_provider, meter_provider, logger_provider)
+        given = (options.tracer_provider, options.meter_provider, options.logger_provider)
+        self._given = given
         named = any(variable in os.environ for _, _, variable in _LOOK_UPS)
-        self._only_global = not named and all(given is None for given in self._given)
-        self.request_hook = request_hook
-        self.response_hook = response_hook
-        self.record_chunk_times = record_chunk_times
+        self._only_global = not (named or hooked) and all(one is None for one in given)
+        self.request_hook = options.request_hook
+        self.response_hook = options.response_hook
+        self.record_chunk_times = options.record_chunk_times
+        self.adopts = options.inside_inference == "adopt"
+        self._told_nobody_listens = False
+
+    def reads_content(self, recording: bool) -> bool:
+        """Whether a call's content is wanted, on a span that is recorded or on one that is not."""
+        return self._reads_content or (self.content_on_spans and recording)
 
     def is_idle(self) -> bool:
-        """Whether nobody listens: there are no providers but the API's own, which drop all."""
+        """Whether nobody listens: no completion hook, no provider but the API's, which drops all.
+
+        The first time that this is so is one log line.
+        """
         if self._only_global:
             for look_up, name, _ in _LOOK_UPS:
                 if getattr(look_up, "__globals__", {}).get(name, self) is not None:
                     break
             else:
+                if not self._told_nobody_listens:
+                    self._tell_nobody_listens()
                 return True
-        listened_to = False
+        listened_to = self._on_completion is not None
         for given, (look_up, _, _) in zip(self._given, _LOOK_UPS, strict=True):
             try:
                 provider = look_up() if given is None else given
                 if not type(provider).__module__.startswith(_API):
                     listened_to = True
+                    note_provider(provider)
             except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
                 _guard.report("find a provider", exc)
         # Only now: what is looked up may be made, and registers for the exit itself.
         if listened_to and not self.listened_to:
             self.listened_to = True
             open_calls.end_all_at_exit()
+        if not (listened_to or self._told_nobody_listens):
+            self._tell_nobody_listens()
         return not listened_to
+
+    def _tell_nobody_listens(self) -> None:
+        self._told_nobody_listens = True
+        # Once for all configurations since instrumentation was switched on.
+        _guard.inform_once(_NOBODY_LISTENS)
 
     def on_first_span(self) -> None:
         """A span is recorded: if the tracer provider came late, this registers after it."""
@@ -94,17 +127,17 @@ class Telemetry:
     @cached_property
     def tracer(self) -> trace.Tracer:
         """Of this package's scope."""
-        return trace.get_tracer(s.SCOPE, __version__, self._tracer_provider)
+        return trace.get_tracer(s.SCOPE, __version__, self.options.tracer_provider)
 
     @cached_property
     def _logger(self) -> _logs.Logger:
-        return _logs.get_logger(s.SCOPE, __version__, self._logger_provider)
+        return _logs.get_logger(s.SCOPE, __version__, self.options.logger_provider)
 
     @cached_property
     def instruments(self) -> Instruments:
         """The metrics of this configuration."""
-        meter = metrics.get_meter(s.SCOPE, __version__, self._meter_provider)
-        return Instruments(meter, latest=self._latest)
+        meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
+        return Instruments(meter, latest=self.options.metric_names == "latest")
 
     def record_exception(
         self,
@@ -125,25 +158,74 @@ class Telemetry:
                 span.add_event("exception", described, at)
         if log:
             described = describe(cause, self.clean if self.content_on_events else None)
+            severity = _logs.SeverityNumber.WARN
             if described:
-                self._emit(s.EXCEPTION_EVENT, _logs.SeverityNumber.WARN, described, at, context)
+                self._emit(_record(s.EXCEPTION_EVENT, severity, described, at, context), context)
 
-    def record_details(self, attributes: Mapping[str, Any], at: int, context: Context) -> None:
-        """Records a call with its content as a log event, at the span's end."""
-        self._emit(s.DETAILS_EVENT, _logs.SeverityNumber.INFO, attributes, at, context)
-
-    def _emit(
+    def record_content(
         self,
-        name: str,
-        severity: _logs.SeverityNumber,
-        attributes: Mapping[str, Any],
+        span: trace.Span,
+        operation: str,
+        said: Said,
+        known: Mapping[str, Any],
         at: int,
         context: Context,
     ) -> None:
-        self._logger.emit(
-            event_name=name,
-            severity_number=severity,
-            timestamp=at,
-            context=context,
-            attributes=attributes,
-        )
+        """Records what was said in a call: on its span, for the completion hook, as a log event.
+
+        Args:
+            span: of the call.
+            operation: of the call.
+            said: all of it, by its attribute's name.
+            known: the span's attributes, for the event.
+            at: when the span ends, ns since the epoch.
+            context: in which the span is the current one.
+        """
+        hook = self._on_completion
+        recorded = fitted(said if hook is None else cut_texts(said))
+        if self.content_on_spans and span.is_recording():
+            span.set_attributes({key: to_json(value) for key, value in recorded.items()})
+        if operation not in _INFERENCE:
+            return
+        details = {**known, **recorded} if self.content_on_events else known
+        if hook is None:
+            if self.emits_details:
+                self.record_details(details, at, context)
+            return
+        record = self._details(details, at, context) if self.emits_details else None
+        try:
+            hook(said, span, record)
+        finally:
+            if record is not None:
+                self._emit(record, context)
+
+    def record_details(self, attributes: Mapping[str, Any], at: int, context: Context) -> None:
+        """Records a call with its content as a log event, at the span's end."""
+        self._emit(self._details(attributes, at, context), context)
+
+    def _emit(self, record: _logs.LogRecord, context: Context) -> None:
+        # Processors of logs look at the context that is current, and not at the record's.
+        token = otel_context.attach(context)
+        try:
+            self._logger.emit(record)
+        finally:
+            give_back(token)
+
+    def _details(self, attributes: Mapping[str, Any], at: int, context: Context) -> _logs.LogRecord:
+        return _record(s.DETAILS_EVENT, _logs.SeverityNumber.INFO, attributes, at, context)
+
+
+def _record(
+    name: str,
+    severity: _logs.SeverityNumber,
+    attributes: Mapping[str, Any],
+    at: int,
+    context: Context,
+) -> _logs.LogRecord:
+    return _logs.LogRecord(
+        event_name=name,
+        severity_number=severity,
+        timestamp=at,
+        context=context,
+        attributes=attributes,
+    )

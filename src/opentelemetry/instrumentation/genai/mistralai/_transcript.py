@@ -8,12 +8,14 @@ from typing import Any, Final, cast
 
 from . import _guard
 from . import _semconv as s
+from ._cleaning import cut
 from ._content import Part
 from ._conversation import ConversationRecorder
+from ._ending import Ending
 from ._fields import fields_of, items_of, payload_of, text
 from ._json import Clean, as_text
 from ._parts import collect, joined, references_of, thoughts_of, word
-from ._recording import Ending, OpenCall
+from ._recording import OpenCall
 from ._said import Answer, Called, Chunks, Said, Text
 
 _Fields = dict[str, Any]
@@ -112,7 +114,8 @@ class Transcript:
         result = as_text(called.result) if called.result else ""
         texts = {s.TOOL_CALL_ARGUMENTS: called.arguments, s.TOOL_CALL_RESULT: result}
         cleaned = {key: clean(text) for key, text in texts.items() if text}
-        return {key: text for key, text in cleaned.items() if text is not None}
+        # On a span, where a completion hook does not lift the limit.
+        return {key: cut(text) for key, text in cleaned.items() if text is not None}
 
     def parts(self, clean: Clean) -> list[Part]:
         """The parts of the one message that this was."""

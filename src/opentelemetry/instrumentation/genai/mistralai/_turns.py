@@ -3,43 +3,55 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
-from threading import RLock
 from typing import Final
+
+from ._fields import is_whole
 
 _MAX_CONVERSATIONS: Final = 1024
 
 
 class LastTurns:
-    """A bounded map from conversation to its last turn; the least recently used goes first."""
+    """A bounded map from conversation to its last turn; the least recently used goes first.
+
+    There is no lock, which a fork or a late gevent patch could leave held: each line is one
+    operation of an ``OrderedDict``, whole for every thread, and may find that another thread's
+    line has taken the conversation out.
+    """
 
     def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:
         self._size = size
         self._turns: OrderedDict[str, tuple[str, object]] = OrderedDict()
-        self._lock = RLock()
 
     def remember(self, conversation_id: str, operation: str, reference: object) -> None:
-        """Notes that a turn of this conversation has ended; ``reference`` is what to link to."""
-        with self._lock:
-            self._turns[conversation_id] = operation, reference
-            self._turns.move_to_end(conversation_id)
-            if len(self._turns) > self._size:
+        """Notes that a turn of this conversation has ended; ``reference`` is what to link to.
+
+        An id that was cut, as that of `name_of`, is not remembered: others may begin so, too.
+        """
+        if not is_whole(conversation_id):
+            return
+        self._turns[conversation_id] = operation, reference
+        self._move_to_end(conversation_id)
+        while len(self._turns) > self._size:
+            try:
                 self._turns.popitem(last=False)
+            except KeyError:
+                break
 
     def last(self, conversation_id: str | None) -> tuple[str | None, object]:
         """The final operation of a conversation's last turn and its reference, if it is known."""
-        with self._lock:
-            if conversation_id is None or conversation_id not in self._turns:
-                return None, None
-            self._turns.move_to_end(conversation_id)
-            return self._turns[conversation_id]
+        turn = None if conversation_id is None else self._turns.get(conversation_id)
+        if conversation_id is None or turn is None:
+            return None, None
+        self._move_to_end(conversation_id)
+        return turn
 
-    def after_fork(self) -> None:
-        """Makes the lock the child's own: nobody there would release that of a parent's thread."""
-        self._lock = RLock()
+    def _move_to_end(self, conversation_id: str) -> None:
+        try:
+            self._turns.move_to_end(conversation_id)
+        except KeyError:
+            # Another thread's turn has taken its place.
+            pass
 
 
 last_turns: Final = LastTurns()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=last_turns.after_fork)

@@ -84,6 +84,9 @@ def read_usage(source: object) -> Usage:
         attribute = _ATTRIBUTES.get(name)
         if attribute is not None and (found := count(value)) is not None:
             counts[attribute] = found
+    if s.USAGE_CACHE_WRITE in counts:
+        # The conventions' older name, by which viewers know it. No metric has it.
+        counts[s.USAGE_CACHE_CREATION] = counts[s.USAGE_CACHE_WRITE]
     usage.counts = counts
     if connectors := reported.get("connectors"):
         calls = {name: count(value) for name, value in fields_of(connectors).items()}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m opentelemetry.instrumentation.genai.mistralai``: the doctor."""
+
+from __future__ import annotations
+
+import sys
+
+from ._doctor import examine
+
+if __name__ == "__main__":
+    sys.exit(examine())

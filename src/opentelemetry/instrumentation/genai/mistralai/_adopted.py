@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls inside somebody else's inference: the facts go to their span, the counts stay ours.
+
+An adopted call looks like any other to its recorder. Of what it knows at the end it adds to the
+host what the host does not say itself; it sets no status, no content, and never ends their span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import Context
+
+from . import _semconv as s
+from ._context import CALL, UnderWay
+from ._ending import Ending
+from ._hosts import Host, find_host
+from ._open_calls import Plan
+from ._plans import hook_step, measure_steps
+from ._recording import Child
+from ._spans import Call
+
+if TYPE_CHECKING:
+    from ._requests import Request
+    from ._settings import AttributeValue
+    from ._telemetry import Telemetry
+
+
+def open_call(telemetry: Telemetry, request: Request, called: UnderWay, context: Context) -> Call:
+    """Makes a call: with a span of its own, or in the span that somebody else has opened."""
+    host = find_host(context, request, telemetry)
+    if host is None:
+        return Call(telemetry, request, called, context)
+    request.recorded_elsewhere = host.recorded
+    kind = AdoptedCall if host.adopts else CallAgain
+    return kind(telemetry, request, called, context, host)
+
+
+class CallAgain(Call):
+    """A framework's second request under one span of its own: a retry, or another model.
+
+    It has a span, since the host's one tells of the first request; but the tokens of the request
+    that answers are the framework's to count.
+    """
+
+    __slots__ = ("_host",)
+
+    def __init__(
+        self, telemetry: Telemetry, request: Request, called: UnderWay, parent: Context, host: Host
+    ) -> None:
+        self._host = host
+        super().__init__(telemetry, request, called, parent)
+
+    def plan(self, ending: Ending, ended: int) -> Plan:
+        """What is to be done at the end; the last item comes first."""
+        plan = super().plan(ending, ended)
+        plan.append(partial(_give_back_seat, self._host, ending))
+        return plan
+
+
+class AdoptedCall(CallAgain):
+    """A call without a span of its own, from its begin to its one end."""
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """Starts no span: the host's is there."""
+        self.span = self._host.span
+        self.recording = self._host.span.is_recording()
+        self.context = Context({**self.context, CALL: self._under_way})
+
+    @property
+    def reference(self) -> None:
+        """What a later turn may link to: nothing, a conversation is never adopted."""
+        return
+
+    def correct(self, operation: str, span_name: str) -> None:  # noqa: ARG002 -- the host's has one
+        """The response says what the request could not; the host's span keeps its name."""
+        self.final_operation = operation
+
+    def begin_child(
+        self,
+        name: str,
+        attributes: Mapping[str, AttributeValue],
+        started: int,
+        parent: Child | None,
+    ) -> None:
+        """Starts nothing: only conversations have steps inside, and these are never adopted."""
+
+    def plan(self, ending: Ending, ended: int) -> Plan:
+        """What is to be told to the host, and counted; the last item comes first."""
+        steps = measure_steps(self, ending, ended)
+        if self._host.span.is_recording():
+            steps += hook_step(self, self._host.span, ending)
+        steps.append(partial(self._tell, ending))
+        steps.append(partial(_give_back_seat, self._host, ending))
+        return steps
+
+    def _tell(self, ending: Ending) -> None:
+        attributes = ending.attributes
+        if ending.failure is not None and s.ERROR_CODE in ending.failure.attributes:
+            attributes[s.ERROR_CODE] = ending.failure.attributes[s.ERROR_CODE]
+        self._host.tell(self.request.attributes, attributes)
+
+
+def _give_back_seat(host: Host, ending: Ending) -> None:
+    if host.seat is not None and ending.failure is not None:
+        host.seat.give_back()

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor: says what is installed, patched, set and reachable, and how to mend what is wrong.
+
+It needs nothing but the package's own dependencies, calls no model, and sends an empty request to
+the configured OTLP endpoints.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from .._environment import COMPLETION_HOOK
+from . import exporting, sdk, variables
+from .report import Report
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+
+def examine(out: TextIO | None = None) -> int:
+    """Examines this environment, and writes what was found.
+
+    Args:
+        out: where to; None: the standard output.
+
+    Returns:
+        The exit status: 1 if something is wrong.
+    """
+    report = Report(out or sys.stdout)
+    environment = dict(os.environ)
+    with warnings.catch_warnings():
+        # Those of the packages that are imported, which are not what was asked for.
+        warnings.simplefilter("ignore")
+        sdk.check_versions(report)
+        variables.check(report, environment)
+        # Loaded once, above: it may write to where it uploads to.
+        os.environ.pop(COMPLETION_HOOK, None)
+        sdk.check_patches(report)
+        exporting.check(report, environment)
+    return report.conclude()

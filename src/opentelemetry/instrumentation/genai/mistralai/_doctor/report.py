@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the doctor writes: plain text that fits in 80 columns."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_WIDTH: Final = 79
+_SECRET: Final = ("HEADERS", "KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+
+
+class Report:
+    """What was found, written line by line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._problems = 0
+
+    def section(self, title: str) -> None:
+        """Begins a part."""
+        self._out.write(f"\n{title}\n")
+
+    def good(self, text: str) -> None:
+        """Says what is as it should be."""
+        self._write("ok", text)
+
+    def note(self, text: str) -> None:
+        """Says what is neither right nor wrong."""
+        self._write("-", text)
+
+    def problem(self, text: str, mend: str) -> None:
+        """Says what is wrong, and what to do."""
+        self._problems += 1
+        self._write("WRONG", text)
+        self._write("", f"-> {mend}")
+
+    def conclude(self) -> int:
+        """Writes how many things are wrong; returns the exit status."""
+        found = self._problems
+        lines = {0: "Nothing is wrong.", 1: "1 thing is wrong."}
+        self._out.write(f"\n{lines.get(found, f'{found} things are wrong.')}\n")
+        return 1 if found else 0
+
+    def _write(self, mark: str, text: str) -> None:
+        lines = wrap(text, _WIDTH, initial_indent=f"  {mark:<5} ", subsequent_indent=" " * 8,
+                     break_on_hyphens=False)  # fmt: skip
+        self._out.write("\n".join(lines) + "\n")
+
+
+def shown(name: str, value: str) -> str:
+    """The value of a variable as it may be shown: no secrets, and no more than fits."""
+    if any(word in name for word in _SECRET):
+        return "(set; not shown)"
+    if name == "OTEL_RESOURCE_ATTRIBUTES":
+        keys = (pair.partition("=")[0].strip() for pair in value.split(","))
+        return ", ".join(filter(None, keys)) + " (values not shown)"
+    if "://" in value:
+        return without_secrets(value)
+    return "".join(char if char.isprintable() else "?" for char in value[:200])
+
+
+def without_secrets(url: str) -> str:
+    """A URL without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}"
+    except ValueError:
+        return "(not a URL)"

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether this SDK of Mistral is supported, and whether its methods are patched."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import platform
+from enum import Enum, auto
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
+
+from .. import instrument, uninstrument
+from .._semconv import SCOPE
+from .._surface import LOOPS, ROOTS, SURFACES
+from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
+from ..version import __version__
+
+if TYPE_CHECKING:
+    from .report import Report
+
+_NEEDED: Final = ("opentelemetry-api", "opentelemetry-instrumentation", "wrapt")
+_SUPPORTED: Final = _instruments[0].replace(" ", "")
+_OURS: Final = ("mistralai", "mistralai.client")
+
+
+class _State(Enum):
+    """What became of a method."""
+
+    PATCHED = auto()
+    UNPATCHED = auto()
+    ABSENT = auto()
+
+
+def installed(distribution: str) -> str | None:
+    """The version of a distribution; None if it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def check_versions(report: Report) -> None:
+    """Says which versions are installed, and whether they go together."""
+    report.section("Versions")
+    report.good(f"Python {platform.python_version()}")
+    report.good(f"opentelemetry-instrumentation-genai-mistralai {__version__}")
+    for name in _NEEDED:
+        report.good(f"{name} {installed(name) or '(version unknown)'}")
+    if (sdk := installed("opentelemetry-sdk")) is not None:
+        report.good(f"opentelemetry-sdk {sdk}")
+    else:
+        report.problem(
+            "opentelemetry-sdk is not installed: without it nothing is recorded",
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http",
+        )
+    conflict = get_dependency_conflicts(_instruments)
+    if (mistralai := installed("mistralai")) is None:
+        report.problem("mistralai is not installed", f"pip install '{_SUPPORTED}'")
+    elif conflict is None:
+        report.good(f"mistralai {mistralai}, which is supported")
+    else:
+        report.problem(
+            f"mistralai {mistralai} is not supported: it is not instrumented",
+            f"pip install '{_SUPPORTED}'",
+        )
+    if (util := installed("opentelemetry-util-genai")) is not None:
+        report.good(f"opentelemetry-util-genai {util}")
+    else:
+        report.note("opentelemetry-util-genai is not installed; only a completion hook needs it")
+
+
+def check_patches(report: Report) -> None:
+    """Switches instrumentation on, imports the SDK, and looks at its methods."""
+    report.section("The methods of mistralai")
+    failures = _Failures()
+    logger = logging.getLogger(SCOPE)
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(failures)
+    try:
+        instrument()
+        _look(report)
+        for message in failures.messages:
+            report.problem(message, "report this line with the versions above")
+    finally:
+        uninstrument()
+        logger.removeHandler(failures)
+        logger.propagate = propagated
+
+
+def _look(report: Report) -> None:
+    for roots in (_OURS, *((root,) for root in ROOTS if root not in _OURS)):
+        states = _states(roots)
+        named = {state: [name for name, its in states if its is state] for state in _State}
+        where = "" if roots == _OURS else f" in {roots[0]}"
+        if patched := named[_State.PATCHED]:
+            report.good(f"Patched{where}, async twins included: {', '.join(patched)}")
+        if unpatched := named[_State.UNPATCHED]:
+            report.problem(
+                f"There{where} and not patched: {', '.join(unpatched)}",
+                f"install a supported version: pip install '{_SUPPORTED}'",
+            )
+        if roots != _OURS:
+            continue
+        if not (patched or unpatched):
+            report.problem(
+                "No method of mistralai was found: it cannot be imported",
+                f"pip install '{_SUPPORTED}', and try: python -c 'import mistralai'",
+            )
+        elif absent := named[_State.ABSENT]:
+            report.note(f"Not in this version of mistralai: {', '.join(absent)}")
+
+
+def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:
+    """Each method and what became of it; an async twin is named only where it differs."""
+    states: list[tuple[str, _State]] = []
+    for row in (*SURFACES, *LOOPS):
+        classes = [getattr(module, row.cls, None) for module in _modules(roots, row.module)]
+        own = _state(classes, row.method)
+        states.append((f"{row.module}.{row.method}", own))
+        twin = _state(classes, f"{row.method}_async") if row in SURFACES else own
+        if twin is not own:
+            states.append((f"{row.module}.{row.method}_async", twin))
+    return states
+
+
+def _state(classes: list[Any], method: str) -> _State:
+    methods: list[Any] = [
+        vars(cls)[method] for cls in classes if cls is not None and method in vars(cls)
+    ]
+    if not methods:
+        return _State.ABSENT
+    return _State.PATCHED if all(map(_is_ours, methods)) else _State.UNPATCHED
+
+
+def _modules(roots: tuple[str, ...], name: str) -> list[ModuleType]:
+    modules: list[ModuleType] = []
+    for root in roots:
+        try:
+            modules.append(importlib.import_module(f"{root}.{name}"))
+        except Exception:  # noqa: BLE001, S112 -- another line's module, or its dependency is not there
+            continue
+    return modules
+
+
+def _is_ours(method: Any) -> bool:
+    """Whether a wrapper of ours is around a method, beneath others or not."""
+    while method is not None:
+        wrapper = getattr(method, "_self_wrapper", None)
+        if type(wrapper).__module__.startswith(SCOPE):
+            return True
+        method = getattr(method, "__wrapped__", None)
+    return False
+
+
+class _Failures(logging.Handler):
+    """Keeps what instrumentation says about methods that it cannot patch."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # Variables with unknown values have been told of in their own part.
+        if not record.getMessage().startswith("OTEL_"):
+            self.messages.append(record.getMessage())

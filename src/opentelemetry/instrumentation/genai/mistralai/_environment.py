@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The environment variables that decide where no argument does, and how their values are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+from . import _guard
+
+# The whole family's; what they mean is read out of opentelemetry-util-genai 1.3b0.
+CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+EMIT_EVENT: Final = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
+COMPLETION_HOOK: Final = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
+# This package's own.
+METRIC_NAMES: Final = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"
+INSIDE_INFERENCE: Final = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE"
+
+_MAX_SHOWN: Final = 64
+
+
+def choice(variable: str, allowed: Sequence[str], unset: str, consequence: str) -> str:
+    """Reads a variable that has one of a few values, whatever their case.
+
+    Args:
+        variable: its name.
+        allowed: the values, in lower case.
+        unset: what an unset or empty variable means; an unknown value means the same.
+        consequence: ends the one warning about an unknown value.
+    """
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        return unset
+    if value.lower() in allowed:
+        return value.lower()
+    _guard.say_once(
+        "%s=%s is none of %s: %s", variable, value[:_MAX_SHOWN], ", ".join(allowed), consequence
+    )
+    return unset

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The emulated API, and a receiver of OTLP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulator import Emulator, serve
+from tests.zero_code.receiver import Receiver, receive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    """The API that the programs talk to."""
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A healthy receiver of OTLP."""
+    with receive() as running:
+        yield running
