@@ -100,6 +100,27 @@ def test_without_util_genai_a_hook_is_one_warning_that_says_what_to_install(
     assert line.endswith("pip install 'opentelemetry-instrumentation-genai-mistralai[util]'")
 
 
+ARGUMENT = """
+import sys
+sys.modules["opentelemetry.util.genai"] = None
+from opentelemetry.instrumentation.genai.mistralai import instrument
+class Hook:
+    def on_completion(self, **said):
+        raise AssertionError
+instrument(completion_hook=Hook())
+instrument(record_chunk_times=False)
+"""
+
+
+def test_without_util_genai_a_hook_that_is_given_is_one_warning_too() -> None:
+    done = subprocess.run(  # noqa: S603 -- a program of ours
+        [sys.executable, "-c", ARGUMENT], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        check=True,
+    )  # fmt: skip
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("completion_hook is ignored: it needs opentelemetry-util-genai 1.3b0")
+
+
 @pytest.mark.parametrize("variables", [{HOOK: "uplaod"}, {HOOK: "upload"}])
 def test_what_cannot_be_loaded_is_one_warning_and_the_calls_go_on(
     emulator: Emulator, variables: dict[str, str]

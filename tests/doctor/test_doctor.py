@@ -18,7 +18,7 @@ from opentelemetry.instrumentation.genai.mistralai._doctor import (
     endpoint as endpoint_module,
 )
 from opentelemetry.instrumentation.genai.mistralai._doctor.exporting import check as check_exporting
-from opentelemetry.instrumentation.genai.mistralai._doctor.report import Report
+from opentelemetry.instrumentation.genai.mistralai._doctor.report import Report, shown
 from opentelemetry.instrumentation.genai.mistralai._doctor.variables import check as check_variables
 from tests.doctor.running import GRPC, HTTP, ROOT, Http, Visit, answering, doctor, http2
 
@@ -165,6 +165,23 @@ def test_secrets_are_sent_and_never_shown() -> None:
     assert "service.name, token (values not shown)" in visit.words
     assert "127.0.0.1" in visit.text
     assert visit.code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "seen"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:s3cr3t@host:1/in?key=s3cr3t#s3cr3t",
+         "https://host:1/in"),
+        ("OTEL_EXPORTER_ANY_ENDPOINT", "http://a,http://me:s3cr3t@b", "(set; not shown)"),
+        ("OTEL_EXPORTER_ANY_ENDPOINT", "me:s3cr3t@host", "(set; not shown)"),
+        ("OTEL_VENDOR_API_TOKEN", "s3cr3t", "(set; not shown)"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=s3cr3t", "(set; not shown)"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "team=s3cr3t", "team (values not shown)"),
+        ("OTEL_SERVICE_NAME", "shop\x1b[2J", "shop?[2J"),
+    ],
+)  # fmt: skip
+def test_a_value_is_shown_without_its_secrets(name: str, value: str, seen: str) -> None:
+    assert shown(name, value) == seen
 
 
 # Variables

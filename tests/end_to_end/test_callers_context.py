@@ -12,7 +12,7 @@ import asyncio
 import contextvars
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +32,7 @@ USER = "user.id"
 
 
 @contextmanager
-def acting(user: str) -> Iterator[None]:
+def acting(user: str) -> Generator[None]:
     """The program acts for this user."""
     token = context.attach(baggage.set_baggage(USER, user))
     try:
@@ -95,8 +95,6 @@ class Stamped(Recording):
         super().__init__()
         self.sampler, self.of_spans, self.of_logs = Asked(), StampSpans(), StampLogs()
         provider = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
-        # The processors that the other one has.
-        provider._active_span_processor = self.tracer_provider._active_span_processor  # noqa: SLF001
         self.tracer_provider = provider
         provider.add_span_processor(self.of_spans)
         self.logger_provider.add_log_record_processor(self.of_logs)
@@ -275,7 +273,7 @@ def test_a_streaming_response_of_a_web_framework_is_its_callers(
         sent.append(message)
 
     app = Starlette(routes=[Route("/", ask)])
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": b""}
-    asyncio.run(app({**scope, "asgi": {"spec_version": "2.4"}}, receive, send))
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    asyncio.run(app({**scope, "query_string": b"", "asgi": {"spec_version": "2.4"}}, receive, send))
     assert b"conversation.response.done" in b"".join(message.get("body", b"") for message in sent)
     assert_all_is_alices(stamped, ["chat mistral-medium-latest", STEPS[0]])

@@ -137,7 +137,7 @@ def test_an_error_event_and_a_refusal_whose_body_repeats_the_input(
         with pytest.raises(Exception, match="detail"):
             conversations.start(model=MODEL, inputs="Hello?")
     check(recording, no_log_records, 8)
-    events = [dict(event.attributes or {}) for span in recording.spans() for event in span.events]
+    events = [event.attributes or {} for span in recording.spans() for event in span.events]
     assert ["***" in str(event["exception.message"]) for event in events] == [True, True]
 
 

@@ -40,10 +40,11 @@ def all_clocks() -> tuple[int, int, int]:
     one, so that with parts of them an end lies before what happened last; rounded up, so that no
     span starts before the one around it.
     """
-    for _ in range(3):
-        before, now, arrival = ticks(), time_ns(), monotonic_ns()
+    before, now, arrival = ticks(), time_ns(), monotonic_ns()
+    for _ in range(2):
         if ticks() - before < _ONE_MOMENT:
             break
+        before, now, arrival = ticks(), time_ns(), monotonic_ns()
     return whole_microseconds(now + 999), before, arrival
 
 

@@ -130,10 +130,11 @@ def _in_subinterpreter() -> bool:
     """Whether a daemon thread of this interpreter would abort the process when that ends."""
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
-            current: Any = importlib.import_module(name).get_current()
+            found: Any = importlib.import_module(name).get_current()
         except Exception:  # noqa: BLE001, S112 -- a Python without subinterpreters, or of another kind
             continue
-        return int(current[0] if isinstance(current, tuple) else current) != 0
+        # An id, or since Python 3.13 an id and where it is from.
+        return int(found[0] if hasattr(found, "__getitem__") else found) != 0
     return False
 
 

@@ -103,8 +103,8 @@ def _code_of(handler: Any) -> CodeType | None:
             return code
         inner = getattr(handler, "__func__", None) or getattr(handler, "func", None)
         if inner is None:
-            call = getattr(type(handler), "__call__", None)  # noqa: B004 -- its code is wanted
-            found = getattr(call, "__code__", None)
+            kind: Any = handler.__class__
+            found = getattr(getattr(kind, "__call__", None), "__code__", None)  # noqa: B004 -- of a class
             return found if isinstance(found, CodeType) else None
         handler = inner
     return None

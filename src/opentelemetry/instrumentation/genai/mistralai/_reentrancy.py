@@ -29,7 +29,7 @@ def note_provider(provider: object) -> None:
 
 def may_hold_a_lock() -> bool:
     """Whether a frame of OpenTelemetry's SDK, or of a provider's class, is on this stack."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 -- as `logging` and `warnings` do
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- `logging` does so
     while frame is not None:
         name = frame.f_globals.get("__name__")
         if isinstance(name, str):

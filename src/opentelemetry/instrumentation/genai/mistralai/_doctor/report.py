@@ -59,8 +59,10 @@ def shown(name: str, value: str) -> str:
     if name == "OTEL_RESOURCE_ATTRIBUTES":
         keys = (pair.partition("=")[0].strip() for pair in value.split(","))
         return ", ".join(filter(None, keys)) + " (values not shown)"
-    if "://" in value:
-        return without_secrets(value)
+    if "@" in value or "://" in value:
+        # Of several URLs in one variable only the first would lose its password.
+        url = without_secrets(value)
+        return url if value.count("://") == 1 and "@" not in url else "(set; not shown)"
     return "".join(char if char.isprintable() else "?" for char in value[:200])
 
 
