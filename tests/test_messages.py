@@ -16,6 +16,7 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._content import to_json
 from opentelemetry.instrumentation.genai.mistralai._json import structure
 from opentelemetry.instrumentation.genai.mistralai._messages import (
+    completion_content,
     conversation_content,
     input_messages,
     parts_of,
@@ -206,6 +207,11 @@ def test_of_tools_only_type_and_name_are_read() -> None:
     assert names[:4] == [("function", "f")] * 4
     assert names[4:7] == [("web_search",) * 2, ("connector", "gmail"), ("document_library",) * 2]
     assert [tool_definitions(other) for other in (None, 7, "ab", iter(tools))] == [[]] * 4
+
+
+def test_a_suffix_without_a_prompt_is_a_message_of_its_own() -> None:
+    asked = completion_content({"prompt": None, "suffix": "a"}, plainly).structures([], {})
+    assert asked == {"gen_ai.input.messages": [{"role": "user", "parts": [text("a")]}]}
 
 
 def test_instructions_are_text_parts() -> None:

@@ -226,6 +226,12 @@ def test_a_number_is_shown_too_and_what_redact_changes_is_a_text() -> None:
     assert cleaner(redact)('[1, "4111111111111111"]') == '[1, "[card]"]'
 
 
+def test_beside_a_number_that_json_lacks_a_text_is_still_redacted() -> None:
+    value = json.dumps({"a": float("nan"), "b": SECRET})
+    assert structure(value, CLEAN) == {"a": "NaN", "b": "***"}
+    assert CLEAN(value) == '{"a": "NaN", "b": "***"}'
+
+
 def test_names_that_become_one_lose_no_value() -> None:
     value = {"ann": 1, "bob": 2, "cid": 3, "x": 4}
     recorded = structure(value, cleaner(lambda text: "N" if len(text) == 3 else text))

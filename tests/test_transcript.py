@@ -303,15 +303,19 @@ def test_a_part_that_fails_costs_that_part_only(
 
 
 def test_a_tools_content_that_fails_costs_not_the_tools_end(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def clean(_: str) -> str:
         raise OSError
 
     own, made = recorder(clean)
-    for each in (tool_started(arguments="1"), tool_done(info={"a": 1}), done()):
+    for module in ("_recording", "_conversation"):
+        monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", own.clock)
+    told = tool_done(info={"a": 1})
+    for at, each in ((0.1, tool_started(arguments="1")), (0.3, told), (0.6, done())):
+        own.clock.set(at)
         made.see(each)
     (child,) = own.children
-    assert child.ended is not None
+    assert (child.started, child.ended) == (0.1, 0.3)
     assert "gen_ai.tool.call.arguments" not in child.attributes
     assert len(caplog.records) == 2
