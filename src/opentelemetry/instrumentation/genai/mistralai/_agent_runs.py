@@ -18,6 +18,7 @@ from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
+from ._calls import give_up
 from ._content import Content, Part, fitted, to_json
 from ._context import RUN, give_back
 from ._fields import fields_of, name_of
@@ -184,6 +185,7 @@ class RunStream(AsyncGenerator[Any, Any]):
             else:
                 stopped(exc)
         except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception
+            give_up(self._run)
             _guard.report("end a loop", failure)
 
 

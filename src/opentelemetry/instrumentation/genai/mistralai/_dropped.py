@@ -26,6 +26,8 @@ from functools import partial
 from operator import methodcaller
 from typing import Any, Final
 
+from . import _guard
+
 _FLAG: Final = "a thread is on its way"
 _native_start: Final = _thread.start_new_thread
 
@@ -111,8 +113,10 @@ class Waker:
             )
             thread.start()
             self._thread = thread
-        except BaseException:  # noqa: BLE001 -- out of threads: the next drop tries again
+        except BaseException as exc:  # noqa: BLE001 -- out of threads: the next drop tries again
             self._flag.pop(_FLAG, None)
+            # As a greenlet it runs where signals are handled.
+            _guard.let_signals_pass(exc)
 
     def _run(self) -> None:
         me = threading.get_ident()
@@ -131,7 +135,8 @@ def _in_subinterpreter() -> bool:
     for name in ("_interpreters", "_xxsubinterpreters"):
         try:
             found: Any = importlib.import_module(name).get_current()
-        except Exception:  # noqa: BLE001, S112 -- a Python without subinterpreters, or of another kind
+        except Exception as exc:  # noqa: BLE001 -- a Python without subinterpreters, or of another kind
+            _guard.let_signals_pass(exc)
             continue
         # An id, or since Python 3.13 an id and where it is from.
         return int(found[0] if hasattr(found, "__getitem__") else found) != 0

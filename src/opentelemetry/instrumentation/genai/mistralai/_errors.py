@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
+from . import _guard
 from . import _semconv as s
 from ._cleaning import clean_spellings
 from ._fields import name_of
@@ -128,7 +129,8 @@ def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, 
 def _text_of(exc: BaseException) -> str:
     try:
         return str(exc)
-    except Exception:  # noqa: BLE001 -- a class of the caller's may do anything
+    except Exception as failure:  # noqa: BLE001 -- a class of the caller's may do anything
+        _guard.let_signals_pass(failure)
         return ""
 
 
@@ -145,7 +147,8 @@ def _status_of(exc: BaseException) -> int | None:
 def _read(exc: BaseException, name: str) -> object:
     try:
         return getattr(exc, name, None)
-    except Exception:  # noqa: BLE001 -- a property of the caller's class may do anything
+    except Exception as failure:  # noqa: BLE001 -- a property of the caller's class may do anything
+        _guard.let_signals_pass(failure)
         return None
 
 

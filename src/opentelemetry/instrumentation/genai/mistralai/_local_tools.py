@@ -153,16 +153,17 @@ def _give_up(tool: _Tool | None) -> None:
 
 def _end_tool(tool: _Tool, exc: BaseException | None, result: object) -> None:
     try:
-        tool.say(s.TOOL_CALL_RESULT, fields_of(result).get("result"))
-    finally:
-        # Also when the user's `redact` was interrupted.
         try:
+            tool.say(s.TOOL_CALL_RESULT, fields_of(result).get("result"))
+        finally:
+            # Also when the user's `redact` was interrupted.
             if exc is None:
                 tool.end(tool.now(), None)
             else:
                 tool.fail(exc)
-        except Exception as failure:  # noqa: BLE001 -- the loop gets its result all the same
-            _guard.report("end a tool", failure)
+    except Exception as failure:  # noqa: BLE001 -- the loop gets its result all the same
+        _give_up(tool)
+        _guard.report("end a tool", failure)
 
 
 def _is_async(worker: Any) -> bool:

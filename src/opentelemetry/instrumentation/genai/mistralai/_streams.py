@@ -78,6 +78,8 @@ class _Observer:
             cancelled = kind is not None and is_cancellation(kind)
             self._recorder.left(Outcome.CANCELLED if cancelled else Outcome.CLOSED)
         except Exception as exc:  # noqa: BLE001 -- telemetry must not fail the caller's close
+            # Who keeps the stream for ever would keep the span open until the exit.
+            open_calls.drop(self._call)
             _guard.report("leave a stream", exc)
 
     def _interrupted(self, exc: BaseException) -> None:
@@ -97,6 +99,7 @@ class _Observer:
             else:
                 self._recorder.failed(exc)
         except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
+            open_calls.drop(self._call)
             _guard.report("end a stream", failure)
 
 
