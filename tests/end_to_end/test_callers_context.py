@@ -223,7 +223,8 @@ def test_a_whole_response_is_its_callers_when_it_comes(client: Any, stamped: Sta
 
 def test_nothing_of_it_is_current_where_the_stream_is_read(client: Any, stamped: Stamped) -> None:
     with acting("alice"):
-        stream = client.beta.conversations.start_stream(**with_defaults("handoff_chain", {}))
+        asked = with_defaults("handoff_chain", {"agent_id": "ag_1"})
+        stream = client.beta.conversations.start_stream(**asked)
     with acting("bob"):
         for _ in stream:
             assert baggage.get_baggage(USER) == "bob"
