@@ -426,9 +426,9 @@ def test_a_call_inside_an_adopted_call_has_a_span_of_its_own(
         sdk.httpx.Client(verify=False, event_hooks={"request": [ask_again]}) as http,
         framework(recording),
     ):
-        # Kept: before 1.9.11 its parts stop working when it is dropped.
-        mistral = sdk.Mistral("key", server_url=emulator.url, client=http)
-        mistral.chat.complete(**arguments("chat"))
+        unused = client.sdk_configuration.async_client
+        own = sdk.Mistral("key", server_url=emulator.url, client=http, async_client=unused)
+        own.chat.complete(**arguments("chat"))
     assert scopes(recording.spans()) == [OURS, "framework"]
 
 
