@@ -33,6 +33,7 @@ ON_TWO = (
     "test_content_kept.py",
     "test_inside_inferences.py",
     "test_redaction_everywhere.py",
+    "test_without_metadata.py",
 )
 ONE_MORE = "1.12.4"
 # (mistralai, python, the other instrumentation), at the versions that the tests know.
