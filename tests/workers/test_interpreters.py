@@ -60,6 +60,10 @@ while not BARE and len(ended) < 6 and time.monotonic() < deadline:
     importlib.util.find_spec("_testcapi") is None,
     reason="this Python has no _testcapi, which makes legacy subinterpreters",
 )
+@pytest.mark.skipif(
+    sys.version_info[:3] == (3, 13, 0),
+    reason="CPython 3.13.0 crashes bare, in the generator of a stream that is open at the end",
+)
 @pytest.mark.parametrize("leaves", LEAVES)
 def test_a_subinterpreter_that_used_the_plugin_is_destroyed_as_without(
     emulator: Emulator, tmp_path: Path, leaves: str
