@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -24,7 +25,7 @@ from opentelemetry.instrumentation.genai.mistralai import (
     uninstrument,
 )
 from tests.end_to_end import sdk
-from tests.end_to_end.conftest import Run
+from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.recording import Recording
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
@@ -51,6 +52,7 @@ IMPORTS: Final = {
 def test_the_order_of_imports_does_not_matter(emulator: Emulator, lines: list[str]) -> None:
     program = f"""
 import sys
+import threading
 from opentelemetry import trace
 from tests.end_to_end.programs import exporting
 from {PACKAGE} import instrument
@@ -73,6 +75,7 @@ list(client.beta.conversations.start_stream(inputs="Hello?", model="m"))
 def test_instrument_does_not_import_mistralai() -> None:
     program = f"""
 import sys
+import threading
 from {PACKAGE} import MistralAIInstrumentor, instrument, uninstrument
 instrument()
 uninstrument()
@@ -234,3 +237,63 @@ class _Under:
 
     def __exit__(self, *exc: object) -> None:
         context.detach(self._token)
+
+
+def test_threads_that_switch_at_once_leave_each_call_recorded_once(client: Any) -> None:
+    made = Recording()
+    together = threading.Barrier(6)
+
+    def switch() -> None:
+        together.wait()
+        for _ in range(10):
+            instrument(**made.providers)
+            uninstrument()
+        instrument(**made.providers)
+
+    threads = [threading.Thread(target=switch) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    try:
+        # What the last of them did may be undone by the one before: once more, alone.
+        instrument(**made.providers)
+        read_sync(client, "web_search")
+        assert [span.name for span in made.spans()] == [
+            "execute_tool web_search",
+            "chat mistral-medium-latest",
+        ]
+    finally:
+        uninstrument()
+    read_sync(client, "agent")
+    assert made.started == 2
+
+
+def test_no_primitive_that_a_late_gevent_patch_replaces_is_kept_from_the_import() -> None:
+    # In a process of its own, in which nothing has been recorded.
+    code = """
+import gc, importlib, pkgutil, queue, sys, threading, time
+import opentelemetry.instrumentation.genai.mistralai as ours
+for found in pkgutil.iter_modules(ours.__path__, ours.__name__ + "."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+locks = tuple(type(make()) for make in (threading.Lock, threading.RLock, threading.Event))
+kept = (*locks, threading.Condition, threading.Thread, queue.SimpleQueue, queue.Queue)
+makers = (time.sleep, threading.Lock, threading.RLock, threading.Event, threading.Thread,
+          queue.SimpleQueue, queue.Queue)
+def unsafe(value, depth=3):
+    if isinstance(value, kept) or any(value is maker for maker in makers):
+        return True
+    own = type(value).__module__.startswith(ours.__name__)
+    return own and depth and any(unsafe(part, depth - 1) for part in vars(value).values())
+held = [
+    (name, attribute) for name, module in list(sys.modules.items())
+    if name.startswith(ours.__name__) and module is not None
+    for attribute, value in list(vars(module).items())
+    if not isinstance(value, type) and hasattr(value, "__dict__") and unsafe(value)
+    or isinstance(value, kept) or any(value is maker for maker in makers)
+]
+assert held == [], held
+assert not [each for each in gc.callbacks if ours.__name__ in str(getattr(each, "__module__", ""))]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 -- ours

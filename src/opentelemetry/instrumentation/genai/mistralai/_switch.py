@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Switching on, changing and switching off: what `instrument` and the instrumentor share."""
+"""Switching on, changing and switching off: what `instrument` and the instrumentor share.
+
+There is no lock: one that was made at import is the native one after a late
+``gevent.monkey.patch_all()``, and whoever waits for it stops all greenlets. Of two threads that
+switch at once the last one wins, and `_patching` puts each wrapper in once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import RLock
-from typing import Any, Final
+from typing import Any
 
 from . import _guard
 from ._calls import Switch
 from ._options import changed
 from ._patching import patch, unpatch
-
-_lock: Final = RLock()
 
 
 def is_on() -> bool:
@@ -28,8 +30,7 @@ def switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
         check_versions: whether to leave an unsupported SDK alone, with a log line.
     """
     try:
-        with _lock:
-            _switch_on(changes, check_versions=check_versions)
+        _switch_on(changes, check_versions=check_versions)
     except Exception as exc:  # noqa: BLE001 -- it would stop every later instrumentor
         _guard.report("instrument", exc)
 
@@ -47,7 +48,6 @@ def _switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
 
 def switch_off() -> None:
     """Lets calls pass, and takes the wrappers out."""
-    with _lock:
-        if is_on():
-            Switch.turn_off()
-            unpatch()
+    if is_on():
+        Switch.turn_off()
+        unpatch()
