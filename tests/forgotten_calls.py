@@ -49,10 +49,10 @@ class Hand:
         self.ended.set()
 
     def abandon(self) -> None:
-        self._calls.settle(self, [self._note])
+        self._calls.settle(self, [self._note], Context())
 
     def give_up(self) -> None:
-        self._calls.settle(self, [lambda: self.ends.append("gave up")])
+        self._calls.settle(self, [lambda: self.ends.append("gave up")], Context())
 
 
 class Used:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from opentelemetry.context import Context
 
 from opentelemetry.instrumentation.genai.mistralai import _dropped
 from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls, Plan, carry_out
@@ -51,13 +52,17 @@ class Interrupted(BaseException):
 def test_a_call_that_was_never_added_cannot_be_ended(calls: OpenCalls) -> None:
     done: list[int] = []
     other = OpenCalls()
-    assert calls.settle(Hand(other), [partial(done.append, 1)]) is False
+    assert calls.settle(Hand(other), [partial(done.append, 1)], Context()) is False
     assert done == []
 
 
 def test_a_call_is_ended_once(calls: OpenCalls) -> None:
     call, done = Hand(calls), list[int]()
-    assert [calls.settle(call, [partial(done.append, n)]) for n in range(3)] == [True, False, False]
+    assert [calls.settle(call, [partial(done.append, n)], Context()) for n in range(3)] == [
+        True,
+        False,
+        False,
+    ]
     assert (done, call in calls, calls.any()) == ([0], False, False)
 
 
@@ -69,7 +74,7 @@ def test_of_many_threads_one_ends_the_call(calls: OpenCalls) -> None:
     def end_all() -> None:
         together.wait()
         for n, call in enumerate(noted):
-            calls.settle(call, [partial(done.append, n)])
+            calls.settle(call, [partial(done.append, n)], Context())
 
     threads = [threading.Thread(target=end_all) for _ in range(4)]
     for thread in threads:
@@ -81,7 +86,7 @@ def test_of_many_threads_one_ends_the_call(calls: OpenCalls) -> None:
 
 def test_a_call_that_is_about_to_end_is_no_longer_open(calls: OpenCalls) -> None:
     call, seen = Hand(calls), list[bool]()
-    calls.settle(call, [lambda: seen.append(call in calls)])
+    calls.settle(call, [lambda: seen.append(call in calls)], Context())
     assert seen == [False]
 
 
@@ -120,7 +125,7 @@ def test_an_interrupt_is_the_callers_after_the_other_steps_were_done(
 
     call = Hand(calls)
     with pytest.raises(exc):
-        calls.settle(call, [partial(done.append, 1), interrupt, partial(done.append, 2)])
+        calls.settle(call, [partial(done.append, 1), interrupt, partial(done.append, 2)], Context())
     assert (done, call in calls, calls.any()) == ([2, 1], False, False)
 
 
@@ -145,7 +150,7 @@ def test_at_exit_a_plan_that_was_interrupted_is_carried_out_to_its_end(
         # As an interrupt in the first line of this function.
         patched.setattr(f"{PACKAGE}._open_calls.carry_out", partial(int, "interrupted"))
         with pytest.raises(TypeError):
-            calls.settle(call, [partial(done.append, 1), partial(done.append, 2)])
+            calls.settle(call, [partial(done.append, 1), partial(done.append, 2)], Context())
     assert (done, calls.any(), call in calls) == ([], True, False)
     at_exit.run()
     assert (done, calls.any(), call.ends) == ([2, 1], False, [])
@@ -424,7 +429,7 @@ def test_a_forked_child_may_not_end_its_parents_calls(calls: OpenCalls, at_exit:
     calls.end_all_at_exit()
     calls.after_fork()
     at_exit.run()
-    assert (calls.settle(parents, []), parents.ends) == (False, [])
+    assert (calls.settle(parents, [], Context()), parents.ends) == (False, [])
     del used
     calls.end_dropped()
     assert parents.ends == []

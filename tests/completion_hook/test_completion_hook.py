@@ -301,5 +301,6 @@ def test_a_hook_that_does_nothing_is_none(client: Any, recording: Recording) -> 
     assert recording.started == 1
     telemetry = Switch.telemetry
     assert telemetry is not None
-    assert not telemetry.reads_content(recording=True)
+    assert not telemetry.always_reads
+    assert not telemetry.content_on_spans
     assert telemetry.clean is telemetry.clean_whole

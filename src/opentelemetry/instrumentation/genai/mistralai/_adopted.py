@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import Context
 
 from . import _semconv as s
-from ._context import CALL, UnderWay
+from ._context import UnderWay
 from ._ending import Ending
 from ._hosts import Host, find_host
 from ._open_calls import Plan
@@ -53,9 +53,9 @@ class CallAgain(Call):
         self._host = host
         super().__init__(telemetry, request, called, parent)
 
-    def plan(self, ending: Ending, ended: int) -> Plan:
+    def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
         """What is to be done at the end; the last item comes first."""
-        plan = super().plan(ending, ended)
+        plan = super().plan(ending, ended, context)
         plan.append(partial(_give_back_seat, self._host, ending))
         return plan
 
@@ -69,7 +69,11 @@ class AdoptedCall(CallAgain):
         """Starts no span: the host's is there."""
         self.span = self._host.span
         self.recording = self._host.span.is_recording()
-        self.context = Context({**self.context, CALL: self._under_way})
+
+    @property
+    def context(self) -> Context:
+        """The caller's, when the call was made."""
+        return self._parent
 
     @property
     def reference(self) -> None:
@@ -89,9 +93,9 @@ class AdoptedCall(CallAgain):
     ) -> None:
         """Starts nothing: only conversations have steps inside, and these are never adopted."""
 
-    def plan(self, ending: Ending, ended: int) -> Plan:
+    def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
         """What is to be told to the host, and counted; the last item comes first."""
-        steps = measure_steps(self, ending, ended)
+        steps = measure_steps(self, ending, ended, context)
         if self._host.span.is_recording():
             steps += hook_step(self, self._host.span, ending)
         steps.append(partial(self._tell, ending))

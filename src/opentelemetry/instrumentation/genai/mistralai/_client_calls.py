@@ -67,7 +67,7 @@ class Surface(NamedTuple):
         if run is not None:
             run.requests += 1
         # Nobody else has a conversation's `createdAt`, so it always has a span of its own.
-        begin = Call if self.cls == "Conversations" else open_call
+        begin = open_call if context and self.cls != "Conversations" else Call
         call = begin(telemetry, request, UnderWay(owner, self), context)
         try:
             call.start()

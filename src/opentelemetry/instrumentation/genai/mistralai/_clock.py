@@ -45,7 +45,7 @@ def all_clocks() -> tuple[int, int, int]:
         if ticks() - before < _ONE_MOMENT:
             break
         before, now, arrival = ticks(), time_ns(), monotonic_ns()
-    return whole_microseconds(now + 999), before, arrival
+    return now + 999 - (now + 999) % 1000, before, arrival
 
 
 def whole_microseconds(nanoseconds: int) -> int:

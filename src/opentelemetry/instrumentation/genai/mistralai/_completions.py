@@ -149,9 +149,11 @@ class CompletionRecorder(StreamRecorder):
             _guard.report("capture content", exc)
         try:
             self._call.end(ending, at)
-        finally:
-            # Not before: what an interrupt leaves undone is asked for again.
-            self.ended, self._chunk_class = not self._call.is_open, None
+        except BaseException:
+            # What an interrupt leaves undone is asked for again.
+            self.ended = not self._call.is_open
+            raise
+        self.ended, self._chunk_class = True, None
 
     def _describe(self, ending: Ending) -> None:
         ending.closing = self._closing

@@ -26,7 +26,6 @@ from ._turns import last_turns
 from ._usage import read_usage
 
 _Fields = dict[str, object]
-# Without an outcome it is a response that was not streamed.
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
 _LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
 
@@ -49,7 +48,7 @@ class ConversationRecorder(StreamRecorder):
         # Of the pieces of a message: the class of their data, and the last one, not looked at yet.
         self._piece_class: Any = None
         self._piece: Any = None
-        self._called = FunctionCalls()
+        self._called: FunctionCalls | None = None
         self._handed_over = False
         self._created_at: datetime | None = None
         self._steps: Steps | None = None
@@ -118,6 +117,7 @@ class ConversationRecorder(StreamRecorder):
         """A piece of a function call, which the caller must answer unless any piece settles it."""
         self.on_message(event, data)
         self._piece_class = None
+        self._called = self._called or FunctionCalls()
         self._called.note(data)
 
     def on_tool_started(self, _event: Any, data: _Fields) -> None:
@@ -208,9 +208,10 @@ class ConversationRecorder(StreamRecorder):
             if self._call.end(ending, at) and self._conversation_id is not None:
                 operation = s.INVOKE_AGENT if self._agent_id else self._call.request.operation
                 last_turns.remember(self._conversation_id, operation, self._call.reference)
-        finally:
-            # Not before: what an interrupt leaves undone is asked for again.
-            self.ended, self._piece_class = not self._call.is_open, None
+        except BaseException:
+            self.ended = not self._call.is_open  # What is left undone is asked for again.
+            raise
+        self.ended, self._piece_class = True, None
 
     def _describe(self, ending: Ending, at: int) -> int:
         """Puts what is known into the call's ending; returns when that is, after its steps."""
@@ -219,7 +220,7 @@ class ConversationRecorder(StreamRecorder):
         if self._steps is not None:
             at = self._steps.end(at, ending.failure.type if ending.failure else None)
         reason = _FINISH_REASONS.get(ending.outcome)
-        if reason == "stop" and self._called.wait:
+        if reason == "stop" and self._called is not None and self._called.wait:
             reason = "tool_call"
         self.describe(
             ending,

@@ -35,8 +35,9 @@ _native_start: Final = _thread.start_new_thread
 class Watch(weakref.ref[Any]):
     """A weak reference to what the caller reads a stream through; it knows the stream's call."""
 
-    __slots__ = ("call", "waking")
+    __slots__ = ("call", "other", "waking")
     call: Any
+    other: Any
     waking: Any
 
 
@@ -65,8 +66,8 @@ class Waker:
         waking.waking = self._wake
         # Made last, because the interpreter calls the newest reference's callback first.
         told = Watch(used, self._dropped.append)
-        told.call = call
-        return waking, told
+        told.call, told.other = call, waking
+        return told
 
     def wake(self) -> None:
         """Starts the thread, unless it is on its way."""

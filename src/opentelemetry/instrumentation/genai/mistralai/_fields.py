@@ -53,6 +53,9 @@ def name_of(value: object) -> str | None:
     Every id and name passes here on its way to a span, a turn that is remembered or a metric; a
     server may make each as long as it likes.
     """
+    # What it nearly always is, and at once.
+    if type(value) is str and value.isascii() and len(value) <= _MAX_NAME:
+        return value or None
     if isinstance(value, str) and str.__len__(value) > _MAX_NAME:
         value = str.__getitem__(value, slice(_MAX_NAME - 1)) + _CUT
     return text(value)

@@ -70,7 +70,7 @@ class LocalSpan:
 
     def give_up(self) -> None:
         """Ends a span of which no more can be told."""
-        if not open_calls.settle(self, self._span.plan(self.now())):
+        if not open_calls.settle(self, self._span.plan(self.now()), self.context):
             open_calls.finish(self)
 
     def abandon(self) -> None:
@@ -94,7 +94,7 @@ class LocalSpan:
             _guard.report("measure a loop", exc)
         else:
             plan[1:1] = reversed(measurements)
-        open_calls.settle(self, plan)
+        open_calls.settle(self, plan, self.context)
 
     def measurements(self, _seconds: float, _error_type: str | None) -> list[Measurement]:
         """Metrics that its span does not record itself."""

@@ -8,6 +8,7 @@ first 100 of a kind in a process are told as they are, the rest as ``_OTHER``.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from . import _guard
@@ -23,12 +24,16 @@ _ANY: Final = re.compile(r".+", re.DOTALL)
 
 
 class MetricNames:
-    """The names of one kind that metrics of this process have."""
+    """The names of one kind that metrics of this process have.
+
+    Attributes:
+        known: these names; who asks here first spares a call.
+    """
 
     def __init__(self, kind: str, fit: re.Pattern[str]) -> None:
         self._kind = kind
         self._fit = fit
-        self._known: set[object] = set()
+        self.known: set[object] = set()
 
     def bounded(self, name: str, beside: object = None) -> str:
         """The name, or ``_OTHER`` if it is not fit for a metric, or comes after 100 others.
@@ -38,11 +43,11 @@ class MetricNames:
             beside: what multiplies the series of a name, and counts with it.
         """
         key = name if beside is None else (name, beside)
-        if key in self._known:
+        if key in self.known:
             return name
         if self._fit.fullmatch(name) is None:
             return s.OTHER
-        if len(self._known) >= _MAX_NAMES:
+        if len(self.known) >= _MAX_NAMES:
             _guard.say_once(
                 "metrics have seen %s different values of %s; later ones are recorded as %s",
                 _MAX_NAMES,
@@ -50,12 +55,12 @@ class MetricNames:
                 s.OTHER,
             )
             return s.OTHER
-        self._known.add(key)
+        self.known.add(key)
         return name
 
     def forget(self) -> None:
         """Begins anew."""
-        self._known.clear()
+        self.known.clear()
 
 
 REQUEST_MODELS: Final = MetricNames(s.REQUEST_MODEL, _VISIBLE)
@@ -66,3 +71,12 @@ CONNECTORS: Final = MetricNames(s.CONNECTOR_NAME, _WORD)
 TOOLS: Final = MetricNames(s.TOOL_NAME, _WORD)
 AGENTS: Final = MetricNames(s.AGENT_NAME, _ANY)
 ALL: Final = (REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TOOLS, AGENTS)
+
+
+def by_metric_name(connectors: Mapping[str, int]) -> dict[str, int]:
+    """Calls of connectors by the names that metrics have; the others are added up."""
+    calls: dict[str, int] = {}
+    for name, n in connectors.items():
+        key = CONNECTORS.bounded(name)
+        calls[key] = calls.get(key, 0) + n
+    return calls

@@ -16,11 +16,11 @@ from . import _semconv as s
 from ._metric_names import (
     ADDRESSES,
     AGENTS,
-    CONNECTORS,
     ERRORS,
     REQUEST_MODELS,
     RESPONSE_MODELS,
     TOOLS,
+    by_metric_name,
 )
 from ._requests import COUNTED, INFERENCE, TIMED
 
@@ -51,7 +51,11 @@ class Measured(Protocol):
 
     request: Request
     final_operation: str
-    context: Context
+
+    @property
+    def context(self) -> Context:
+        """In which its metrics are recorded."""
+        ...
 
 
 class Instruments:
@@ -116,18 +120,21 @@ class Instruments:
             s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
         )
 
-    def of_call(self, call: Measured, ending: Ending, duration: float) -> list[Measurement]:
+    def of_call(
+        self, call: Measured, ending: Ending, duration: float, context: Context
+    ) -> list[Measurement]:
         """The measurements of a call that ends; none is recorded yet.
 
         Each is a thing of its own, because each must happen once at most, and must not keep the
         others from happening.
 
         Args:
-            call: whose they are; they are recorded in its context.
+            call: whose they are.
             ending: what is known of it.
             duration: its span's, s.
+            context: the call's.
         """
-        measured, context = call.request.measured, call.context
+        measured = call.request.measured
         elsewhere = call.request.recorded_elsewhere
         # Shared by several instruments, of which the SDK keeps the first mapping: never changed.
         common = _common(call, ending)
@@ -170,9 +177,9 @@ class Instruments:
             if attribute in counts:
                 found.append(partial(counter.add, counts[attribute], counted, context))
         if s.USAGE_CONNECTOR_TOKENS in counts:
-            tokens = counts[s.USAGE_CONNECTOR_TOKENS]
-            found.append(partial(self._connector_tokens.add, tokens, common, context))
-        for name, calls in _by_metric_name(usage).items() if usage.connectors else ():
+            sent = counts[s.USAGE_CONNECTOR_TOKENS]
+            found.append(partial(self._connector_tokens.add, sent, common, context))
+        for name, calls in by_metric_name(usage.connectors).items() if usage.connectors else ():
             attributes = {**common, s.CONNECTOR_NAME: name}
             found.append(partial(self._connector_calls.add, calls, attributes, context))
 
@@ -218,14 +225,6 @@ class Instruments:
         ]
 
 
-def _by_metric_name(usage: Usage) -> dict[str, int]:
-    calls: dict[str, int] = {}
-    for name, n in usage.connectors.items():
-        key = CONNECTORS.bounded(name)
-        calls[key] = calls.get(key, 0) + n
-    return calls
-
-
 def _common(call: Measured, ending: Ending) -> Attributes:
     request = call.request
     common: Attributes = {
@@ -233,11 +232,14 @@ def _common(call: Measured, ending: Ending) -> Attributes:
         s.PROVIDER_NAME: s.PROVIDER,
     }
     if request.model is not None:
-        common[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(request.model)
+        # Looked up here, since a call of a function costs ten times as much.
+        known = (model := request.model) in REQUEST_MODELS.known
+        common[s.REQUEST_MODEL] = model if known else REQUEST_MODELS.bounded(model)
     if request.address is not None:
         common[s.SERVER_ADDRESS] = address = ADDRESSES.bounded(request.address, request.port)
         if request.port is not None and address != s.OTHER:
             common[s.SERVER_PORT] = request.port
     if ending.response_model is not None:
-        common[s.RESPONSE_MODEL] = RESPONSE_MODELS.bounded(ending.response_model)
+        known = (model := ending.response_model) in RESPONSE_MODELS.known
+        common[s.RESPONSE_MODEL] = model if known else RESPONSE_MODELS.bounded(model)
     return common

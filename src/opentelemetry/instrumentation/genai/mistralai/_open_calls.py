@@ -54,8 +54,12 @@ class OpenSpan(Abandoned, Protocol):
         watch: is kept for as long as the span is open; see `_dropped`.
     """
 
-    context: Context
     watch: object
+
+    @property
+    def context(self) -> Context:
+        """As above."""
+        ...
 
     def give_up(self) -> None:
         """Ends the span with what little is known."""
@@ -89,8 +93,13 @@ class OpenCalls:
         """Whether a call is open and not about to end, and this process's."""
         return call in self._open and call not in self._plans
 
-    def settle(self, call: OpenSpan, plan: Plan) -> bool:
+    def settle(self, call: OpenSpan, plan: Plan, context: Context) -> bool:
         """Ends a call by this plan, of which the last item is done first.
+
+        Args:
+            call: whose plan it is.
+            plan: what is to be done; it is empty afterwards.
+            context: the call's, which is current meanwhile.
 
         Returns:
             False if the call had ended, or is another process's: then nothing of the plan is done.
@@ -105,24 +114,20 @@ class OpenCalls:
             self._plans.pop(call, None)
             return False
         call.watch = None
-        self._carry_out(call, plan)
-        return True
-
-    def _carry_out(self, call: OpenSpan, plan: Plan) -> None:
         try:
             # In a copy of the context, so that no interrupt can leave the call's in the caller's.
-            copy_context().run(_carry_out_in, call.context, plan)
+            copy_context().run(carry_out, plan, context)
         finally:
             if not plan:
-                self._forget(call)
+                self._open.pop(call, None)
+                self._plans.pop(call, None)
+        return True
 
     def finish(self, call: OpenSpan) -> None:
         """Goes on with the end of a call that was interrupted."""
         plan = self._plans.get(call)
         if plan is not None:
-            self._carry_out(call, plan)
-
-    def _forget(self, call: OpenSpan) -> None:
+            copy_context().run(carry_out, plan, call.context)
         self._open.pop(call, None)
         self._plans.pop(call, None)
 
@@ -207,22 +212,20 @@ class OpenCalls:
         self._waker.after_fork()
 
 
-def _carry_out_in(context: Context, plan: Plan) -> None:
-    """Does each step of a plan while the call's context is current.
-
-    Log processors and hooks look at the current context, and not at the one that they are given.
-    """
-    otel_context.attach(context)
-    carry_out(plan)
-
-
-def carry_out(plan: Plan) -> None:
+def carry_out(plan: Plan, context: Context | None = None) -> None:
     """Does each step of a plan, the last one first; one that fails costs only itself.
+
+    Args:
+        plan: what is to be done; each step is taken out.
+        context: is made the current one, in a copy that whoever calls this has made: log processors
+            and hooks look at the current context, and not at the one that they are given.
 
     Raises:
         BaseException: what interrupted a step, after the others were done.
     """
     try:
+        if context is not None:
+            otel_context.attach(context)
         while plan:
             try:
                 # On one line: an interrupt comes before a step is taken out, or inside of it.

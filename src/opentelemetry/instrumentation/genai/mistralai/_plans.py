@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from . import _guard
@@ -22,32 +23,33 @@ if TYPE_CHECKING:
     from ._spans import Call
 
 
-def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
+def plan_of(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
     """What is to be done to end a call; the last item comes first.
 
     Args:
         call: whose span is open.
         ending: what is known of it.
         ended: the span's end, ns since the epoch.
+        context: the call's.
     """
     span, failure, telemetry = call.span, ending.failure, call.telemetry
     if span is None:
         return []
-    plan: Plan = [partial(span.end, ended), *measure_steps(call, ending, ended)]
+    plan: Plan = [partial(span.end, ended), *measure_steps(call, ending, ended, context)]
     attributes = ending.attributes
     if call.final_operation != call.request.operation:
         attributes[s.OPERATION_NAME] = call.final_operation
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
-    if call.recording:
+    if call.recording and telemetry.response_hook is not None:
         plan += hook_step(call, span, ending)
     if failure is not None:
         # Viewers hide an event that lies past the end, also by a part of a microsecond.
         inside = max(call.started, ended - 1000)
-        plan.append(partial(telemetry.record_exception, span, failure, inside, call.context))
+        plan.append(partial(telemetry.record_exception, span, failure, inside, context))
     if call.content is not None or telemetry.emits_details:
-        plan.append(partial(_record_content, call, span, ending, ended))
+        plan.append(partial(_record_content, call, span, ending, ended, context))
     if call.recording:
         plan.append(partial(span.set_attributes, attributes))
         if failure is not None:
@@ -57,11 +59,11 @@ def plan_of(call: Call, ending: Ending, ended: int) -> Plan:
     return plan
 
 
-def measure_steps(call: Call, ending: Ending, ended: int) -> Plan:
+def measure_steps(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
     """The metrics of a call; the last item comes first."""
     try:
         seconds = (ended - call.started) / 1e9
-        return call.telemetry.instruments.of_call(call, ending, seconds)[::-1]
+        return call.telemetry.instruments.of_call(call, ending, seconds, context)[::-1]
     except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
         _guard.report("measure a call", exc)
         return []
@@ -75,12 +77,12 @@ def hook_step(call: Call, span: Span, ending: Ending) -> Plan:
     return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]
 
 
-def _record_content(call: Call, span: Span, ending: Ending, ended: int) -> None:
+def _record_content(call: Call, span: Span, ending: Ending, ended: int, context: Context) -> None:
     telemetry, content, request = call.telemetry, call.content, call.request
     known = ending.attributes
     said = {} if content is None else content.whole(ending.output or [], known)
     details = {**request.attributes, **known} if telemetry.emits_details else {}
-    telemetry.record_content(span, request.operation, said, details, ended, call.context)
+    telemetry.record_content(span, request.operation, said, details, ended, context)
 
 
 def run_hook(

@@ -157,8 +157,9 @@ class StreamRecorder:
         """Puts what is known of the response into the call's ending."""
         ending.response_model = self._model
         if self._first_chunk is not None:
-            first = self._call.at(self._first_chunk)
-            ending.first_chunk = (first - self._call.started) / 1e9
+            waited = self._call.at(self._first_chunk) - self._call.started
+            # In whole microseconds as the span's end, which may be the same moment.
+            ending.first_chunk = (waited - waited % 1000) / 1e9
         known = {
             s.RESPONSE_ID: self._response_id,
             s.RESPONSE_MODEL: self._model,

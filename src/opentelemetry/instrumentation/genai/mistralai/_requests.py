@@ -27,6 +27,10 @@ TIMED: Final = "timed"
 _MAX_URL: Final = 2048
 
 
+# Made once: Python makes a new empty set each time, which would stay for as long as a call is open.
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
 class Request:
     """What is known of a call when its span starts."""
 
@@ -49,7 +53,7 @@ class Request:
         self.previous: object = None
         self.measured = INFERENCE
         # Names of the metrics that somebody else records of this call.
-        self.recorded_elsewhere: frozenset[str] = frozenset()
+        self.recorded_elsewhere = _NOTHING
         self.span_name = operation
 
 

@@ -21,13 +21,13 @@ from opentelemetry.trace.propagation import set_span_in_context
 from . import _guard
 from . import _semconv as s
 from ._child_spans import ChildSpan
-from ._clock import all_clocks, ticks, whole_microseconds
+from ._clock import all_clocks, ticks
 from ._content import Content
 from ._context import CALL, UnderWay, give_back
 from ._ending import Ending
 from ._errors import failure_of, is_cancellation
 from ._json import Clean
-from ._open_calls import Abandoned, Plan, open_calls
+from ._open_calls import Abandoned, open_calls
 from ._plans import plan_of, run_hook
 from ._recording import Child
 from ._requests import Request
@@ -43,13 +43,12 @@ class Call:
     Attributes:
         children: the steps whose spans are open.
         content: what the user says, if that is recorded.
-        context: the caller's, when the call was made, with the span in it.
         recorder: ends the call, should everybody forget it.
         watch: tells when the caller dropped the stream.
     """
 
     __slots__ = (
-        "_ticks", "_token", "_under_way", "children", "clean", "clock_offset", "content", "context",
+        "_parent", "_ticks", "_token", "_under_way", "children", "clean", "clock_offset", "content",
         "final_operation", "record_chunk_times", "recorder", "recording", "request", "span",
         "started", "telemetry", "watch",
     )  # fmt: skip
@@ -61,7 +60,7 @@ class Call:
         self.telemetry = telemetry
         self.request = request
         self._under_way = called
-        self.context = parent
+        self._parent = parent
         self.span: Span | None = None
         self.recording = False
         self.clean: Clean | None = None
@@ -86,12 +85,11 @@ class Call:
         links = (Link(previous),) if isinstance(previous, SpanContext) else ()
         # On one line: between start and assignment an interrupt would leave it open for ever.
         self.span = span = telemetry.tracer.start_span(
-            request.span_name, self.context, SpanKind.CLIENT, request.attributes, links,
+            request.span_name, self._parent, SpanKind.CLIENT, request.attributes, links,
             self.started,
         )  # fmt: skip
-        self.context = set_span_in_context(span, Context({**self.context, CALL: self._under_way}))
         self.recording = span.is_recording()
-        if telemetry.reads_content(self.recording):
+        if telemetry.always_reads or (telemetry.content_on_spans and self.recording):
             self.clean = telemetry.clean_whole
         if not telemetry.emits_details:
             # The span has its own copy; what metrics need of them is kept beside.
@@ -105,7 +103,16 @@ class Call:
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
             run_hook("request_hook(span, kwargs)", hook, self.span, MappingProxyType(kwargs))
-        self._token = otel_context.attach(self.context)
+        context = Context({**self.context, CALL: self._under_way})
+        self._token = otel_context.attach(context)
+
+    @property
+    def context(self) -> Context:
+        """The caller's, when the call was made, with the span in it.
+
+        Made anew each time, since an open call is to be small.
+        """
+        return self._parent if self.span is None else set_span_in_context(self.span, self._parent)
 
     @property
     def content_on_spans(self) -> bool:
@@ -125,7 +132,7 @@ class Call:
 
     def now(self) -> int:
         """Local time, ns since the epoch; within a call it never runs backwards."""
-        return self.started + whole_microseconds(ticks() - self._ticks)
+        return self.started + ticks() - self._ticks
 
     def at(self, arrived: int) -> int:
         """When an event arrived, ns since the epoch.
@@ -136,7 +143,7 @@ class Call:
         """
         if open_calls.dropped:
             open_calls.end_dropped()
-        moment, now = whole_microseconds(arrived + self.clock_offset), self.now()
+        moment, now = arrived + self.clock_offset, self.started + ticks() - self._ticks
         return moment if self.started <= moment <= now else now
 
     def leave(self) -> None:
@@ -171,7 +178,7 @@ class Call:
         )
         if self.children is None:
             self.children = []
-        started = whole_microseconds(started)
+        started -= started % 1000
         child = ChildSpan(self.telemetry, name, attributes, started, inside, self.children)
         child.start()
         return child
@@ -210,15 +217,16 @@ class Call:
         Returns:
             Whether this call ended it.
         """
-        if not self.is_open:
-            return False
-        now = self.now()
-        ended = now if at is None else max(self.started, min(whole_microseconds(at), now))
-        return open_calls.settle(self, self.plan(ending, ended))
+        ended = self.started + ticks() - self._ticks
+        if at is not None:
+            ended = max(self.started, min(at, ended))
+        # In whole microseconds, as viewers draw it: see `all_clocks`.
+        ended -= ended % 1000
+        context = self.context
+        return open_calls.settle(self, self.plan(ending, ended, context), context)
 
-    def plan(self, ending: Ending, ended: int) -> Plan:
-        """What is to be done at the end; the last item comes first."""
-        return plan_of(self, ending, ended)
+    # What is to be done at the end; the last item comes first.
+    plan = plan_of
 
     def record_chunk(self, response_model: str | None, seconds: float) -> None:
         """Records the time between two output chunks, unless a clock was frozen between them."""

@@ -50,6 +50,7 @@ class Telemetry:
         clean: gives what may be recorded of a text, at most 64 KiB.
         clean_whole: the same for a call's messages: as long as they are, if a completion hook
             wants them so.
+        always_reads: whether content is wanted also of a call whose span is not recorded.
         emits_details: whether calls are told as a log event, too.
         adopts: whether another library's inference span takes the place of ours.
     """
@@ -62,7 +63,7 @@ class Telemetry:
         emits = options.emit_event
         self.emits_details = self.content_on_events if emits is None else emits
         self._on_completion = on_completion(options.completion_hook)
-        self._reads_content = self._on_completion is not None or (
+        self.always_reads = self._on_completion is not None or (
             self.content_on_events and self.emits_details
         )
         self.clean = cleaner(options.redact)
@@ -78,10 +79,6 @@ class Telemetry:
         self.record_chunk_times = options.record_chunk_times
         self.adopts = options.inside_inference == "adopt"
         self._told_nobody_listens = False
-
-    def reads_content(self, recording: bool) -> bool:
-        """Whether a call's content is wanted, on a span that is recorded or on one that is not."""
-        return self._reads_content or (self.content_on_spans and recording)
 
     def is_idle(self) -> bool:
         """Whether nobody listens: no completion hook, no provider but the API's, which drops all.
