@@ -135,6 +135,8 @@ def memory_and_end(stage: Stage) -> dict[str, float]:
         gc.collect()
         size = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
+        # Dropped, its span would be ended by a thread in the middle of the next measurement.
+        next(stream)
         return size
 
     def end(start: Callable[[], Any]) -> float:

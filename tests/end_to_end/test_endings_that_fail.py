@@ -114,11 +114,12 @@ async def test_a_tool_whose_end_fails_is_ended_and_the_loop_has_its_result(
     original = getattr(tool, method)
     if method == "say":
         # The arguments come first: that failure would leave the tool without a span.
-        monkeypatch.setattr(
-            tool,
-            "say",
-            lambda self, key, value: fail() if "result" in key else original(self, key, value),
-        )
+        def say(self: object, key: str, value: object) -> None:
+            if "result" in key:
+                fail()
+            original(self, key, value)
+
+        monkeypatch.setattr(tool, "say", say)
     else:
         monkeypatch.setattr(tool, "end", once(original))
     async with asking(emulator.url, "loop_add") as conversations:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 
+from . import _guard
 from . import _semconv as s
-from ._context import UnderWay
+from ._context import Called
 from ._ending import Ending
 from ._hosts import Host, find_host
 from ._open_calls import Plan
-from ._plans import hook_step, measure_steps
+from ._plans import hook_step
 from ._recording import Child
 from ._spans import Call
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ._telemetry import Telemetry
 
 
-def open_call(telemetry: Telemetry, request: Request, called: UnderWay, context: Context) -> Call:
+def open_call(telemetry: Telemetry, request: Request, called: Called, context: Context) -> Call:
     """Makes a call: with a span of its own, or in the span that somebody else has opened."""
     host = find_host(context, request, telemetry)
     if host is None:
@@ -48,7 +49,7 @@ class CallAgain(Call):
     __slots__ = ("_host",)
 
     def __init__(
-        self, telemetry: Telemetry, request: Request, called: UnderWay, parent: Context, host: Host
+        self, telemetry: Telemetry, request: Request, called: Called, parent: Context, host: Host
     ) -> None:
         self._host = host
         super().__init__(telemetry, request, called, parent)
@@ -71,11 +72,6 @@ class AdoptedCall(CallAgain):
         self.recording = self._host.span.is_recording()
 
     @property
-    def context(self) -> Context:
-        """The caller's, when the call was made."""
-        return self._parent
-
-    @property
     def reference(self) -> None:
         """What a later turn may link to: nothing, a conversation is never adopted."""
         return
@@ -95,7 +91,12 @@ class AdoptedCall(CallAgain):
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
         """What is to be told to the host, and counted; the last item comes first."""
-        steps = measure_steps(self, ending, ended, context)
+        steps: Plan = []
+        try:
+            seconds = (ended - self.started) / 1e9
+            steps += reversed(self.telemetry.instruments.of_call(self, ending, seconds, context))
+        except Exception as exc:  # noqa: BLE001 -- somebody's meter; the host is told all the same
+            _guard.report("measure a call", exc)
         if self._host.span.is_recording():
             steps += hook_step(self, self._host.span, ending)
         steps.append(partial(self._tell, ending))

@@ -13,7 +13,7 @@ from . import _semconv as s
 from ._adopted import open_call
 from ._calls import give_up
 from ._content import Content
-from ._context import RUN, UnderWay, run_under_way
+from ._context import RUN, run_under_way
 from ._conversation_ids import conversation_of
 from ._ending import Ending
 from ._json import Clean
@@ -68,7 +68,7 @@ class Surface(NamedTuple):
             run.requests += 1
         # Nobody else has a conversation's `createdAt`, so it always has a span of its own.
         begin = open_call if context and self.cls != "Conversations" else Call
-        call = begin(telemetry, request, UnderWay(owner, self), context)
+        call = begin(telemetry, request, (owner, self), context)
         try:
             call.start()
             if call.clean is not None:

@@ -122,9 +122,7 @@ class CompletionRecorder(StreamRecorder):
 
     def abandon(self) -> None:
         """Ends the span of a stream that everybody forgot."""
-        unheard, self._unheard = self._unheard, None
-        if unheard is not None:
-            self.hear_again(unheard)
+        self.hear_the_rest()
         if not self.ended and not self._end_completed():
             super().abandon()
 
@@ -139,14 +137,21 @@ class CompletionRecorder(StreamRecorder):
         if self.ended:
             return
         try:
-            self._describe(ending)
+            ending.closing = self._closing
+            ending.usage = read_usage(self._usage)
+            reasons = list(filter(None, map(self._choices.get, sorted(self._choices))))
+            created = self._call.request.operation == s.CREATE_AGENT
+            agent_id = self._response_id if created else None
+            if created:
+                self._response_id = self._model = None
+            self.describe(ending, reasons or None, {s.AGENT_ID: agent_id})
         except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
             _guard.report("describe a completion", exc)
-        try:
-            if self._call.clean is not None:
+        if self._call.clean is not None:
+            try:
                 self._tell(ending, self._call.clean)
-        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
-            _guard.report("capture content", exc)
+            except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+                _guard.report("capture content", exc)
         try:
             self._call.end(ending, at)
         except BaseException:
@@ -154,16 +159,6 @@ class CompletionRecorder(StreamRecorder):
             self.ended = not self._call.is_open
             raise
         self.ended, self._chunk_class = True, None
-
-    def _describe(self, ending: Ending) -> None:
-        ending.closing = self._closing
-        ending.usage = read_usage(self._usage)
-        reasons = list(filter(None, map(self._choices.get, sorted(self._choices))))
-        created = self._call.request.operation == s.CREATE_AGENT
-        agent_id = self._response_id if created else None
-        if created:
-            self._response_id = self._model = None
-        self.describe(ending, reasons or None, {s.AGENT_ID: agent_id})
 
     def _tell(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the call's ending, and lets it go."""

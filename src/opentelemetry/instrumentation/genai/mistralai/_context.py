@@ -10,37 +10,17 @@ from opentelemetry.context import Context
 
 if TYPE_CHECKING:
     from ._agent_runs import Run
+    from ._spans import Call
 
-# The request that is under way in this context: who is called by it has no span of its own.
+# The SDK object of a call, and which method of it as which wrapper describes it.
+Called = tuple[object, object]
+# The call that is under way in this context: who is called by it has no span of its own.
 CALL: Final = otel_context.create_key("mistralai-call")
 # The agent loop that runs in this context.
 RUN: Final = otel_context.create_key("mistralai-run")
 # What `suppress_instrumentation` and the GenAI frameworks set.
 _SUPPRESSED: Final = "suppress_instrumentation"
 _MODELS_SUPPRESSED: Final = "suppress_language_model_instrumentation"
-
-
-class UnderWay:
-    """A request that is being made, as the context of the SDK's code around it shows it.
-
-    Not the call itself: a task that was started meanwhile keeps its context, and with it the call.
-
-    Attributes:
-        owner: the SDK object whose method was called; None when the method has returned.
-        method: what describes the method, as which wrapper.
-        native_hook: the SDK's tracing hook, while that asks for a span.
-    """
-
-    __slots__ = ("method", "native_hook", "owner")
-
-    def __init__(self, owner: object, method: object) -> None:
-        self.owner = owner
-        self.method = method
-        self.native_hook: object = None
-
-    def returned(self) -> None:
-        """Whoever is called in this context from now on is not called by this request."""
-        self.owner = self.method = None
 
 
 def context_for(owner: object, method: object) -> Context | None:
@@ -52,24 +32,21 @@ def context_for(owner: object, method: object) -> Context | None:
     context = otel_context.get_current()
     if context:
         call: Any = context.get(CALL)
-        # Wrappers that were put in at another time have a description of their own. The very same
-        # one is a new call of the caller's, made by an event hook or a task meanwhile.
-        if (
-            call is not None
-            and call.owner is owner
-            and call.method is not method
-            and call.method == method
-        ):
-            return None
+        if call is not None and call.called is not None:
+            at, by = call.called
+            # Wrappers that were put in at another time have a description of their own. The very
+            # same one is a new call of the caller's, made by an event hook or a task meanwhile.
+            if at is owner and by is not method and by == method:
+                return None
         if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
             return None
     return context
 
 
-def call_under_way() -> UnderWay | None:
-    """The request that is being made in this context, None outside of one."""
+def call_under_way() -> Call | None:
+    """The call whose request is being made in this context, None outside of one."""
     call: Any = otel_context.get_value(CALL)
-    return call if call is not None and call.method is not None else None
+    return call if call is not None and call.called is not None else None
 
 
 def run_under_way(context: Context | None = None) -> Run | None:

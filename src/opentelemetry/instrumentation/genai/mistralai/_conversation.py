@@ -72,17 +72,14 @@ class ConversationRecorder(StreamRecorder):
         if self._piece is not None:
             self._catch_up()
         self._piece_class, self._arrived = None, monotonic_ns()
-        self._handle(event)
-        self._unheard = None
-
-    def _handle(self, event: Any) -> None:
         if (handler := HANDLERS.get(event.event)) is not None:
             handler(self, event, payload_of(event))
+        self._unheard = None
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in the last word once more, if an interrupt kept it from being understood."""
         if self._whole or unheard.event in _LAST_WORDS:
-            (self.on_response if self._whole else self._handle)(unheard)
+            (self.on_response if self._whole else self._on_event)(unheard)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""

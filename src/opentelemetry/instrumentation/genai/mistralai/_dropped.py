@@ -57,8 +57,8 @@ class Waker:
         self._flag: defaultdict[str, object] = defaultdict(self._starter())
         self._wake = partial(self._flag.__getitem__, _FLAG)
 
-    def watch(self, call: object, used: object) -> object:
-        """Notes ``call`` as dropped when ``used`` is collected, unless the result was first."""
+    def watch(self, call: Any, used: object) -> None:
+        """Notes ``call`` as dropped when ``used`` is collected, while the call keeps its watch."""
         starter: Any = self._flag.default_factory
         if starter is not object and starter.func is not _thread.start_new_thread:
             self._flag.default_factory = self._starter()
@@ -67,7 +67,7 @@ class Waker:
         # Made last, because the interpreter calls the newest reference's callback first.
         told = Watch(used, self._dropped.append)
         told.call, told.other = call, waking
-        return told
+        call.watch = told
 
     def wake(self) -> None:
         """Starts the thread, unless it is on its way."""

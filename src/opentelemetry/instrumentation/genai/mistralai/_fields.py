@@ -56,6 +56,8 @@ def name_of(value: object) -> str | None:
     # What it nearly always is, and at once.
     if type(value) is str and value.isascii() and len(value) <= _MAX_NAME:
         return value or None
+    if value is None:
+        return None
     if isinstance(value, str) and str.__len__(value) > _MAX_NAME:
         value = str.__getitem__(value, slice(_MAX_NAME - 1)) + _CUT
     return text(value)

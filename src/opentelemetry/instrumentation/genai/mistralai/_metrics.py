@@ -198,7 +198,8 @@ class Instruments:
         """The duration of a tool, of whose span these are the attributes; not recorded yet."""
         measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
         for key, names in ((s.TOOL_NAME, TOOLS), (s.AGENT_NAME, AGENTS)):
-            if isinstance(name := measured.get(key), str):
+            name = measured.get(key)
+            if isinstance(name, str) and name not in names.known:
                 measured[key] = names.bounded(name)
         if error_type is not None:
             measured[s.ERROR_TYPE] = ERRORS.bounded(error_type)
@@ -236,7 +237,10 @@ def _common(call: Measured, ending: Ending) -> Attributes:
         known = (model := request.model) in REQUEST_MODELS.known
         common[s.REQUEST_MODEL] = model if known else REQUEST_MODELS.bounded(model)
     if request.address is not None:
-        common[s.SERVER_ADDRESS] = address = ADDRESSES.bounded(request.address, request.port)
+        address = request.address
+        if (address, request.port) not in ADDRESSES.known:
+            address = ADDRESSES.bounded(address, request.port)
+        common[s.SERVER_ADDRESS] = address
         if request.port is not None and address != s.OTHER:
             common[s.SERVER_PORT] = request.port
     if ending.response_model is not None:

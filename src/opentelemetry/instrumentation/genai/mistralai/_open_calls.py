@@ -74,6 +74,8 @@ class OpenCalls:
         self.dropped: deque[Any] = deque()
         """Calls that everybody forgot, or the watches that tell so; true if there are any."""
         self._waker = Waker(self.dropped, self._end_dropped)
+        # Ends a call when that through which the caller reads its stream is collected.
+        self.watch = self._waker.watch
 
     def end_all_at_exit(self) -> None:
         """Registers for the interpreter's exit, before whatever is registered now."""
@@ -130,10 +132,6 @@ class OpenCalls:
             copy_context().run(carry_out, plan, call.context)
         self._open.pop(call, None)
         self._plans.pop(call, None)
-
-    def watch(self, call: OpenSpan, used: object) -> None:
-        """Ends the call when ``used``, through which the caller reads its stream, is collected."""
-        call.watch = self._waker.watch(call, used)
 
     def drop(self, call: OpenSpan) -> None:
         """Hands over a call that may not be ended here.

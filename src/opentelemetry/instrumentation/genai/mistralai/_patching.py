@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from functools import partial
 from types import ModuleType
 from typing import Any, Final
+from weakref import ref
 
 from . import _guard
 from ._agent_runs import Loop
@@ -135,7 +136,9 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     if name.endswith(f".{_STREAMS}"):
         stream = getattr(module, "EventStream", None)
         async_stream = getattr(module, "EventStreamAsync", None)
-        stream_classes.update(cls for cls in (stream, async_stream) if cls is not None)
+        kinds = (cls for cls in (stream, async_stream) if cls is not None)
+        # With a callback, a class that nobody has any more takes its reference out.
+        stream_classes.update(ref(cls, stream_classes.discard) for cls in kinds)
         yield stream, "__exit__", wrapped_by(wrap_exit)
         yield stream, "close", wrapped_by(wrap_exit)
         yield async_stream, "__aexit__", wrapped_by(wrap_async_exit)

@@ -35,7 +35,12 @@ def plan_of(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
     span, failure, telemetry = call.span, ending.failure, call.telemetry
     if span is None:
         return []
-    plan: Plan = [partial(span.end, ended), *measure_steps(call, ending, ended, context)]
+    plan: Plan = [partial(span.end, ended)]
+    try:
+        seconds = (ended - call.started) / 1e9
+        plan += reversed(telemetry.instruments.of_call(call, ending, seconds, context))
+    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+        _guard.report("measure a call", exc)
     attributes = ending.attributes
     if call.final_operation != call.request.operation:
         attributes[s.OPERATION_NAME] = call.final_operation
@@ -57,16 +62,6 @@ def plan_of(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
     # Steps that were interrupted in the middle of being made.
     plan += [partial(child.end, ended) for child in call.children or ()]
     return plan
-
-
-def measure_steps(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
-    """The metrics of a call; the last item comes first."""
-    try:
-        seconds = (ended - call.started) / 1e9
-        return call.telemetry.instruments.of_call(call, ending, seconds, context)[::-1]
-    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
-        _guard.report("measure a call", exc)
-        return []
 
 
 def hook_step(call: Call, span: Span, ending: Ending) -> Plan:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic_ns
 from typing import Any, Protocol
 
+from . import _guard
 from . import _semconv as s
 from ._ending import Ending, Outcome
 from ._errors import Failure, failure_of
@@ -197,11 +198,19 @@ class StreamRecorder:
         """The caller left, at a moment when nothing may be done about it but to note the time."""
         self._left_at = self._call.now()
 
+    def hear_the_rest(self) -> None:
+        """Takes in the event that an interrupt, or a failure, kept from being understood."""
+        unheard, self._unheard = self._unheard, None
+        if unheard is None:
+            return
+        try:
+            self.hear_again(unheard)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, with this event or without
+            _guard.report("read an event", exc)
+
     def abandon(self) -> None:
         """Ends the span when the last event arrived; without one, when the stream was made."""
-        unheard, self._unheard = self._unheard, None
-        if unheard is not None:
-            self.hear_again(unheard)
+        self.hear_the_rest()
         if self.ended:
             return
         if self._left_at is not None:

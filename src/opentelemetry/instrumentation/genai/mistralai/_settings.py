@@ -35,7 +35,11 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
         source: the keyword arguments of a call, or its ``completion_args``, typed or a dict.
         attributes: where they go.
     """
-    for name, value in _settings_of(source).items():
+    # The caller's keyword arguments, nearly always: a dict whose keys and order are nobody else's.
+    settings: Mapping[str, Any] = (
+        cast("Any", source) if type(source) is dict else _settings_of(source)
+    )
+    for name, value in settings.items():
         known = _SETTINGS.get(name)
         if known is None or value is None:
             continue
@@ -61,6 +65,8 @@ def _settings_of(source: object) -> Mapping[str, Any]:
 
 
 def _number(value: object) -> float | None:
+    if type(value) is float:
+        return value if isfinite(value) else None
     written = _written(value)
     try:
         number = _float(value) if written is None else float(written)

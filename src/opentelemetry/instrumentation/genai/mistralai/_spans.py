@@ -23,7 +23,7 @@ from . import _semconv as s
 from ._child_spans import ChildSpan
 from ._clock import all_clocks, ticks
 from ._content import Content
-from ._context import CALL, UnderWay, give_back
+from ._context import CALL, Called, give_back
 from ._ending import Ending
 from ._errors import failure_of, is_cancellation
 from ._json import Clean
@@ -41,25 +41,29 @@ class Call:
     """One client span, from its start to its one end.
 
     Attributes:
+        called: the SDK object whose method was called, and what describes the method; None when it
+            has returned.
         children: the steps whose spans are open.
         content: what the user says, if that is recorded.
+        native_hook: the SDK's tracing hook, while that asks for a span.
         recorder: ends the call, should everybody forget it.
         watch: tells when the caller dropped the stream.
     """
 
     __slots__ = (
-        "_parent", "_ticks", "_token", "_under_way", "children", "clean", "clock_offset", "content",
-        "final_operation", "record_chunk_times", "recorder", "recording", "request", "span",
-        "started", "telemetry", "watch",
+        "_parent", "_ticks", "_token", "called", "children", "clean", "clock_offset", "content",
+        "final_operation", "native_hook", "record_chunk_times", "recorder", "recording", "request",
+        "span", "started", "telemetry", "watch",
     )  # fmt: skip
 
     def __init__(
-        self, telemetry: Telemetry, request: Request, called: UnderWay, parent: Context
+        self, telemetry: Telemetry, request: Request, called: Called, parent: Context
     ) -> None:
         """Notes a call, so that it is ended at exit if nothing else ends it; `start` follows."""
         self.telemetry = telemetry
         self.request = request
-        self._under_way = called
+        self.called: Called | None = called
+        self.native_hook: object = None
         self._parent = parent
         self.span: Span | None = None
         self.recording = False
@@ -103,7 +107,9 @@ class Call:
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
             run_hook("request_hook(span, kwargs)", hook, self.span, MappingProxyType(kwargs))
-        context = Context({**self.context, CALL: self._under_way})
+        context = Context({**self._parent, CALL: self})
+        if self.span is not None:
+            context = set_span_in_context(self.span, context)
         self._token = otel_context.attach(context)
 
     @property
@@ -149,8 +155,8 @@ class Call:
     def leave(self) -> None:
         """Gives the caller's context back."""
         if self._token is not None:
-            # A task that was started meanwhile has this context, and may outlive the call.
-            self._under_way.returned()
+            # A task that was started meanwhile has this call in its context; it may outlive these.
+            self.called = None
             give_back(self._token)
             self._token = None
 
@@ -171,7 +177,7 @@ class Call:
         parent: Child | None,
     ) -> ChildSpan | None:
         """Starts a span inside this one, or inside ``parent`` while that is open."""
-        if not self.is_open:
+        if self not in open_calls or self.span is None:
             return None
         inside = (
             parent.context if isinstance(parent, ChildSpan) and parent.is_open else self.context
@@ -222,7 +228,9 @@ class Call:
             ended = max(self.started, min(at, ended))
         # In whole microseconds, as viewers draw it: see `all_clocks`.
         ended -= ended % 1000
-        context = self.context
+        context = self._parent
+        if self.span is not None:
+            context = set_span_in_context(self.span, context)
         return open_calls.settle(self, self.plan(ending, ended, context), context)
 
     # What is to be done at the end; the last item comes first.

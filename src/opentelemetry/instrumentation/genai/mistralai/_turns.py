@@ -28,10 +28,11 @@ class LastTurns:
 
         An id that was cut, as that of `name_of`, is not remembered: others may begin so, too.
         """
-        if not is_whole(conversation_id):
+        if len(conversation_id) > 255 and not is_whole(conversation_id):
             return
+        # Taken out first, so that it is put in as the newest.
+        self._turns.pop(conversation_id, None)
         self._turns[conversation_id] = operation, reference
-        self._move_to_end(conversation_id)
         while len(self._turns) > self._size:
             try:
                 self._turns.popitem(last=False)
