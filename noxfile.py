@@ -31,6 +31,7 @@ MATRIX: dict[str, tuple[str, list[str]]] = {
 ON_TWO = (
     "test_clocks_that_jump.py",
     "test_content_kept.py",
+    "test_every_guard.py",
     "test_inside_inferences.py",
     "test_redaction_everywhere.py",
     "test_without_metadata.py",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from . import _guard
 from ._context import context_for
 from ._coroutines import Unawaited, is_coroutine, named_like
+from ._open_calls import OpenSpan, open_calls
 from ._streams import leave
 from ._telemetry import Telemetry
 
@@ -26,7 +27,7 @@ _Args = tuple[Any, ...]
 _NOTHING: Final = object()
 
 
-class Opened(Protocol):
+class Opened(OpenSpan, Protocol):
     """A call whose span is open, and current."""
 
     @property
@@ -38,12 +39,6 @@ class Opened(Protocol):
 
     def fail(self, exc: BaseException) -> None:
         """Ends the span of a call that raised."""
-
-    def abandon(self) -> None:
-        """Ends the span with what is known of its result."""
-
-    def give_up(self) -> None:
-        """Ends the span, since recording went wrong."""
 
 
 class Surface(Protocol):
@@ -189,8 +184,13 @@ def _returned(call: Opened, surface: Surface, result: Any) -> Any:
 def give_up(call: Opened) -> None:
     """Ends the span of a call that something went wrong with, as well as that is possible."""
     try:
-        call.give_up()
-    except Exception as exc:  # noqa: BLE001 -- somebody's provider; the span has been ended
+        try:
+            # With the call still in the caller's context, their next one would have no span.
+            call.leave()
+        finally:
+            call.give_up()
+    except Exception as exc:  # noqa: BLE001 -- somebody's provider; another thread tries once more
+        open_calls.drop(call)
         _guard.report("give a call up", exc)
 
 
