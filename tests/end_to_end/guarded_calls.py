@@ -194,22 +194,29 @@ def left_at_exit(stage: Stage) -> Any:
     return first
 
 
-def dropped(stage: Stage) -> Any:
-    """A chat's stream that was dropped, and the thread that would end it."""
+def dropped(stage: Stage, *, alone: bool = False) -> Any:
+    """A chat's stream that was dropped, and the thread that ends it; unless alone, we help."""
     stream = stage.client.chat.stream(**chat_arguments())
     first = next(stream)
     stream.response.close()
-    # What starts the thread is called here, where it is seen.
-    waker = vars(open_calls)["_waker"]
+    waker, name = vars(open_calls)["_waker"], vars(_dropped)["_FLAG"]
     flag = cast("dict[str, object]", vars(waker)["_flag"])
     wait_until(lambda: not flag)
-    getattr(waker, "_bootstrap")()  # noqa: B009 -- a private name
+    # What starts the thread is called here, where it is seen: nobody else starts one.
+    flag[name] = 1
     del stream
     gc.collect()
-    open_calls.end_dropped()
+    getattr(waker, "_bootstrap")()  # noqa: B009 -- a private name
+    if not alone:
+        open_calls.end_dropped()
     settled(stage)
     wait_until(lambda: not flag)
-    return first, flag.get(vars(_dropped)["_FLAG"])
+    return first, flag.get(name)
+
+
+def dropped_alone(stage: Stage) -> Any:
+    """The same, of which nobody but the thread takes care."""
+    return dropped(stage, alone=True)
 
 
 def loop(stage: Stage, *, streamed: bool = False) -> Any:

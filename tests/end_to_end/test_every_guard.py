@@ -110,7 +110,7 @@ ROWS: Final[dict[Guard, Row]] = {
         calls.chat, "redact", (INPUT,), {**CONTENT, "redact": str.upper}
     ),
     Guard("_client_calls.py", "Surface._read_content"): Row(
-        calls.chat, "read content", (INPUT,), CONTENT
+        calls.chat, "read what is asked", (INPUT,), CONTENT
     ),
     Guard("_completion_hook.py", "hook_from_environment"): Row(
         calls.chat, "load the completion hook", around=calls.named_hook, needs=UTIL
@@ -146,7 +146,7 @@ ROWS: Final[dict[Guard, Row]] = {
         calls.dropped, None, why="the next that is dropped tries again, and so does the next call"
     ),
     Guard("_dropped.py", "_in_subinterpreter"): Row(
-        calls.dropped, None, why="a Python without subinterpreters"
+        calls.dropped_alone, None, why="a Python without subinterpreters"
     ),
     Guard("_errors.py", "_text_of"): Row(
         calls.unreachable, None, options=CONTENT, why="a failure of the exception's own class"

@@ -79,7 +79,6 @@ class Surface(NamedTuple):
             return call
         except BaseException:
             # An interrupt, or the user's hook wants to exit: the call is not made.
-            call.leave()
             give_up(call)
             raise
 
@@ -87,7 +86,7 @@ class Surface(NamedTuple):
         try:
             return self.content(kwargs, clean)
         except Exception as exc:  # noqa: BLE001 -- objects of the user's; recorded without
-            _guard.report("read content", exc)
+            _guard.report("read what is asked", exc)
             return Content([], [], [])
 
     def returned(self, call: Call, result: Any) -> Any:
