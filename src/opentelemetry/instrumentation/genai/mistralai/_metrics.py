@@ -13,15 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from . import _semconv as s
-from ._metric_names import (
-    ADDRESSES,
-    AGENTS,
-    ERRORS,
-    REQUEST_MODELS,
-    RESPONSE_MODELS,
-    TOOLS,
-    by_metric_name,
-)
+from ._metric_attributes import attributes_of
+from ._metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, by_metric_name
 from ._requests import COUNTED, INFERENCE, TIMED
 
 if TYPE_CHECKING:
@@ -31,11 +24,10 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram, Meter
 
     from ._ending import Ending
+    from ._metric_attributes import Attributes, CallAttributes
     from ._requests import Request
     from ._settings import AttributeValue
     from ._usage import Usage
-
-    Attributes = dict[str, "str | int"]
 
 Measurement = Callable[[], object]
 
@@ -43,6 +35,8 @@ _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
+# What nearly every call reports, and no more.
+_PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 
 
@@ -73,8 +67,10 @@ class Instruments:
             )
 
         self._latest = latest
-        self._input = counter(s.METRIC_INPUT_TOKENS, "{token}", "Tokens sent to the model.")
-        self._output = counter(s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that it answered with.")
+        sent = counter(s.METRIC_INPUT_TOKENS, "{token}", "Tokens sent to the model.")
+        answered = counter(s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that it answered with.")
+        # What each call does is bound once.
+        self._add_input, self._add_output = sent.add, answered.add
         cached = counter(s.METRIC_CACHE_READ, "{token}", "Input tokens read from a cache.")
         written = counter(s.METRIC_CACHE_WRITE, "{token}", "Input tokens written to a cache.")
         reasoned = counter(s.METRIC_REASONING, "{token}", "Output tokens spent on reasoning.")
@@ -88,24 +84,26 @@ class Instruments:
         )
         self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
         self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
-        self._duration = self._operation
+        duration = self._operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
         self._duration_name, self._tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
         if latest:
             first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
             self._duration_name = s.METRIC_LATEST_DURATION
             self._tokens_name = s.METRIC_LATEST_INPUT_TOKENS
-            self._duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
-            self._tokens_in = histogram(
+            duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
+            tokens_in = histogram(
                 s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
             )
-            self._tokens_out = histogram(
+            tokens_out = histogram(
                 s.METRIC_LATEST_OUTPUT_TOKENS, "{token}", "Output tokens of a call.", _TOKENS
             )
         else:
-            self._tokens_in = self._tokens_out = histogram(
+            tokens_in = tokens_out = histogram(
                 s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
             )
+        self._record_input, self._record_output = tokens_in.record, tokens_out.record
+        self._record_duration = duration.record
         self._first_name, self._between_name = first, between
         self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
@@ -134,59 +132,63 @@ class Instruments:
             duration: its span's, s.
             context: the call's.
         """
-        measured = call.request.measured
-        elsewhere = call.request.recorded_elsewhere
-        # Shared by several instruments, of which the SDK keeps the first mapping: never changed.
-        common = _common(call, ending)
+        request, usage = call.request, ending.usage
+        measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
+        shared = attributes_of(call.final_operation, request, ending)
+        common = shared.common
         found: list[Measurement] = []
+        sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
         if measured != TIMED:
-            self._add_usage(found, common, ending.usage, context)
-        counted = measured == INFERENCE or (measured == COUNTED and not self._latest)
-        if counted and self._tokens_name not in elsewhere:
-            counts, latest = ending.usage.counts, self._latest
-            if sent := counts.get(s.USAGE_INPUT_TOKENS):
-                attributes = common if latest else {**common, s.TOKEN_TYPE: "input"}
-                found.append(partial(self._tokens_in.record, sent, attributes, context))
-            if answered := counts.get(s.USAGE_OUTPUT_TOKENS):
-                attributes = common if latest else {**common, s.TOKEN_TYPE: "output"}
-                found.append(partial(self._tokens_out.record, answered, attributes, context))
+            # What was not reported counts as 0 tokens.
+            counted = shared.counted
+            found.append(partial(self._add_input, sent, counted, context))
+            found.append(partial(self._add_output, answered, counted, context))
+            if usage.connectors or not _PLAIN.issuperset(counts):
+                self._add_details(found, shared, usage, context)
+        counted_so = measured == INFERENCE or (measured == COUNTED and not self._latest)
+        if counted_so and self._tokens_name not in elsewhere:
+            if sent:
+                attributes = common if self._latest else shared.sent
+                found.append(partial(self._record_input, sent, attributes, context))
+            if answered:
+                attributes = common if self._latest else shared.answered
+                found.append(partial(self._record_output, answered, attributes, context))
         if ending.first_chunk is not None and self._first_name not in elsewhere:
             found.append(partial(self._first_chunk.record, ending.first_chunk, common, context))
         inference = measured == INFERENCE
         if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
             return found
-        attributes = common.copy()
-        if ending.failure is not None:
-            attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
-        if ending.outcome is not None:
-            attributes[s.STREAM_OUTCOME] = ending.outcome
-        histogram = self._duration if inference else self._operation
-        found.append(partial(histogram.record, duration, attributes, context))
+        attributes = common
+        if ending.failure is not None or ending.outcome is not None:
+            attributes = common.copy()
+            if ending.failure is not None:
+                attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
+            if ending.outcome is not None:
+                attributes[s.STREAM_OUTCOME] = ending.outcome
+        record = self._record_duration if inference else self._operation.record
+        found.append(partial(record, duration, attributes, context))
         return found
 
-    def _add_usage(
-        self, found: list[Measurement], common: Attributes, usage: Usage, context: Context
+    def _add_details(
+        self, found: list[Measurement], shared: CallAttributes, usage: Usage, context: Context
     ) -> None:
-        """Adds the counters; what was not reported counts as 0 tokens."""
-        counted: Attributes = {**common, s.TOKEN_MODALITY: "unknown"}
+        """Adds the counters of what few calls use."""
         counts = usage.counts
-        sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
-        found.append(partial(self._input.add, sent, counted, context))
-        found.append(partial(self._output.add, answered, counted, context))
         for attribute, counter in self._details:
             if attribute in counts:
-                found.append(partial(counter.add, counts[attribute], counted, context))
+                found.append(partial(counter.add, counts[attribute], shared.counted, context))
         if s.USAGE_CONNECTOR_TOKENS in counts:
             sent = counts[s.USAGE_CONNECTOR_TOKENS]
-            found.append(partial(self._connector_tokens.add, sent, common, context))
+            found.append(partial(self._connector_tokens.add, sent, shared.common, context))
         for name, calls in by_metric_name(usage.connectors).items() if usage.connectors else ():
-            attributes = {**common, s.CONNECTOR_NAME: name}
+            attributes = {**shared.common, s.CONNECTOR_NAME: name}
             found.append(partial(self._connector_calls.add, calls, attributes, context))
 
     def record_chunk(self, call: Measured, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks."""
         if self._between_name not in call.request.recorded_elsewhere:
-            self._chunk.record(seconds, _common(call, ending), call.context)
+            shared = attributes_of(call.final_operation, call.request, ending)
+            self._chunk.record(seconds, shared.common, call.context)
 
     def of_tool(
         self,
@@ -224,26 +226,3 @@ class Instruments:
             partial(self._run_requests.record, calls[0], {}, context),
             partial(self._run_tools.record, calls[1], {}, context),
         ]
-
-
-def _common(call: Measured, ending: Ending) -> Attributes:
-    request = call.request
-    common: Attributes = {
-        s.OPERATION_NAME: call.final_operation,
-        s.PROVIDER_NAME: s.PROVIDER,
-    }
-    if request.model is not None:
-        # Looked up here, since a call of a function costs ten times as much.
-        known = (model := request.model) in REQUEST_MODELS.known
-        common[s.REQUEST_MODEL] = model if known else REQUEST_MODELS.bounded(model)
-    if request.address is not None:
-        address = request.address
-        if (address, request.port) not in ADDRESSES.known:
-            address = ADDRESSES.bounded(address, request.port)
-        common[s.SERVER_ADDRESS] = address
-        if request.port is not None and address != s.OTHER:
-            common[s.SERVER_PORT] = request.port
-    if ending.response_model is not None:
-        known = (model := ending.response_model) in RESPONSE_MODELS.known
-        common[s.RESPONSE_MODEL] = model if known else RESPONSE_MODELS.bounded(model)
-    return common

@@ -60,7 +60,8 @@ def plan_of(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
         if failure is not None:
             plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
     # Steps that were interrupted in the middle of being made.
-    plan += [partial(child.end, ended) for child in call.children or ()]
+    if call.children:
+        plan += [partial(child.end, ended) for child in call.children]
     return plan
 
 
