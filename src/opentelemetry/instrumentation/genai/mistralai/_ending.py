@@ -9,6 +9,8 @@ from ._errors import Failure
 from ._settings import AttributeValue
 from ._usage import Usage
 
+# Shared by all calls that report nothing.
+_NOTHING: Final = Usage()
 # One message that was said: its parts, and why it is finished, None if it is not.
 Output = tuple[list[dict[str, Any]], "str | None"]
 
@@ -51,7 +53,7 @@ class Ending:
         closing: object = None,
     ) -> None:
         self.attributes: dict[str, AttributeValue] = {}
-        self.usage = usage or Usage()
+        self.usage = usage or _NOTHING
         self.response_model: str | None = None
         self.outcome = outcome
         self.first_chunk: float | None = None

@@ -21,19 +21,18 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
-from opentelemetry.trace.propagation import set_span_in_context
 
 from . import _guard
 from . import _semconv as s
+from ._context import SPAN
 from ._requests import TIMED
 
 if TYPE_CHECKING:
     from ._requests import Request
     from ._settings import AttributeValue
 
-# The key of the current span, which the API keeps to itself. get_current_span() takes ten times as
-# long as a look into the context, and most calls are made where there is nothing to be found.
-_CURRENT: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+# get_current_span() takes ten times as long as a look into the context, and most calls are made
+# where there is nothing to be found.
 # util-genai's keys are fixed strings, so it need not be imported to find what it has left there.
 _INFERENCE_DATA: Final = "opentelemetry.genai.client.inference.context"
 _EMBEDDINGS_DATA: Final = "opentelemetry.genai.client.embedding.context"
@@ -139,7 +138,7 @@ def find_host(context: Context, request: Request, telemetry: object) -> Host | N
 def _find(context: Context, request: Request) -> Host | None:
     embeddings = request.operation == s.EMBEDDINGS
     data: Any = context.get(_EMBEDDINGS_DATA if embeddings else _INFERENCE_DATA)
-    span: Any = context.get(_CURRENT)
+    span: Any = context.get(SPAN)
     if data is not None:
         span = INVALID_SPAN if span is None else span
         return _inside(data, span, _EMBEDDINGS if embeddings else _INFERENCES, request)

@@ -69,7 +69,9 @@ class OpenCalls:
     """A table of open calls, and the plans of those that are being ended."""
 
     def __init__(self) -> None:
-        self._open: dict[OpenSpan, bool] = {}
+        self._open: dict[OpenSpan, None] = {}
+        # Notes an open call, so that it is ended at exit if nothing else ends it.
+        self.add: Callable[[OpenSpan], None] = self._open.setdefault
         self._plans: dict[OpenSpan, Plan] = {}
         self.dropped: deque[Any] = deque()
         """Calls that everybody forgot, or the watches that tell so; true if there are any."""
@@ -82,10 +84,6 @@ class OpenCalls:
         self._waker.start()
         atexit.unregister(self.end_all)
         atexit.register(self.end_all)
-
-    def add(self, call: OpenSpan) -> None:
-        """Notes an open call, so that it is ended at exit if nothing else ends it."""
-        self._open[call] = True
 
     def any(self) -> bool:
         """Whether a call is open."""

@@ -161,23 +161,26 @@ class StreamRecorder:
             waited = self._call.at(self._first_chunk) - self._call.started
             # In whole microseconds as the span's end, which may be the same moment.
             ending.first_chunk = (waited - waited % 1000) / 1e9
-        known = {
-            s.RESPONSE_ID: self._response_id,
-            s.RESPONSE_MODEL: self._model,
-            s.RESPONSE_FINISH_REASONS: finish_reasons,
-            s.RESPONSE_TIME_TO_FIRST_CHUNK: ending.first_chunk,
-            s.STREAM_OUTCOME: ending.outcome,
-            **others,
-            **ending.usage.counts,
-        }
-        if self._call.request.model is None:
-            # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
-            known[s.REQUEST_MODEL] = self._model
-        for key, value in known.items():
+        attributes = ending.attributes
+        if self._response_id is not None:
+            attributes[s.RESPONSE_ID] = self._response_id
+        if self._model is not None:
+            attributes[s.RESPONSE_MODEL] = self._model
+            if self._call.request.model is None:
+                # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
+                attributes[s.REQUEST_MODEL] = self._model
+        if finish_reasons is not None:
+            attributes[s.RESPONSE_FINISH_REASONS] = finish_reasons
+        if ending.first_chunk is not None:
+            attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
+        if ending.outcome is not None:
+            attributes[s.STREAM_OUTCOME] = ending.outcome
+        for key, value in others.items():
             if value is not None:
-                ending.attributes[key] = value
+                attributes[key] = value
+        attributes.update(ending.usage.counts)
         if ending.usage.connectors:
-            ending.attributes.update(ending.usage.of_connectors())
+            attributes.update(ending.usage.of_connectors())
 
     def exhausted(self) -> None:
         """No more events, and none that closed the stream: something was cut off."""

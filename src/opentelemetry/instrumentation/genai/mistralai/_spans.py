@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind
-from opentelemetry.trace.propagation import set_span_in_context
 
 from . import _guard
 from . import _semconv as s
 from ._child_spans import ChildSpan
 from ._clock import all_clocks, ticks
 from ._content import Content
-from ._context import CALL, Called, give_back
+from ._context import CALL, SPAN, Called, give_back
 from ._ending import Ending
 from ._errors import failure_of, is_cancellation
 from ._json import Clean
@@ -107,10 +106,10 @@ class Call:
         if self.recording and hook is not None:
             # A view, so that a hook cannot change what is sent.
             run_hook("request_hook(span, kwargs)", hook, self.span, MappingProxyType(kwargs))
-        context = Context({**self._parent, CALL: self})
+        context = {**self._parent, CALL: self}
         if self.span is not None:
-            context = set_span_in_context(self.span, context)
-        self._token = otel_context.attach(context)
+            context[SPAN] = self.span
+        self._token = otel_context.attach(Context(context))
 
     @property
     def context(self) -> Context:
@@ -118,7 +117,7 @@ class Call:
 
         Made anew each time, since an open call is to be small.
         """
-        return self._parent if self.span is None else set_span_in_context(self.span, self._parent)
+        return self._parent if self.span is None else Context({**self._parent, SPAN: self.span})
 
     @property
     def content_on_spans(self) -> bool:
@@ -230,7 +229,7 @@ class Call:
         ended -= ended % 1000
         context = self._parent
         if self.span is not None:
-            context = set_span_in_context(self.span, context)
+            context = Context({**context, SPAN: self.span})
         return open_calls.settle(self, self.plan(ending, ended, context), context)
 
     # What is to be done at the end; the last item comes first.

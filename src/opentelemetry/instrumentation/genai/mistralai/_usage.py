@@ -82,8 +82,13 @@ def read_usage(source: object) -> Usage:
         reported = _with_details({**reported, **fields_of(extra)})
     for name, value in reported.items():
         attribute = _ATTRIBUTES.get(name)
-        if attribute is not None and (found := count(value)) is not None:
-            counts[attribute] = found
+        if attribute is None or value is None:
+            continue
+        # What it nearly always is, without the call of a function.
+        if type(value) is int and 0 <= value <= _MAX_COUNT:
+            counts[attribute] = value
+        else:
+            count(value)
     if s.USAGE_CACHE_WRITE in counts:
         # The conventions' older name, by which viewers know it. No metric has it.
         counts[s.USAGE_CACHE_CREATION] = counts[s.USAGE_CACHE_WRITE]
