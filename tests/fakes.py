@@ -15,8 +15,7 @@ from opentelemetry.context import Context
 
 from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
 from opentelemetry.instrumentation.genai.mistralai._ending import Ending
-from opentelemetry.instrumentation.genai.mistralai._open_calls import Abandoned
-from opentelemetry.instrumentation.genai.mistralai._recording import Child
+from opentelemetry.instrumentation.genai.mistralai._recording import Abandoned, Child
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
 from opentelemetry.instrumentation.genai.mistralai._usage import Usage

@@ -12,12 +12,12 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._errors import (
     Failure,
-    describe,
     failure_of,
     failure_of_event,
     is_cancellation,
     is_word,
 )
+from opentelemetry.instrumentation.genai.mistralai._exceptions import describe
 from tests.fakes import typed
 
 STATUS, CODE = "http.response.status_code", "mistral_ai.error.code"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._capturing import CapturingRecorder
 from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
 from opentelemetry.instrumentation.genai.mistralai._event_streams import EventRecorder
@@ -26,7 +27,6 @@ from opentelemetry.instrumentation.genai.mistralai._guard import (
 from opentelemetry.instrumentation.genai.mistralai._plans import run_hook
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
 from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
-from opentelemetry.instrumentation.genai.mistralai._transcript import CapturingRecorder
 from tests.fakes import PACKAGE, FakeCall, FakeClock
 
 Lines = list[tuple[str, str, str]]

@@ -21,6 +21,7 @@ from opentelemetry.instrumentation.genai.mistralai import (
 from opentelemetry.instrumentation.genai.mistralai import (
     _options as options,  # pyright: ignore[reportPrivateUsage] -- the module under test
 )
+from opentelemetry.instrumentation.genai.mistralai._configuration import Options
 from tests.fakes import PACKAGE
 
 METRIC_NAMES = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"
@@ -52,7 +53,7 @@ def log(
 
 
 def test_options_arguments_and_checks_are_the_same_names() -> None:
-    of_options = [field.name for field in fields(options.Options)]
+    of_options = [field.name for field in fields(Options)]
     arguments = inspect.signature(instrument).parameters
     assert {*arguments, "emit_event"} == set(of_options)
     assert vars(options)["_CHECKS"].keys() == arguments.keys()
@@ -235,11 +236,11 @@ def test_none_goes_back_to_the_default_or_the_environment(monkeypatch: pytest.Mo
     all_given = options.changed(None, options.checked(given))
     assert {name: getattr(all_given, name) for name in given} == given
     assert options.changed(all_given, {}) == all_given
-    assert options.changed(all_given, dict.fromkeys(given)) == options.Options()
+    assert options.changed(all_given, dict.fromkeys(given)) == Options()
     monkeypatch.setenv(CAPTURE, "event_only")
     monkeypatch.setenv(METRIC_NAMES, " Latest ")
     monkeypatch.setenv(INSIDE, "RECORD")
-    assert options.changed(all_given, dict.fromkeys(given)) == options.Options(
+    assert options.changed(all_given, dict.fromkeys(given)) == Options(
         capture_content=ContentMode.EVENT_ONLY, metric_names="latest", inside_inference="record"
     )
 
@@ -249,11 +250,11 @@ def test_the_environment_is_read_when_switching_on_and_then_only_where_it_is_ask
 ) -> None:
     monkeypatch.setenv(METRIC_NAMES, "latest")
     first = options.changed(None, {})
-    assert first == options.Options(metric_names="latest")
+    assert first == Options(metric_names="latest")
     monkeypatch.setenv(METRIC_NAMES, "v1.41")
     monkeypatch.setenv(CAPTURE, "span_only")
     later = options.changed(first, {"record_chunk_times": True, "capture_content": None})
-    assert later == options.Options(
+    assert later == Options(
         metric_names="latest", record_chunk_times=True, capture_content=ContentMode.SPAN_ONLY
     )
     assert options.changed(None, {"metric_names": "latest"}).metric_names == "latest"
@@ -286,7 +287,7 @@ def test_an_unknown_value_in_a_variable_is_one_warning_and_the_default(
     value: str,
 ) -> None:
     monkeypatch.setenv(variable, value)
-    assert [options.changed(None, {}) for _ in range(2)] == [options.Options()] * 2
+    assert [options.changed(None, {}) for _ in range(2)] == [Options()] * 2
     assert [(record.levelname, record.getMessage()) for record in log.records] == [
         ("WARNING", f"{variable}={value[:64]} is none of {allowed}: {consequence}")
     ]

@@ -15,9 +15,9 @@ from opentelemetry.instrumentation.genai.mistralai._cleaning import unescaped
 from opentelemetry.instrumentation.genai.mistralai._content import Content, cleaner, to_json
 from opentelemetry.instrumentation.genai.mistralai._errors import (
     Failure,
-    describe,
     failure_of_event,
 )
+from opentelemetry.instrumentation.genai.mistralai._exceptions import describe
 from opentelemetry.instrumentation.genai.mistralai._json import as_text, structure
 from opentelemetry.instrumentation.genai.mistralai._messages import (
     completion_content,

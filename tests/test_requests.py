@@ -17,9 +17,8 @@ from opentelemetry.instrumentation.genai.mistralai._requests import (
     restart_request,
     start_request,
 )
-from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
 from tests.fake_events import UNSET
-from tests.fakes import PACKAGE, typed
+from tests.fakes import typed
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "mistral_ai"}
 AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.provider.name": "mistral_ai"}
@@ -32,14 +31,6 @@ def said(request: Request) -> tuple[str, dict[str, Any], tuple[str | None, ...]]
     assert request.operation == request.attributes["gen_ai.operation.name"]
     who = (request.model, request.agent_id, request.conversation_id)
     return request.span_name, request.attributes, who
-
-
-@pytest.fixture(autouse=True)
-def turns(monkeypatch: pytest.MonkeyPatch) -> LastTurns:
-    """No turn of any conversation has ended in this process, except what a test adds."""
-    fresh = LastTurns()
-    monkeypatch.setattr(f"{PACKAGE}._requests.last_turns", fresh)
-    return fresh
 
 
 class Model(str, Enum):
@@ -129,21 +120,26 @@ def test_an_append_is_a_chat_until_the_response_says_more() -> None:
     assert said(request) == ("chat", attributes, (None, None, "conv_1"))
 
 
-def test_an_append_takes_from_the_turn_before_the_operation_and_nothing_else(
-    turns: LastTurns,
-) -> None:
-    turns.remember("conv_1", "invoke_agent", None)
+def test_an_append_takes_from_the_turn_before_the_operation_and_nothing_else() -> None:
     request = append_request({"conversation_id": "conv_1"})
+    assert request.continues == "conv_1"
+    request.follow("invoke_agent", None)
     attributes = {**AGENT, "gen_ai.conversation.id": "conv_1"}
     assert said(request) == ("invoke_agent", attributes, (None, None, "conv_1"))
-    assert append_request({"conversation_id": "conv_2"}).operation == "chat"
+    request = append_request({"conversation_id": "conv_2"})
+    request.follow(None, None)
+    assert said(request) == (
+        "chat",
+        {**CHAT, "gen_ai.conversation.id": "conv_2"},
+        (None, None, "conv_2"),
+    )
 
 
-def test_a_restart_names_where_it_comes_from_since_the_api_answers_with_a_new_conversation(
-    turns: LastTurns,
-) -> None:
-    turns.remember("conv_1", "invoke_agent", None)
+def test_a_restart_names_where_it_comes_from_since_the_api_answers_with_a_new_conversation() -> (
+    None
+):
     request = restart_request({"conversation_id": "conv_1", "agent_version": "prod"})
+    request.follow("invoke_agent", None)
     attributes = {**AGENT, "gen_ai.agent.version": "prod"}
     attributes["mistral_ai.conversation.restarted_from"] = "conv_1"
     assert said(request) == ("invoke_agent", attributes, NOBODY)

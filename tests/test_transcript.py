@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._capturing import (
+    CapturingRecorder,
+    conversation_recorder,
+)
 from opentelemetry.instrumentation.genai.mistralai._content import cleaner
 from opentelemetry.instrumentation.genai.mistralai._ending import Ending, Outcome
 from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from opentelemetry.instrumentation.genai.mistralai._transcript import (
-    CapturingRecorder,
-    Transcript,
-    conversation_recorder,
-)
+from opentelemetry.instrumentation.genai.mistralai._transcript import Transcript
 from tests.fake_events import (
     Data,
     Event,

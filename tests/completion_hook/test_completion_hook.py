@@ -30,7 +30,7 @@ from opentelemetry.instrumentation.genai.mistralai import (
     instrument,
     uninstrument,
 )
-from opentelemetry.instrumentation.genai.mistralai._calls import Switch
+from opentelemetry.instrumentation.genai.mistralai._telemetry import Switch
 from tests.end_to_end.conftest import Run, read_sync, with_defaults
 from tests.end_to_end.recording import Recording, wait_until
 from tests.end_to_end.sdk import Mistral

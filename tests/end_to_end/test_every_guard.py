@@ -148,7 +148,7 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_dropped.py", "_in_subinterpreter"): Row(
         calls.dropped_alone, None, why="a Python without subinterpreters"
     ),
-    Guard("_errors.py", "_text_of"): Row(
+    Guard("_exceptions.py", "_text_of"): Row(
         calls.unreachable, None, options=CONTENT, why="a failure of the exception's own class"
     ),
     Guard("_errors.py", "_read"): Row(
@@ -226,13 +226,13 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_streams.py", "_Observer._interrupted"): Row(calls.chat_stream, "end a stream"),
     Guard("_switch.py", "switch_on"): Row(calls.chat, "instrument", CHAT),
     Guard("_telemetry.py", "Telemetry.is_idle"): Row(calls.chat, "find a provider"),
-    Guard("_transcript.py", "CapturingRecorder.see"): Row(
+    Guard("_capturing.py", "CapturingRecorder.see"): Row(
         calls.conversation, "capture content", (OUTPUT, SAID_BY_TOOL), CONTENT
     ),
-    Guard("_transcript.py", "CapturingRecorder.finish"): Row(
+    Guard("_capturing.py", "CapturingRecorder.finish"): Row(
         calls.conversation, "capture content", (OUTPUT,), CONTENT
     ),
-    Guard("_transcript.py", "CapturingRecorder._tool_content"): Row(
+    Guard("_capturing.py", "CapturingRecorder._tool_content"): Row(
         calls.conversation, "capture content", (SAID_BY_TOOL,), CONTENT
     ),
 }

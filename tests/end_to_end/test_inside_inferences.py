@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import use_span
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai import _calls, instrument
+from opentelemetry.instrumentation.genai.mistralai import _telemetry, instrument
 from tests.end_to_end import sdk
 from tests.end_to_end.completions import (
     BOTH,
@@ -435,7 +435,7 @@ def test_a_call_inside_an_adopted_call_has_a_span_of_its_own(
 def test_who_asks_for_spans_of_our_own_has_them(
     client: Any, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_calls.Switch.telemetry, "adopts", False, raising=False)
+    monkeypatch.setattr(_telemetry.Switch.telemetry, "adopts", False, raising=False)
     with framework(recording, scope=COUNTING):
         client.chat.complete(**arguments("chat"))
     assert scopes(recording.spans()) == [OURS, COUNTING]

@@ -17,7 +17,7 @@ from opentelemetry.instrumentation.genai.mistralai import (
     instrument,
     uninstrument,
 )
-from opentelemetry.instrumentation.genai.mistralai._calls import Switch
+from opentelemetry.instrumentation.genai.mistralai._telemetry import Switch
 from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.programs import run as run_program
 from tests.end_to_end.recording import Recording

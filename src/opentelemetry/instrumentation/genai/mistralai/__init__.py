@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from ._completion_hook import CompletionHook
-    from ._instrumentor import MistralAIInstrumentor
-    from ._options import (
+    from ._configuration import (
         InsideInference,
         MetricNames,
         Redact,
         RequestHook,
         ResponseHook,
     )
+    from ._instrumentor import MistralAIInstrumentor
 
 __all__ = [
     "UNCHANGED",

@@ -228,3 +228,10 @@ class Loop(NamedTuple):
     def returned(self, run: Run, result: Any) -> Any:
         """Ends the loop, or gives a generator that will."""
         return run.returned(result)
+
+
+def run_under_way(context: Context | None = None) -> Run | None:
+    """The agent loop that runs in this context, None outside of one."""
+    context = otel_context.get_current() if context is None else context
+    run: Any = context.get(RUN)
+    return run if run is not None and run.under_way else None

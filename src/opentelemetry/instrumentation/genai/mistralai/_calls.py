@@ -8,14 +8,14 @@ The wrappers are what wrapt puts in the place of the SDK's methods. Sync and asy
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from . import _guard
 from ._context import context_for
 from ._coroutines import Unawaited, is_coroutine, named_like
 from ._open_calls import OpenSpan, open_calls
 from ._streams import leave
-from ._telemetry import Telemetry
+from ._telemetry import Switch, Telemetry
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -58,24 +58,6 @@ class Surface(Protocol):
 
     def returned(self, call: Any, result: Any, /) -> Any:
         """Hands the result of a call on; returns what the caller gets."""
-
-
-class Switch:
-    """Whether calls are recorded, and into what; None while instrumentation is off."""
-
-    telemetry: Telemetry | None = None
-    options: ClassVar[dict[str, Any]] = {}
-
-    @classmethod
-    def turn_on(cls, options: Mapping[str, Any]) -> None:
-        """Records calls from now on; of the arguments of `Telemetry`, unnamed ones keep theirs."""
-        cls.options = {**cls.options, **options}
-        cls.telemetry = Telemetry(**cls.options)
-
-    @classmethod
-    def turn_off(cls) -> None:
-        """Lets calls pass from now on."""
-        cls.options, cls.telemetry = {}, None
 
 
 def wrap_call(

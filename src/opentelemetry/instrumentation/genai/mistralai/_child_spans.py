@@ -90,7 +90,7 @@ class ChildSpan:
         span, attributes, telemetry = self._span, self._attributes, self._telemetry
         if span is None:
             return []
-        # In whole microseconds, as all times that are written: see `_clock.all_clocks`.
+        # In whole microseconds, as all times that are written: see `_clocks.all_clocks`.
         at = max(at - at % 1000, self._started)
         plan: Plan = [partial(span.end, at)]
         # Handoffs have no type, and are no tools that anybody waits for.

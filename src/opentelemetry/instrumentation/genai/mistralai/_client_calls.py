@@ -11,9 +11,10 @@ from opentelemetry.context import Context
 from . import _guard
 from . import _semconv as s
 from ._adopted import open_call
+from ._agent_runs import run_under_way
 from ._calls import give_up
 from ._content import Content
-from ._context import RUN, run_under_way
+from ._context import RUN
 from ._conversation_ids import conversation_of
 from ._ending import Ending
 from ._json import Clean
@@ -22,6 +23,7 @@ from ._recording import OpenCall, StreamRecorder
 from ._requests import ReadRequest, locate
 from ._spans import Call
 from ._streams import is_stream, observe
+from ._turns import last_turns
 
 if TYPE_CHECKING:
     from ._telemetry import Telemetry
@@ -58,6 +60,8 @@ class Surface(NamedTuple):
     ) -> Call:
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
+        if request.continues is not None:
+            request.follow(*last_turns.last(request.continues))
         locate(request, owner, kwargs)
         if context and not request.in_conversation and (named := conversation_of(context)):
             request.attributes[s.CONVERSATION_ID] = named

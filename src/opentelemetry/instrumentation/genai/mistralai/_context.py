@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace.propagation import set_span_in_context
-
-if TYPE_CHECKING:
-    from ._agent_runs import Run
-    from ._spans import Call
 
 # The SDK object of a call, and which method of it as which wrapper describes it.
 Called = tuple[object, object]
@@ -46,19 +42,6 @@ def context_for(owner: object, method: object) -> Context | None:
         if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
             return None
     return context
-
-
-def call_under_way() -> Call | None:
-    """The call whose request is being made in this context, None outside of one."""
-    call: Any = otel_context.get_value(CALL)
-    return call if call is not None and call.called is not None else None
-
-
-def run_under_way(context: Context | None = None) -> Run | None:
-    """The agent loop that runs in this context, None outside of one."""
-    context = otel_context.get_current() if context is None else context
-    run: Any = context.get(RUN)
-    return run if run is not None and run.under_way else None
 
 
 def give_back(token: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an error is called, and what of an exception may be recorded.
+"""What an error is called.
 
 ``error.type`` follows https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/.
 """
@@ -7,22 +7,17 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from . import _guard
 from . import _semconv as s
-from ._cleaning import clean_spellings
 from ._fields import name_of
-from ._json import Clean
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # A body is parsed only for its code; one of many megabytes is not worth the caller's time.
 _MAX_BODY: Final = 65_536
-
-_MARGIN: Final = re.compile(r"^ *\| ?", re.MULTILINE)
 
 
 class Failure:
@@ -86,52 +81,6 @@ def failure_of_event(code: object, message: object = None) -> Failure:
     failure = Failure(_code(code) or s.OTHER)
     failure.message = message if isinstance(message, str) else None
     return failure
-
-
-def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, str]:
-    """Makes the attributes of an exception event.
-
-    Args:
-        cause: the exception, or a failure, which may have none.
-        redact: None while content is not captured; else what every text must pass, it returns
-            None for a text that must not be recorded.
-
-    Returns:
-        Without ``redact`` an exception's type and frames, but no message, no source lines and
-        no chained exceptions: all of these can repeat what the user wrote. With it, everything. Of
-        a failure without an exception the message of its error event, or nothing.
-    """
-    if isinstance(cause, Failure):
-        if cause.exception is not None:
-            return describe(cause.exception, redact)
-        message = redact(cause.message) if redact is not None and cause.message else None
-        return {} if message is None else {s.EXCEPTION_MESSAGE: message}
-    kind = type(cause)
-    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    described = {s.EXCEPTION_TYPE: f"{module}{kind.__qualname__}"}
-    if redact is None:
-        frames = traceback.walk_tb(cause.__traceback__)
-        described[s.EXCEPTION_STACKTRACE] = "".join(
-            f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}\n'
-            for frame, line in frames
-        )
-        return described
-    trace = "".join(traceback.format_exception(cause))
-    # In the trace of a group each line of a message has a margin, which no pattern expects.
-    texts = {
-        s.EXCEPTION_MESSAGE: redact(_text_of(cause)),
-        s.EXCEPTION_STACKTRACE: clean_spellings(redact, trace, _MARGIN.sub("", trace)),
-    }
-    described.update((key, text) for key, text in texts.items() if text is not None)
-    return described
-
-
-def _text_of(exc: BaseException) -> str:
-    try:
-        return str(exc)
-    except Exception as failure:  # noqa: BLE001 -- a class of the caller's may do anything
-        _guard.let_signals_pass(failure)
-        return ""
 
 
 def _status_of(exc: BaseException) -> int | None:

@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 
 from . import _guard
 from ._child_spans import ChildSpan
-from ._clock import all_clocks, ticks, whole_microseconds
+from ._clocks import all_clocks, ticks, whole_microseconds
 from ._errors import Failure, failure_of, is_cancellation
 from ._metrics import Measurement
 from ._open_calls import open_calls

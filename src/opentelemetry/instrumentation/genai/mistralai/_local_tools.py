@@ -12,14 +12,14 @@ from opentelemetry.context import Context
 
 from . import _guard
 from . import _semconv as s
-from ._context import give_back, run_under_way
+from ._agent_runs import Run, run_under_way
+from ._context import give_back
 from ._errors import Failure
 from ._fields import fields_of, name_of
 from ._json import as_text
 from ._local_spans import LocalSpan
 
 if TYPE_CHECKING:
-    from ._agent_runs import Run
     from ._settings import AttributeValue
 
 # Where the SDK's three kinds of tools have what does the work.

@@ -23,7 +23,8 @@ from opentelemetry import propagate
 from opentelemetry.trace import INVALID_SPAN
 
 from . import _guard
-from ._context import call_under_way, run_under_way
+from ._agent_runs import run_under_way
+from ._spans import call_under_way
 
 if TYPE_CHECKING:
     _Proxy = wrapt.ObjectProxy[Any]

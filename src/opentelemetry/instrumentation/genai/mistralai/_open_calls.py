@@ -35,15 +35,9 @@ from opentelemetry.context import Context
 
 from . import _guard
 from ._dropped import Waker, Watch
+from ._recording import Abandoned
 
 Plan = list[Callable[[], object]]
-
-
-class Abandoned(Protocol):
-    """What knows how to end a span that everybody forgot."""
-
-    def abandon(self) -> None:
-        """Ends the span, unless it has ended."""
 
 
 class OpenSpan(Abandoned, Protocol):

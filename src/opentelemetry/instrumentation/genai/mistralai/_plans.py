@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
@@ -20,10 +20,31 @@ from ._ending import Ending
 from ._open_calls import Plan
 
 if TYPE_CHECKING:
-    from ._spans import Call
+    from ._child_spans import ChildSpan
+    from ._content import Content
+    from ._requests import Request
+    from ._telemetry import Telemetry
 
 
-def plan_of(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
+class Ended(Protocol):
+    """A call that ends, as its plan sees it."""
+
+    telemetry: Telemetry
+    request: Request
+    span: Span | None
+    recording: bool
+    started: int
+    final_operation: str
+    content: Content | None
+    children: list[ChildSpan] | None
+
+    @property
+    def context(self) -> Context:
+        """The caller's, when the call was made, with the span in it."""
+        ...
+
+
+def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     """What is to be done to end a call; the last item comes first.
 
     Args:
@@ -65,7 +86,7 @@ def plan_of(call: Call, ending: Ending, ended: int, context: Context) -> Plan:
     return plan
 
 
-def hook_step(call: Call, span: Span, ending: Ending) -> Plan:
+def hook_step(call: Ended, span: Span, ending: Ending) -> Plan:
     """The user's hook, if there is one."""
     hook = call.telemetry.response_hook
     if hook is None:
@@ -73,7 +94,7 @@ def hook_step(call: Call, span: Span, ending: Ending) -> Plan:
     return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]
 
 
-def _record_content(call: Call, span: Span, ending: Ending, ended: int, context: Context) -> None:
+def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context: Context) -> None:
     telemetry, content, request = call.telemetry, call.content, call.request
     known = ending.attributes
     said = {} if content is None else content.whole(ending.output or [], known)

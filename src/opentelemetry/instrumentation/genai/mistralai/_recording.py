@@ -15,7 +15,6 @@ from . import _guard
 from . import _semconv as s
 from ._ending import Ending, Outcome
 from ._errors import Failure, failure_of
-from ._open_calls import Abandoned
 from ._requests import Request
 from ._settings import AttributeValue
 
@@ -30,6 +29,13 @@ class Child(Protocol):
 
     def end(self, at: int, error_type: str | None = None) -> None:
         """Ends the span at ``at``, ns since the epoch; an ERROR if it has an ``error_type``."""
+
+
+class Abandoned(Protocol):
+    """What knows how to end a span that everybody forgot."""
+
+    def abandon(self) -> None:
+        """Ends the span, unless it has ended."""
 
 
 class OpenCall(Protocol):

@@ -17,7 +17,6 @@ from . import _guard
 from . import _semconv as s
 from ._fields import name_of
 from ._settings import AttributeValue, describe_settings
-from ._turns import last_turns
 
 # Which metrics a call has: all, tokens by the counters alone, or none but its duration.
 INFERENCE: Final = "inference"
@@ -35,8 +34,8 @@ class Request:
     """What is known of a call when its span starts."""
 
     __slots__ = (
-        "address", "agent_id", "attributes", "conversation_id", "in_conversation", "measured",
-        "model", "operation", "port", "previous", "recorded_elsewhere", "span_name",
+        "address", "agent_id", "attributes", "continues", "conversation_id", "in_conversation",
+        "measured", "model", "operation", "port", "previous", "recorded_elsewhere", "span_name",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
@@ -49,12 +48,27 @@ class Request:
         self.conversation_id: str | None = None
         # Whether the API keeps the conversation and names it.
         self.in_conversation = False
-        # What the turn before this one left to link to.
+        # The conversation whose last turn this one follows, and what that turn left to link to.
+        self.continues: str | None = None
         self.previous: object = None
         self.measured = INFERENCE
         # Names of the metrics that somebody else records of this call.
         self.recorded_elsewhere = _NOTHING
         self.span_name = operation
+
+    def follow(self, operation: str | None, reference: object) -> None:
+        """Takes over what the last turn of the conversation was, if that is known.
+
+        Args:
+            operation: the turn's, ``invoke_agent`` if an agent answered.
+            reference: its span's context.
+        """
+        self.previous = reference
+        if operation is not None and operation != self.operation:
+            self.operation = self.span_name = operation
+            self.attributes[s.OPERATION_NAME] = operation
+            if self.model is not None and operation != s.INVOKE_AGENT:
+                self.span_name = f"{operation} {self.model}"
 
 
 ReadRequest = Callable[[Mapping[str, Any]], Request]
@@ -118,8 +132,9 @@ def start_request(kwargs: Mapping[str, Any]) -> Request:
 
 def append_request(kwargs: Mapping[str, Any]) -> Request:
     """The next turn of a conversation: names neither model nor agent."""
-    request = _next_turn(kwargs)
-    conversation_id = name_of(kwargs.get("conversation_id"))
+    request = model_request(s.CHAT, kwargs)
+    request.in_conversation = True
+    request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
     if conversation_id is not None:
         request.conversation_id = request.attributes[s.CONVERSATION_ID] = conversation_id
     return request
@@ -127,8 +142,9 @@ def append_request(kwargs: Mapping[str, Any]) -> Request:
 
 def restart_request(kwargs: Mapping[str, Any]) -> Request:
     """A turn from the middle of a conversation; the API answers with a new conversation."""
-    request = _next_turn(kwargs)
-    conversation_id = name_of(kwargs.get("conversation_id"))
+    request = model_request(s.CHAT, kwargs)
+    request.in_conversation = True
+    request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
     if conversation_id is not None:
         request.attributes[s.RESTARTED_FROM] = conversation_id
     return request
@@ -158,10 +174,3 @@ def _host_and_port(url: str) -> tuple[str | None, int | None]:
         return None, None
     parts = urlsplit(url)
     return name_of(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-
-
-def _next_turn(kwargs: Mapping[str, Any]) -> Request:
-    operation, previous = last_turns.last(name_of(kwargs.get("conversation_id")))
-    request = model_request(operation or s.CHAT, kwargs)
-    request.previous, request.in_conversation = previous, True
-    return request

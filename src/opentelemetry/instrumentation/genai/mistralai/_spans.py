@@ -20,15 +20,15 @@ from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 from . import _guard
 from . import _semconv as s
 from ._child_spans import ChildSpan
-from ._clock import all_clocks, ticks
+from ._clocks import all_clocks, ticks
 from ._content import Content
 from ._context import CALL, SPAN, Called, give_back
 from ._ending import Ending
 from ._errors import failure_of, is_cancellation
 from ._json import Clean
-from ._open_calls import Abandoned, open_calls
+from ._open_calls import open_calls
 from ._plans import plan_of, run_hook
-from ._recording import Child
+from ._recording import Abandoned, Child
 from ._requests import Request
 from ._settings import AttributeValue
 
@@ -242,3 +242,9 @@ class Call:
         ending = Ending()
         ending.response_model = response_model
         self.telemetry.instruments.record_chunk(self, ending, seconds)
+
+
+def call_under_way() -> Call | None:
+    """The call whose request is being made in this context, None outside of one."""
+    call: Any = otel_context.get_value(CALL)
+    return call if call is not None and call.called is not None else None

@@ -8,6 +8,7 @@ from typing import Final
 
 from . import _semconv as s
 from ._agent_runs import Loop
+from ._capturing import conversation_recorder
 from ._client_calls import Surface
 from ._completions import CompletionRecorder
 from ._event_streams import EventRecorder
@@ -21,7 +22,6 @@ from ._requests import (
     restart_request,
     start_request,
 )
-from ._transcript import conversation_recorder
 
 # Where the SDK's modules are: in 1.x directly, later one level down; so for its other clients.
 ROOTS: Final = (

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import _guard
-from ._calls import Switch
 from ._options import changed
 from ._patching import patch, unpatch
+from ._telemetry import Switch
 
 
 def is_on() -> bool:

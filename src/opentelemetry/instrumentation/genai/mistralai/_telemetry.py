@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry import context as otel_context
@@ -15,12 +15,13 @@ from opentelemetry.context import Context
 from . import _guard
 from . import _semconv as s
 from ._completion_hook import Said, cut_texts, on_completion
+from ._configuration import Options
 from ._content import cleaner, fitted, to_json
 from ._context import give_back
-from ._errors import Failure, describe
+from ._errors import Failure
+from ._exceptions import describe
 from ._metrics import Instruments
 from ._open_calls import open_calls
-from ._options import Options
 from ._reentrancy import note_provider
 from .version import __version__
 
@@ -210,6 +211,24 @@ class Telemetry:
 
     def _details(self, attributes: Mapping[str, Any], at: int, context: Context) -> _logs.LogRecord:
         return _record(s.DETAILS_EVENT, _logs.SeverityNumber.INFO, attributes, at, context)
+
+
+class Switch:
+    """Whether calls are recorded, and into what; None while instrumentation is off."""
+
+    telemetry: Telemetry | None = None
+    options: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def turn_on(cls, options: Mapping[str, Any]) -> None:
+        """Records calls from now on; of the arguments of `Telemetry`, unnamed ones keep theirs."""
+        cls.options = {**cls.options, **options}
+        cls.telemetry = Telemetry(**cls.options)
+
+    @classmethod
+    def turn_off(cls) -> None:
+        """Lets calls pass from now on."""
+        cls.options, cls.telemetry = {}, None
 
 
 def _record(

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
-from . import _guard
 from . import _semconv as s
 from ._cleaning import cut
 from ._content import Part
-from ._conversation import ConversationRecorder
-from ._ending import Ending
-from ._fields import fields_of, items_of, payload_of, text
+from ._fields import fields_of, items_of, text
 from ._json import Clean, as_text
-from ._parts import collect, joined, references_of, thoughts_of, word
-from ._recording import OpenCall
+from ._parts import collect, joined, references_of, thoughts_of
 from ._said import Answer, Called, Chunks, Said, Text
 
 _Fields = dict[str, Any]
@@ -133,65 +129,3 @@ class Transcript:
 def _key(entry_id: object) -> object:
     """What can be looked up of an id that a server may have sent in any shape."""
     return entry_id if type(entry_id) in (str, tuple) else None
-
-
-class CapturingRecorder(ConversationRecorder):
-    """Records a conversation with all that is said in it."""
-
-    __slots__ = ("_clean", "_transcript")
-
-    def __init__(self, call: OpenCall, clean: Clean) -> None:
-        super().__init__(call)
-        self._clean = clean
-        self._transcript = Transcript()
-
-    def see(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
-        try:
-            keep = None if self.ended else _KEEPERS.get(event.event)
-            if keep is not None:
-                keep(self._transcript, payload_of(event))
-        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
-            _guard.report("capture content", exc)
-        super().see(event)
-
-    def finish(self, ending: Ending, at: int) -> None:
-        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        try:
-            if not self.ended:
-                ending.output = [(self._transcript.parts(self._clean), None)]
-        except Exception as exc:  # noqa: BLE001 -- as above
-            _guard.report("capture content", exc)
-        finally:
-            # Also when the user's `redact` was interrupted.
-            super().finish(ending, at)
-            # The caller still has the stream, and in it this recorder.
-            self._transcript = Transcript()
-
-    def _tool_content(self, step_id: object) -> dict[str, str]:
-        try:
-            told: dict[str, str] = {}
-            if (known := word(step_id, self._clean)) != text(step_id):
-                # The id is recorded anyway: as `redact` leaves it.
-                told[s.TOOL_CALL_ID] = (known or "")[:256]
-            if self._call.content_on_spans:
-                told |= self._transcript.tool_content(step_id, self._clean)
-        except Exception as exc:  # noqa: BLE001 -- the tool has ended, with these words or without
-            _guard.report("capture content", exc)
-            return {}
-        return told
-
-
-def conversation_recorder(call: OpenCall) -> ConversationRecorder:
-    """The recorder of a conversation, with content or without, as the call's user wants it."""
-    clean = call.clean
-    return ConversationRecorder(call) if clean is None else CapturingRecorder(call, clean)
-
-
-_KEEPERS: Final[Mapping[str, Callable[[Transcript, _Fields], None]]] = {
-    "message.output.delta": Transcript.on_message,
-    "function.call.delta": Transcript.on_call,
-    "tool.execution.started": Transcript.on_tool_started,
-    "tool.execution.delta": Transcript.on_call,
-    "tool.execution.done": Transcript.on_call,
-}
