@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai import _metric_attributes, _metric_names
+from opentelemetry.instrumentation.genai.mistralai._otel import (
+    metric_attributes as _metric_attributes,
+)
+from opentelemetry.instrumentation.genai.mistralai._otel import metric_names as _metric_names
 
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
-from opentelemetry.instrumentation.genai.mistralai._ending import Ending
-from opentelemetry.instrumentation.genai.mistralai._requests import Request
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
+from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
 from tests.fake_events import MODEL, Event
 from tests.fakes import PACKAGE, Ended, FakeCall, FakeClock
 
@@ -67,8 +67,8 @@ class Told:
     ) -> None:
         self.clock = FakeClock()
         self.clock.set(0.1)
-        for module in ("_recording", "_completions", "_event_streams"):
-            monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", self.clock)
+        for module in ("recorder", "completions", "responses"):
+            monkeypatch.setattr(f"{PACKAGE}._recording.{module}.monotonic_ns", self.clock)
         self.call = Call(self.clock, Request("chat", {}), chunk_times, clean=clean)
         self.recorder = kind(self.call)
 

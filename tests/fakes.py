@@ -13,12 +13,14 @@ from typing import Any, Final
 import pytest
 from opentelemetry.context import Context
 
-from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
-from opentelemetry.instrumentation.genai.mistralai._ending import Ending
-from opentelemetry.instrumentation.genai.mistralai._recording import Abandoned, Child
-from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
-from opentelemetry.instrumentation.genai.mistralai._usage import Usage
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
+from opentelemetry.instrumentation.genai.mistralai._reading.usage import Usage
+from opentelemetry.instrumentation.genai.mistralai._recording.conversation import (
+    ConversationRecorder,
+)
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording.recorder import Abandoned, Child
+from opentelemetry.instrumentation.genai.mistralai._recording.turns import LastTurns
 from tests.fake_events import START, Event
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
@@ -187,9 +189,9 @@ class Story:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = FakeClock()
         self.turns = LastTurns()
-        for module in ("_recording", "_conversation"):
-            monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", self.clock)
-        monkeypatch.setattr(f"{PACKAGE}._conversation.last_turns", self.turns)
+        for module in ("recorder", "conversation"):
+            monkeypatch.setattr(f"{PACKAGE}._recording.{module}.monotonic_ns", self.clock)
+        monkeypatch.setattr(f"{PACKAGE}._recording.conversation.last_turns", self.turns)
         self.asks("chat", model="mistral-small-latest")
 
     def asks(self, operation: str, *, chunk_times: bool = False, **fields: Any) -> None:

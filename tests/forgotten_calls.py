@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
-from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
+from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import OpenCalls
 
 SOON = 5.0
 

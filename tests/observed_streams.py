@@ -8,8 +8,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.instrumentation.genai.mistralai._dropped import Watch
-from opentelemetry.instrumentation.genai.mistralai._streams import observe
+from opentelemetry.instrumentation.genai.mistralai._otel.dropped import Watch
+from opentelemetry.instrumentation.genai.mistralai._sdk.streams import observe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
 from tests.fake_completions import ID, Shape, Told, choice, chunk, tokens
 from tests.fake_events import MODEL
 from tests.fakes import Ended

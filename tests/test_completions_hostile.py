@@ -8,8 +8,11 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
-from opentelemetry.instrumentation.genai.mistralai._event_streams import HANDLERS, EventRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import (
+    HANDLERS,
+    EventRecorder,
+)
 from tests.fake_completions import Chunk, Shape, Told, choice, chunk
 from tests.fake_events import UNSET, Event, Unknown
 

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._content import (
+from opentelemetry.instrumentation.genai.mistralai._content.mode import (
     Content,
     ContentMode,
     Part,
@@ -27,7 +27,7 @@ CUT = "…[cut]"
 def log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> pytest.LogCaptureFixture:
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
     caplog.set_level(logging.DEBUG)
     return caplog
 

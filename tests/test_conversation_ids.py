@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
-from opentelemetry.instrumentation.genai.mistralai._conversation_ids import conversation_of
+from opentelemetry.instrumentation.genai.mistralai._otel.conversation_ids import conversation_of
 
 UTIL_GENAI: Any = importlib.import_module("opentelemetry.util.genai._conversation_context")
 

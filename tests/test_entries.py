@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._entries import events_of
+from opentelemetry.instrumentation.genai.mistralai._reading.entries import events_of
 from tests.fake_events import MODEL, UNSET, Unknown, Usage, server
 from tests.fakes import Ended, FakeChild, Story, typed
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._errors import (
+from opentelemetry.instrumentation.genai.mistralai._content.exceptions import describe
+from opentelemetry.instrumentation.genai.mistralai._reading.errors import (
     Failure,
     failure_of,
     failure_of_event,
     is_cancellation,
     is_word,
 )
-from opentelemetry.instrumentation.genai.mistralai._exceptions import describe
 from tests.fakes import typed
 
 STATUS, CODE = "http.response.status_code", "mistral_ai.error.code"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._event_streams import EventRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import EventRecorder
 from tests.fake_completions import ID, Shape, Told, event, tokens
 from tests.fake_events import MODEL, UNSET, Event, Unknown
 

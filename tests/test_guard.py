@@ -14,19 +14,21 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._capturing import CapturingRecorder
-from opentelemetry.instrumentation.genai.mistralai._completions import CompletionRecorder
-from opentelemetry.instrumentation.genai.mistralai._conversation import ConversationRecorder
-from opentelemetry.instrumentation.genai.mistralai._event_streams import EventRecorder
-from opentelemetry.instrumentation.genai.mistralai._guard import (
+from opentelemetry.instrumentation.genai.mistralai._log import (
     debug,
     forget,
     report,
     say_once,
 )
-from opentelemetry.instrumentation.genai.mistralai._plans import run_hook
-from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
+from opentelemetry.instrumentation.genai.mistralai._otel.plans import run_hook
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
+from opentelemetry.instrumentation.genai.mistralai._recording.capturing import CapturingRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.conversation import (
+    ConversationRecorder,
+)
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import EventRecorder
+from opentelemetry.instrumentation.genai.mistralai._sdk.streams import leave, observe
 from tests.fakes import PACKAGE, FakeCall, FakeClock
 
 Lines = list[tuple[str, str, str]]
@@ -35,7 +37,7 @@ Lines = list[tuple[str, str, str]]
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing has been reported in this process."""
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
 
 
 @pytest.fixture

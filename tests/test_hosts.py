@@ -17,9 +17,10 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext
 from opentelemetry.trace.propagation import set_span_in_context
 
-from opentelemetry.instrumentation.genai.mistralai import _guard, _hosts
-from opentelemetry.instrumentation.genai.mistralai._hosts import Host, find_host
-from opentelemetry.instrumentation.genai.mistralai._requests import (
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
+from opentelemetry.instrumentation.genai.mistralai._otel import hosts as _hosts
+from opentelemetry.instrumentation.genai.mistralai._otel.hosts import Host, find_host
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     COUNTED,
     TIMED,
     Request,

@@ -13,9 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._content import to_json
-from opentelemetry.instrumentation.genai.mistralai._json import structure
-from opentelemetry.instrumentation.genai.mistralai._messages import (
+from opentelemetry.instrumentation.genai.mistralai._content.messages import (
     completion_content,
     conversation_content,
     input_messages,
@@ -23,6 +21,8 @@ from opentelemetry.instrumentation.genai.mistralai._messages import (
     system_instructions,
     tool_definitions,
 )
+from opentelemetry.instrumentation.genai.mistralai._content.mode import to_json
+from opentelemetry.instrumentation.genai.mistralai._content.structure import structure
 
 # No stubs: imported as the SDK is.
 _Validator: Final[Any] = importlib.import_module("jsonschema").Draft202012Validator

@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 from opentelemetry.context import Context
 
-from opentelemetry.instrumentation.genai.mistralai import _dropped
-from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls, Plan, carry_out
+from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _dropped
+from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import (
+    OpenCalls,
+    Plan,
+    carry_out,
+)
 from tests.end_to_end.recording import wait_until
 from tests.fakes import PACKAGE
 from tests.forgotten_calls import SOON, Exit, Hand, Used
@@ -23,8 +27,8 @@ from tests.forgotten_calls import SOON, Exit, Hand, Used
 @pytest.fixture(autouse=True)
 def at_exit(monkeypatch: pytest.MonkeyPatch) -> Exit:
     fake = Exit()
-    monkeypatch.setattr(f"{PACKAGE}._open_calls.atexit", fake)
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._otel.open_calls.atexit", fake)
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
     return fake
 
 
@@ -148,7 +152,7 @@ def test_at_exit_a_plan_that_was_interrupted_is_carried_out_to_its_end(
     call = Hand(calls)
     with monkeypatch.context() as patched:
         # As an interrupt in the first line of this function.
-        patched.setattr(f"{PACKAGE}._open_calls.carry_out", partial(int, "interrupted"))
+        patched.setattr(f"{PACKAGE}._otel.open_calls.carry_out", partial(int, "interrupted"))
         with pytest.raises(TypeError):
             calls.settle(call, [partial(done.append, 1), partial(done.append, 2)], Context())
     assert (done, calls.any(), call in calls) == ([], True, False)

@@ -21,7 +21,7 @@ from opentelemetry.instrumentation.genai.mistralai import (
 from opentelemetry.instrumentation.genai.mistralai import (
     _options as options,  # pyright: ignore[reportPrivateUsage] -- the module under test
 )
-from opentelemetry.instrumentation.genai.mistralai._configuration import Options
+from opentelemetry.instrumentation.genai.mistralai._otel.configuration import Options
 from tests.fakes import PACKAGE
 
 METRIC_NAMES = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"
@@ -45,7 +45,7 @@ def log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> pytest.LogCaptureFixture:
     """Nothing has been logged yet, and no variable is set."""
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
     for variable in (METRIC_NAMES, INSIDE, EMIT, CAPTURE):
         monkeypatch.delenv(variable, raising=False)
     caplog.set_level(logging.DEBUG)

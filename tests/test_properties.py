@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._streams import leave, observe
+from opentelemetry.instrumentation.genai.mistralai._sdk.streams import leave, observe
 from tests.fake_events import (
     MODEL,
     UNSET,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._fields import text
+from opentelemetry.instrumentation.genai.mistralai._reading.fields import text
 from tests.fake_events import (
     UNSET,
     Event,

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._cleaning import unescaped
-from opentelemetry.instrumentation.genai.mistralai._content import Content, cleaner, to_json
-from opentelemetry.instrumentation.genai.mistralai._errors import (
-    Failure,
-    failure_of_event,
-)
-from opentelemetry.instrumentation.genai.mistralai._exceptions import describe
-from opentelemetry.instrumentation.genai.mistralai._json import as_text, structure
-from opentelemetry.instrumentation.genai.mistralai._messages import (
+from opentelemetry.instrumentation.genai.mistralai._content.cleaning import unescaped
+from opentelemetry.instrumentation.genai.mistralai._content.exceptions import describe
+from opentelemetry.instrumentation.genai.mistralai._content.messages import (
     completion_content,
     conversation_content,
     parts_of_items,
 )
-from opentelemetry.instrumentation.genai.mistralai._transcript import Transcript
+from opentelemetry.instrumentation.genai.mistralai._content.mode import Content, cleaner, to_json
+from opentelemetry.instrumentation.genai.mistralai._content.structure import as_text, structure
+from opentelemetry.instrumentation.genai.mistralai._content.transcript import Transcript
+from opentelemetry.instrumentation.genai.mistralai._reading.errors import (
+    Failure,
+    failure_of_event,
+)
 from tests.fakes import PACKAGE
 from tests.spellings import ESCAPES, SECRET, STRUCTURES, TEXTS, VALUES, escaped, hide, reveals
 
@@ -38,7 +38,7 @@ PROPERTY = settings(
 
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
 
 
 def shown(content: Content, output: list[Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._requests import (
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
     append_request,
     create_agent_request,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._requests import Request, locate
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request, locate
 from tests.fake_events import UNSET
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._ending import Ending
-from opentelemetry.instrumentation.genai.mistralai._recording import Child
-from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from opentelemetry.instrumentation.genai.mistralai._steps import Steps
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording.recorder import Child
+from opentelemetry.instrumentation.genai.mistralai._recording.steps import Steps
 from tests.fake_events import done, handoff_done, handoff_started, started, tool_done, tool_started
 from tests.fakes import PACKAGE, FakeCall, FakeChild, FakeClock, Story, ns
 
@@ -45,7 +45,7 @@ class _Call(FakeCall):
 def test_a_conversation_whose_children_fail_is_ended_once_and_its_children_too(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refuses: str
 ) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
     story = Story(monkeypatch)
     story.call = _Call(story.clock, story.call.request, refuses=refuses)
     story.recorder = type(story.recorder)(story.call)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
-from opentelemetry.instrumentation.genai.mistralai._streams import leave
+from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import OpenCalls
+from opentelemetry.instrumentation.genai.mistralai._sdk.streams import leave
 from tests.fakes import PACKAGE
 from tests.observed_streams import Queue, Recorder, async_events, drained, events, observed, step
 
@@ -29,8 +29,8 @@ def dropped(monkeypatch: pytest.MonkeyPatch) -> Queue:
     calls = OpenCalls()
     # What stops at exit: nobody ends what is put there.
     calls.end_all()
-    monkeypatch.setattr(f"{PACKAGE}._streams.open_calls", calls)
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._sdk.streams.open_calls", calls)
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
     return calls.dropped
 
 

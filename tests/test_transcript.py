@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._capturing import (
+from opentelemetry.instrumentation.genai.mistralai._content.mode import cleaner
+from opentelemetry.instrumentation.genai.mistralai._content.transcript import Transcript
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
+from opentelemetry.instrumentation.genai.mistralai._recording.capturing import (
     CapturingRecorder,
     conversation_recorder,
 )
-from opentelemetry.instrumentation.genai.mistralai._content import cleaner
-from opentelemetry.instrumentation.genai.mistralai._ending import Ending, Outcome
-from opentelemetry.instrumentation.genai.mistralai._requests import Request
-from opentelemetry.instrumentation.genai.mistralai._transcript import Transcript
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Outcome
 from tests.fake_events import (
     Data,
     Event,
@@ -37,7 +37,7 @@ from tests.test_messages import plainly, text, valid
 
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._guard._reported", set[tuple[str, str]]())
+    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
 
 
 @dataclass
@@ -265,8 +265,8 @@ def test_what_json_lacks_costs_a_tool_neither_its_content_nor_its_end(
     info: Any, told: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     own, made = recorder()
-    for module in ("_recording", "_conversation"):
-        monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", own.clock)
+    for module in ("recorder", "conversation"):
+        monkeypatch.setattr(f"{PACKAGE}._recording.{module}.monotonic_ns", own.clock)
     for at, each in ((0.1, tool_started()), (0.3, tool_done(info=info)), (0.6, done())):
         own.clock.set(at)
         made.see(each)
@@ -309,8 +309,8 @@ def test_a_tools_content_that_fails_costs_not_the_tools_end(
         raise OSError
 
     own, made = recorder(clean)
-    for module in ("_recording", "_conversation"):
-        monkeypatch.setattr(f"{PACKAGE}.{module}.monotonic_ns", own.clock)
+    for module in ("recorder", "conversation"):
+        monkeypatch.setattr(f"{PACKAGE}._recording.{module}.monotonic_ns", own.clock)
     told = tool_done(info={"a": 1})
     for at, each in ((0.1, tool_started(arguments="1")), (0.3, told), (0.6, done())):
         own.clock.set(at)

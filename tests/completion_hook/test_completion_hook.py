@@ -24,13 +24,9 @@ from opentelemetry.util.genai.types import (  # pyright: ignore[reportMissingTyp
 )
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai import (
-    UNCHANGED,
-    _guard,
-    instrument,
-    uninstrument,
-)
-from opentelemetry.instrumentation.genai.mistralai._telemetry import Switch
+from opentelemetry.instrumentation.genai.mistralai import UNCHANGED, instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
+from opentelemetry.instrumentation.genai.mistralai._otel.telemetry import Switch
 from tests.end_to_end.conftest import Run, read_sync, with_defaults
 from tests.end_to_end.recording import Recording, wait_until
 from tests.end_to_end.sdk import Mistral

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
-from opentelemetry.instrumentation.genai.mistralai import _guard
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai._doctor import (
     endpoint as endpoint_module,
 )

@@ -19,14 +19,11 @@ import pytest
 from opentelemetry.context import attach, detach, set_value
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai import (
-    _dropped,
-    _imports,
-    instrument,
-    uninstrument,
-)
-from opentelemetry.instrumentation.genai.mistralai._conversation import HANDLERS
-from opentelemetry.instrumentation.genai.mistralai._open_calls import open_calls
+from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _dropped
+from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
+from opentelemetry.instrumentation.genai.mistralai._recording.conversation import HANDLERS
+from opentelemetry.instrumentation.genai.mistralai._sdk import imports as _imports
 from tests.end_to_end import sdk
 from tests.end_to_end.agent_runs import add, asking, prepared, run
 from tests.end_to_end.conftest import with_defaults

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._surface import LOOPS, SURFACES
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, SURFACES
 from tests.end_to_end.agent_runs import add, asking, prepared, run
 from tests.end_to_end.completions import METHODS, ask_sync
 from tests.end_to_end.conftest import read_sync

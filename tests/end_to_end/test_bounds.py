@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._clock import read_time
-from opentelemetry.instrumentation.genai.mistralai._errors import failure_of
-from opentelemetry.instrumentation.genai.mistralai._metric_names import ALL, MetricNames
-from opentelemetry.instrumentation.genai.mistralai._turns import last_turns
+from opentelemetry.instrumentation.genai.mistralai._otel.metric_names import ALL, MetricNames
+from opentelemetry.instrumentation.genai.mistralai._reading.clock import read_time
+from opentelemetry.instrumentation.genai.mistralai._reading.errors import failure_of
+from opentelemetry.instrumentation.genai.mistralai._recording.turns import last_turns
 from tests.end_to_end import sdk
 from tests.end_to_end.raw_server import CHAT, RawServer, raw_server
 from tests.end_to_end.recording import Recording

@@ -13,7 +13,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from opentelemetry.instrumentation.genai.mistralai._capturing import CapturingRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.capturing import CapturingRecorder
 from tests.end_to_end import sdk
 from tests.end_to_end.conftest import Run, read_async, read_sync, with_defaults
 from tests.end_to_end.recording import Recording

@@ -47,7 +47,7 @@ def said(records: Records) -> list[str]:
 def test_a_kept_stream_whose_leaving_fails_is_ended(
     client: Any, recording: Recording, no_log_records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._conversation.ConversationRecorder.left", fail)
+    monkeypatch.setattr(f"{PACKAGE}._recording.conversation.ConversationRecorder.left", fail)
     stream = client.beta.conversations.start_stream(**with_defaults("hang", {}))
     with stream:
         next(stream)
@@ -71,7 +71,7 @@ def test_a_kept_stream_whose_end_fails_is_ended(
     *,
     raises: bool,
 ) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._conversation.ConversationRecorder.{method}", fail)
+    monkeypatch.setattr(f"{PACKAGE}._recording.conversation.ConversationRecorder.{method}", fail)
     stream = client.beta.conversations.start_stream(**with_defaults(scenario, {}))
     if raises:
         with pytest.raises(Exception, match="."):  # noqa: RUF043 -- whatever the transport says
@@ -90,7 +90,7 @@ async def test_a_kept_loop_whose_end_fails_is_ended(
     no_log_records: Records,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._agent_runs.Run.end", fail)
+    monkeypatch.setattr(f"{PACKAGE}._sdk.loops.Run.end", fail)
     async with asking(emulator.url, "loop_add") as conversations:
         stream = await conversations.run_stream_async(run_ctx=prepared(add), inputs="1 + 2?")
         assert [event async for event in stream]
@@ -108,7 +108,7 @@ async def test_a_tool_whose_end_fails_is_ended_and_the_loop_has_its_result(
     method: str,
 ) -> None:
     instrument(capture_content="span_only")
-    from opentelemetry.instrumentation.genai.mistralai import _local_tools
+    from opentelemetry.instrumentation.genai.mistralai._sdk import tools as _local_tools
 
     tool = vars(_local_tools)["_Tool"]
     original = getattr(tool, method)

@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai._client_calls import Surface
-from opentelemetry.instrumentation.genai.mistralai._open_calls import OpenCalls
+from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import OpenCalls
+from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Surface
 from tests.end_to_end import guarded_calls as calls
 from tests.end_to_end.guarded_calls import Scene, Seen, Stage, broken, perform
 from tests.end_to_end.guards import Guard, Tracer, guards
@@ -87,54 +87,56 @@ ERROR: Final = (
 )
 
 ROWS: Final[dict[Guard, Row]] = {
-    Guard("_adopted.py", "AdoptedCall.plan"): Row(
+    Guard("_otel/adopted.py", "AdoptedCall.plan"): Row(
         calls.chat_of_a_framework, "measure a call", (METRICS,)
     ),
-    Guard("_agent_runs.py", "Run.learned"): Row(
+    Guard("_sdk/loops.py", "Run.learned"): Row(
         calls.loop, "capture content", (INPUT, OUTPUT), CONTENT
     ),
-    Guard("_agent_runs.py", "RunStream._stopped"): Row(
+    Guard("_sdk/loops.py", "RunStream._stopped"): Row(
         calls.loop_streamed, "end a loop", (r"invoke_agent: gen_ai\.conversation\.id=", LOOPS)
     ),
-    Guard("_calls.py", "_begin"): Row(calls.chat, "start a call", CHAT),
-    Guard("_calls.py", "_stopped"): Row(
+    Guard("_sdk/calls.py", "_begin"): Row(calls.chat, "start a call", CHAT),
+    Guard("_sdk/calls.py", "_stopped"): Row(
         calls.refused, "end a call", (*ERROR, r"log gen_ai\.client\.operation\.exception ")
     ),
-    Guard("_calls.py", "_returned"): Row(calls.chat, "hand a result over", (ANSWER, METRICS)),
-    Guard("_calls.py", "give_up"): Row(
+    Guard("_sdk/calls.py", "_returned"): Row(calls.chat, "hand a result over", (ANSWER, METRICS)),
+    Guard("_sdk/calls.py", "give_up"): Row(
         calls.chat,
         "give a call up",
         around=lambda: broken(Surface, "returned"),
         before=("hand a result over",),
     ),
-    Guard("_child_spans.py", "ChildSpan.plan"): Row(calls.loop, "measure a tool", (TOOLS,)),
-    Guard("_cleaning.py", "Redactor.shown"): Row(
+    Guard("_otel/child_spans.py", "ChildSpan.plan"): Row(calls.loop, "measure a tool", (TOOLS,)),
+    Guard("_content/cleaning.py", "Redactor.shown"): Row(
         calls.chat, "redact", (INPUT,), {**CONTENT, "redact": str.upper}
     ),
-    Guard("_client_calls.py", "Surface._read_content"): Row(
+    Guard("_sdk/methods.py", "Surface._read_content"): Row(
         calls.chat, "read what is asked", (INPUT,), CONTENT
     ),
-    Guard("_completion_hook.py", "hook_from_environment"): Row(
+    Guard("_otel/completion_hook.py", "hook_from_environment"): Row(
         calls.chat, "load the completion hook", around=calls.named_hook, needs=UTIL
     ),
-    Guard("_completion_hook.py", "on_completion.call"): Row(
+    Guard("_otel/completion_hook.py", "on_completion.call"): Row(
         calls.chat,
         "completion_hook.on_completion",
         ("chat m: hook=",),
         {"completion_hook": Hook()},
         needs=UTIL,
     ),
-    Guard("_completions.py", "CompletionRecorder.see"): Row(calls.chat_stream, "read an event"),
-    Guard("_completions.py", "CompletionRecorder.finish"): Row(
+    Guard("_recording/completions.py", "CompletionRecorder.see"): Row(
+        calls.chat_stream, "read an event"
+    ),
+    Guard("_recording/completions.py", "CompletionRecorder.finish"): Row(
         calls.chat, "describe a completion", (ANSWER, METRICS)
     ),
-    Guard("_completions.py", "CompletionRecorder.finish", 1): Row(
+    Guard("_recording/completions.py", "CompletionRecorder.finish", 1): Row(
         calls.chat, "capture content", (OUTPUT,), CONTENT
     ),
-    Guard("_conversation.py", "ConversationRecorder.see"): Row(
+    Guard("_recording/conversation.py", "ConversationRecorder.see"): Row(
         calls.conversation, "read an event", (r".*: gen_ai\.conversation\.id=",)
     ),
-    Guard("_conversation.py", "ConversationRecorder.finish"): Row(
+    Guard("_recording/conversation.py", "ConversationRecorder.finish"): Row(
         calls.conversation,
         "describe a conversation",
         (
@@ -144,19 +146,19 @@ ROWS: Final[dict[Guard, Row]] = {
             METRICS,
         ),
     ),
-    Guard("_dropped.py", "Waker._bootstrap"): Row(
+    Guard("_otel/dropped.py", "Waker._bootstrap"): Row(
         calls.dropped, None, why="the next that is dropped tries again, and so does the next call"
     ),
-    Guard("_dropped.py", "_in_subinterpreter"): Row(
+    Guard("_otel/dropped.py", "_in_subinterpreter"): Row(
         calls.dropped_alone, None, why="a Python without subinterpreters"
     ),
-    Guard("_exceptions.py", "_text_of"): Row(
+    Guard("_content/exceptions.py", "_text_of"): Row(
         calls.unreachable, None, options=CONTENT, why="a failure of the exception's own class"
     ),
-    Guard("_errors.py", "_read"): Row(
+    Guard("_reading/errors.py", "_read"): Row(
         calls.unreachable, None, ERROR, why="a failure of the exception's own class"
     ),
-    Guard("_guard.py", "_log"): Row(
+    Guard("_log.py", "_log"): Row(
         calls.chat,
         None,
         options={"response_hook": calls.fail},
@@ -164,23 +166,29 @@ ROWS: Final[dict[Guard, Row]] = {
         unsaid=True,
         why="what fails is the user's log handler",
     ),
-    Guard("_hosts.py", "find_host"): Row(calls.chat_of_a_framework, "look for a host", ("",)),
-    Guard("_imports.py", "_Loader.exec_module"): Row(calls.an_import, "follow an import"),
-    Guard("_json.py", "as_text"): Row(calls.loop, "write JSON", (OUTPUT,), CONTENT),
-    Guard("_json.py", "_written"): Row(calls.strange_tool, "write JSON", (INPUT,), CONTENT),
-    Guard("_local_spans.py", "LocalSpan.end"): Row(calls.loop, "measure a loop"),
-    Guard("_local_tools.py", "_begin_tool"): Row(
+    Guard("_otel/hosts.py", "find_host"): Row(calls.chat_of_a_framework, "look for a host", ("",)),
+    Guard("_sdk/imports.py", "_Loader.exec_module"): Row(calls.an_import, "follow an import"),
+    Guard("_content/structure.py", "as_text"): Row(calls.loop, "write JSON", (OUTPUT,), CONTENT),
+    Guard("_content/structure.py", "_written"): Row(
+        calls.strange_tool, "write JSON", (INPUT,), CONTENT
+    ),
+    Guard("_otel/local_spans.py", "LocalSpan.end"): Row(calls.loop, "measure a loop"),
+    Guard("_sdk/tools.py", "_begin_tool"): Row(
         calls.loop, "start a tool", (TOOL, TOOLS, LOOPS), CONTENT
     ),
-    Guard("_local_tools.py", "_end_tool"): Row(calls.loop, "end a tool", (SAID_BY_TOOL,), CONTENT),
-    Guard("_native.py", "wrap_traced_request"): Row(calls.traced_by_the_sdk, "inject traceparent"),
-    Guard("_open_calls.py", "OpenCalls._end"): Row(
+    Guard("_sdk/tools.py", "_end_tool"): Row(calls.loop, "end a tool", (SAID_BY_TOOL,), CONTENT),
+    Guard("_sdk/own_spans.py", "wrap_traced_request"): Row(
+        calls.traced_by_the_sdk, "inject traceparent"
+    ),
+    Guard("_otel/open_calls.py", "OpenCalls._end"): Row(
         calls.left_at_exit,
         "end an open call",
         (ANSWER, r"chat m: mistral_ai\.stream\.outcome=", METRICS),
     ),
-    Guard("_open_calls.py", "OpenCalls._end_quietly"): Row(calls.left_at_exit, "end an open call"),
-    Guard("_open_calls.py", "OpenCalls._end_quietly", 1): Row(
+    Guard("_otel/open_calls.py", "OpenCalls._end_quietly"): Row(
+        calls.left_at_exit, "end an open call"
+    ),
+    Guard("_otel/open_calls.py", "OpenCalls._end_quietly", 1): Row(
         calls.left_at_exit,
         None,
         around=lambda: broken(OpenCalls, "_end", SystemError),
@@ -188,58 +196,60 @@ ROWS: Final[dict[Guard, Row]] = {
         unsaid=True,
         why="what fails is the user's log handler",
     ),
-    Guard("_open_calls.py", "carry_out"): Row(calls.chat, "end a call"),
-    Guard("_parts.py", "collect"): Row(calls.chat, "read content", (INPUT,), CONTENT),
-    Guard("_patching.py", "_on_import"): Row(calls.loop, "patch .*", (TOOL, TOOLS, LOOPS)),
-    Guard("_patching.py", "_undo"): Row(calls.switching, "unpatch .*"),
-    Guard("_plans.py", "plan_of"): Row(calls.chat, "measure a call", (METRICS,)),
-    Guard("_plans.py", "run_hook"): Row(
+    Guard("_otel/open_calls.py", "carry_out"): Row(calls.chat, "end a call"),
+    Guard("_content/parts.py", "collect"): Row(calls.chat, "read content", (INPUT,), CONTENT),
+    Guard("_sdk/patching.py", "_on_import"): Row(calls.loop, "patch .*", (TOOL, TOOLS, LOOPS)),
+    Guard("_sdk/patching.py", "_undo"): Row(calls.switching, "unpatch .*"),
+    Guard("_otel/plans.py", "plan_of"): Row(calls.chat, "measure a call", (METRICS,)),
+    Guard("_otel/plans.py", "run_hook"): Row(
         calls.chat,
         r"response_hook\(span, result\)",
         ("chat m: hook=",),
         {"response_hook": response_hook},
     ),
-    Guard("_recording.py", "StreamRecorder.hear_the_rest"): Row(
+    Guard("_recording/recorder.py", "StreamRecorder.hear_the_rest"): Row(
         calls.interrupted,
         "read an event",
         (ANSWER, r"chat .*: mistral_ai\.(response\.created_at|stream\.outcome)=", METRICS),
     ),
-    Guard("_requests.py", "locate"): Row(
+    Guard("_reading/requests.py", "locate"): Row(
         calls.chat,
         None,
         (r"chat m: server\.(address|port)=", METRICS),
         why="the SDK tells what is wrong with its server",
     ),
-    Guard("_settings.py", "describe_settings"): Row(
+    Guard("_reading/settings.py", "describe_settings"): Row(
         calls.chat, "read the setting temperature", (r"chat m: gen_ai\.request\.temperature=",)
     ),
-    Guard("_settings.py", "_settings_of"): Row(
+    Guard("_reading/settings.py", "_settings_of"): Row(
         calls.typed_settings,
         "read settings",
         (r"chat .*: gen_ai\.request\.(temperature|max_tokens)=",),
     ),
     # The span has the name that it began with; all that is in it is there.
-    Guard("_spans.py", "Call.correct"): Row(
+    Guard("_otel/client_span.py", "Call.correct"): Row(
         calls.loop, "name a span", ("chat( mistral-medium-latest)?: ",)
     ),
-    Guard("_steps.py", "Steps._end_agent"): Row(calls.handoff, "end an agent"),
-    Guard("_steps.py", "Steps._make"): Row(calls.conversation, "record a step", (TOOL, TOOLS)),
-    Guard("_streams.py", "_Observer.leave"): Row(
+    Guard("_recording/steps.py", "Steps._end_agent"): Row(calls.handoff, "end an agent"),
+    Guard("_recording/steps.py", "Steps._make"): Row(
+        calls.conversation, "record a step", (TOOL, TOOLS)
+    ),
+    Guard("_sdk/streams.py", "_Observer.leave"): Row(
         calls.left_early,
         "leave a stream",
         # The SDK closes its generator, too, while the thread ends what was dropped.
         maybe=(r"chat m: mistral_ai\.stream\.outcome=", METRICS),
     ),
-    Guard("_streams.py", "_Observer._interrupted"): Row(calls.chat_stream, "end a stream"),
+    Guard("_sdk/streams.py", "_Observer._interrupted"): Row(calls.chat_stream, "end a stream"),
     Guard("_switch.py", "switch_on"): Row(calls.chat, "instrument", CHAT),
-    Guard("_telemetry.py", "Telemetry.is_idle"): Row(calls.chat, "find a provider"),
-    Guard("_capturing.py", "CapturingRecorder.see"): Row(
+    Guard("_otel/telemetry.py", "Telemetry.is_idle"): Row(calls.chat, "find a provider"),
+    Guard("_recording/capturing.py", "CapturingRecorder.see"): Row(
         calls.conversation, "capture content", (OUTPUT, SAID_BY_TOOL), CONTENT
     ),
-    Guard("_capturing.py", "CapturingRecorder.finish"): Row(
+    Guard("_recording/capturing.py", "CapturingRecorder.finish"): Row(
         calls.conversation, "capture content", (OUTPUT,), CONTENT
     ),
-    Guard("_capturing.py", "CapturingRecorder._tool_content"): Row(
+    Guard("_recording/capturing.py", "CapturingRecorder._tool_content"): Row(
         calls.conversation, "capture content", (SAID_BY_TOOL,), CONTENT
     ),
 }

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai import _guard, instrument
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
+from opentelemetry.instrumentation.genai.mistralai import instrument
 from tests.end_to_end.conftest import Run
 from tests.end_to_end.programs import run as run_program
 from tests.end_to_end.recording import Recording, plain

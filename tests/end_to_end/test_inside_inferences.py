@@ -18,7 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import use_span
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai import _telemetry, instrument
+from opentelemetry.instrumentation.genai.mistralai import instrument
+from opentelemetry.instrumentation.genai.mistralai._otel import telemetry as _telemetry
 from tests.end_to_end import sdk
 from tests.end_to_end.completions import (
     BOTH,

@@ -15,15 +15,16 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from emulator import Emulator
+from opentelemetry.instrumentation.genai import mistralai as plugin
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._turns import LastTurns
+from opentelemetry.instrumentation.genai.mistralai._recording.turns import LastTurns
 from tests.end_to_end.conftest import read_async, read_sync, with_defaults
 from tests.end_to_end.programs import run as run_program
 from tests.end_to_end.recording import Recording
 from tests.end_to_end.test_function_calls import ask_async, ask_sync
 
 Turn = Callable[..., str]
-MODULES = ("_conversation", "_requests")
+MODULES = ("_recording.conversation", "_sdk.methods")
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> LastTurns:
     """A memory of turns that no other test has written into."""
     made = LastTurns()
     for name in MODULES:
-        monkeypatch.setattr(f"{LastTurns.__module__.rpartition('.')[0]}.{name}.last_turns", made)
+        monkeypatch.setattr(f"{plugin.__name__}.{name}.last_turns", made)
     return made
 
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._metrics import Instruments
+from opentelemetry.instrumentation.genai.mistralai._otel.metrics import Instruments
 from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.recording import Recording
 

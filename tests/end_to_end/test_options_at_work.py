@@ -13,11 +13,11 @@ from opentelemetry import metrics, trace
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import (
     MistralAIInstrumentor,
-    _guard,
     instrument,
     uninstrument,
 )
-from opentelemetry.instrumentation.genai.mistralai._telemetry import Switch
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
+from opentelemetry.instrumentation.genai.mistralai._otel.telemetry import Switch
 from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.programs import run as run_program
 from tests.end_to_end.recording import Recording

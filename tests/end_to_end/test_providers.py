@@ -10,7 +10,7 @@ from tests.end_to_end.programs import dedented, run
 
 # An API of tomorrow, of which we do not know where it keeps what was set.
 KEPT_ELSEWHERE = """
-from opentelemetry.instrumentation.genai.mistralai import _telemetry
+from opentelemetry.instrumentation.genai.mistralai._otel import telemetry as _telemetry
 _telemetry._LOOK_UPS = tuple(
     (look_up, "elsewhere", variable) for look_up, _, variable in _telemetry._LOOK_UPS
 )

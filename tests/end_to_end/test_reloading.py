@@ -192,7 +192,7 @@ def test_what_a_reload_has_replaced_goes_when_nobody_has_it(emulator: Emulator) 
     assert (chats, streams) == (1, 12)
     ran = run(
         f"""{BEFORE}{RELOADING}
-from opentelemetry.instrumentation.genai.mistralai import _patching
+from opentelemetry.instrumentation.genai.mistralai._sdk import patching as _patching
 emit(len(_patching._patches[ROOT + ".chat"]))
 """,
         emulator.url,

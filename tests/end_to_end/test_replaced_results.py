@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai import _guard, instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
+from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.end_to_end import sdk
 from tests.end_to_end.conftest import Run, with_defaults
 from tests.end_to_end.recording import Recording, plain

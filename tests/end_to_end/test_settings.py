@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._requests import start_request
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import start_request
 from tests.end_to_end import sdk
 from tests.end_to_end.raw_server import RawServer, raw_server
 from tests.end_to_end.recording import Recording

@@ -13,7 +13,7 @@ import pytest
 import wrapt
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._surface import LOOPS, SURFACES
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, SURFACES
 from tests.end_to_end import sdk
 
 # Which versions have what not all supported ones have: from this one on, or until before it.

@@ -20,10 +20,10 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import (
     MistralAIInstrumentor,
-    _guard,
     instrument,
     uninstrument,
 )
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from tests.end_to_end import sdk
 from tests.end_to_end.conftest import Run, read_sync
 from tests.end_to_end.recording import Recording

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
-from opentelemetry.instrumentation.genai.mistralai._metrics import Instruments
+from opentelemetry.instrumentation.genai.mistralai._otel.metrics import Instruments
 from tests.end_to_end import sdk
 from tests.end_to_end.conftest import Run, with_defaults
 from tests.end_to_end.recording import Recording, Span, plain

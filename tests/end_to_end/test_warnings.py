@@ -14,7 +14,7 @@ import pytest
 import typing_extensions
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._surface import LOOPS, ROOTS, SURFACES
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, ROOTS, SURFACES
 from tests.end_to_end import sdk
 from tests.end_to_end.recording import Recording
 

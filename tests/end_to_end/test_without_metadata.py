@@ -16,7 +16,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import MistralAIInstrumentor
-from opentelemetry.instrumentation.genai.mistralai._versions import conflict, is_known_later
+from opentelemetry.instrumentation.genai.mistralai._sdk.versions import conflict, is_known_later
 from tests.end_to_end import sdk
 
 PROGRAM: Final = """

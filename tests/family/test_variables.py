@@ -19,7 +19,8 @@ import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from emulator import Emulator, serve
-from opentelemetry.instrumentation.genai.mistralai import _guard, instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai import _log as _guard
+from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.end_to_end.recording import Recording, wait_until
 from tests.end_to_end.sdk import Mistral
 from tests.family.openai_server import serving

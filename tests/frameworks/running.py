@@ -233,7 +233,7 @@ class Runner:
 
 
 def _none_open() -> bool:
-    from opentelemetry.instrumentation.genai.mistralai._open_calls import open_calls
+    from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
 
     return not open_calls.any()
 

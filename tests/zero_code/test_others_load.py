@@ -64,7 +64,7 @@ def test_a_version_out_of_range_gives_one_line(
 # emptied in the middle of an upgrade; and what is logged, once.
 BROKEN = {
     "_switch.py": (None, "Importing of genai-mistralai failed, skipping it"),
-    "_patching.py": (
+    "_sdk/patching.py": (
         "def patch(**_): raise RuntimeError\n",
         "telemetry failed (instrument): RuntimeError at ",
     ),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._content import ContentMode
+from ._content.mode import ContentMode
 from ._options import UNCHANGED, Unchanged, checked
 from ._switch import switch_off, switch_on
 from .version import __version__
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from ._completion_hook import CompletionHook
-    from ._configuration import (
+    from ._instrumentor import MistralAIInstrumentor
+    from ._otel.completion_hook import CompletionHook
+    from ._otel.configuration import (
         InsideInference,
         MetricNames,
         Redact,
         RequestHook,
         ResponseHook,
     )
-    from ._instrumentor import MistralAIInstrumentor
 
 __all__ = [
     "UNCHANGED",

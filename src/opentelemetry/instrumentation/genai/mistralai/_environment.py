@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from . import _guard
+from . import _log
 
 # The whole family's; what they mean is read out of opentelemetry-util-genai 1.3b0.
 CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -34,7 +34,7 @@ def choice(variable: str, allowed: Sequence[str], unset: str, consequence: str) 
         return unset
     if value.lower() in allowed:
         return value.lower()
-    _guard.say_once(
+    _log.say_once(
         "%s=%s is none of %s: %s", variable, value[:_MAX_SHOWN], ", ".join(allowed), consequence
     )
     return unset

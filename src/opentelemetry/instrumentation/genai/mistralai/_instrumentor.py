@@ -10,8 +10,8 @@ from typing import Any
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from ._options import checked
+from ._sdk.versions import is_known_later
 from ._switch import is_on, switch_off, switch_on
-from ._versions import is_known_later
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 
 

@@ -14,10 +14,10 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final, cast, get_args
 
-from . import _environment, _guard
-from ._completion_hook import hook_from_environment
-from ._configuration import InsideInference, MetricNames, Options
-from ._content import ContentMode, mode_from_environment
+from . import _environment, _log
+from ._content.mode import ContentMode, mode_from_environment
+from ._otel.completion_hook import hook_from_environment
+from ._otel.configuration import InsideInference, MetricNames, Options
 
 
 class Unchanged(Enum):
@@ -63,7 +63,7 @@ def checked(arguments: Mapping[str, Any]) -> dict[str, Any]:
             if value is not UNCHANGED:
                 changes[name] = None if value is None else _CHECKS[name](name, value)
         elif name not in _OF_THE_BASE_CLASS:
-            _guard.say_once("instrument() ignores the unknown argument %s", name)
+            _log.say_once("instrument() ignores the unknown argument %s", name)
     return changes
 
 

@@ -3,7 +3,7 @@
 
 There is no lock: one that was made at import is the native one after a late
 ``gevent.monkey.patch_all()``, and whoever waits for it stops all greenlets. Of two threads that
-switch at once the last one wins, and `_patching` puts each wrapper in once.
+switch at once the last one wins, and `patching` puts each wrapper in once.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from . import _guard
+from . import _log
 from ._options import changed
-from ._patching import patch, unpatch
-from ._telemetry import Switch
+from ._otel.telemetry import Switch
+from ._sdk.patching import patch, unpatch
 
 
 def is_on() -> bool:
@@ -32,7 +32,7 @@ def switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
     try:
         _switch_on(changes, check_versions=check_versions)
     except Exception as exc:  # noqa: BLE001 -- it would stop every later instrumentor
-        _guard.report("instrument", exc)
+        _log.report("instrument", exc)
 
 
 def _switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
@@ -41,7 +41,7 @@ def _switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
         if changes:
             Switch.turn_on({"options": changed(telemetry.options, changes)})
         return
-    _guard.forget()
+    _log.forget()
     Switch.turn_on({"options": changed(None, changes)})
     patch(check_versions=check_versions)
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
 from .. import instrument, uninstrument
-from .._semconv import SCOPE
-from .._surface import LOOPS, ROOTS, SURFACES
+from .._names import SCOPE
+from .._sdk.table import LOOPS, ROOTS, SURFACES
 from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 from ..version import __version__
 

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final
 
 from .. import _environment as env
-from .._completion_hook import hook_from_environment
+from .._otel.completion_hook import hook_from_environment
 from .report import shown
 
 if TYPE_CHECKING:

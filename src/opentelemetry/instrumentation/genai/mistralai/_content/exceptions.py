@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of an exception may be recorded: its class and frames, with content also what it says.
+
+The attributes are those of
+https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+from typing import Final
+
+from .. import _log
+from .. import _names as s
+from .._reading.errors import Failure
+from .cleaning import clean_spellings
+from .structure import Clean
+
+_MARGIN: Final = re.compile(r"^ *\| ?", re.MULTILINE)
+
+
+def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, str]:
+    """Makes the attributes of an exception event.
+
+    Args:
+        cause: the exception, or a failure, which may have none.
+        redact: None while content is not captured; else what every text must pass, it returns
+            None for a text that must not be recorded.
+
+    Returns:
+        Without ``redact`` an exception's type and frames, but no message, no source lines and
+        no chained exceptions: all of these can repeat what the user wrote. With it, everything. Of
+        a failure without an exception the message of its error event, or nothing.
+    """
+    if isinstance(cause, Failure):
+        if cause.exception is not None:
+            return describe(cause.exception, redact)
+        message = redact(cause.message) if redact is not None and cause.message else None
+        return {} if message is None else {s.EXCEPTION_MESSAGE: message}
+    kind = type(cause)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    described = {s.EXCEPTION_TYPE: f"{module}{kind.__qualname__}"}
+    if redact is None:
+        frames = traceback.walk_tb(cause.__traceback__)
+        described[s.EXCEPTION_STACKTRACE] = "".join(
+            f'  File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}\n'
+            for frame, line in frames
+        )
+        return described
+    trace = "".join(traceback.format_exception(cause))
+    # In the trace of a group each line of a message has a margin, which no pattern expects.
+    texts = {
+        s.EXCEPTION_MESSAGE: redact(_text_of(cause)),
+        s.EXCEPTION_STACKTRACE: clean_spellings(redact, trace, _MARGIN.sub("", trace)),
+    }
+    described.update((key, text) for key, text in texts.items() if text is not None)
+    return described
+
+
+def _text_of(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception as failure:  # noqa: BLE001 -- a class of the caller's may do anything
+        _log.let_signals_pass(failure)
+        return ""

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the user's words may be recorded, and the redactor that they pass on the way.
+
+The switch is ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, with the four values that the
+official GenAI instrumentations know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final, cast
+
+from .. import _environment
+from .. import _names as s
+from .cleaning import CUT, MAX_TEXT, Redactor, cut
+from .structure import Clean, exportable
+
+Part = dict[str, Any]
+
+# 512 KiB, less what says that something was cut.
+_MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
+
+
+class ContentMode(str, Enum):
+    """Where the user's words are recorded; by default nowhere."""
+
+    NO_CONTENT = "no_content"
+    SPAN_ONLY = "span_only"
+    EVENT_ONLY = "event_only"
+    SPAN_AND_EVENT = "span_and_event"
+
+    @property
+    def on_spans(self) -> bool:
+        """Whether spans may carry content."""
+        return self in (ContentMode.SPAN_ONLY, ContentMode.SPAN_AND_EVENT)
+
+    @property
+    def on_events(self) -> bool:
+        """Whether log events may carry content."""
+        return self in (ContentMode.EVENT_ONLY, ContentMode.SPAN_AND_EVENT)
+
+
+def mode_from_environment() -> ContentMode:
+    """Reads the environment variable; a value that it does not know is one warning, and off.
+
+    ``true`` is not known either, as in the official instrumentations: who writes it has not said
+    whether words may be on spans.
+    """
+    modes = [mode.value for mode in ContentMode]
+    off = ContentMode.NO_CONTENT.value
+    variable = _environment.CAPTURE_CONTENT
+    return ContentMode(_environment.choice(variable, modes, off, "content is not captured"))
+
+
+def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> Clean:
+    """Makes the function that each text passes before it is recorded.
+
+    Args:
+        redact: the user's function, None to record texts as they are.
+        whole: whether texts stay as long as they are, for a completion hook.
+
+    Returns:
+        A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
+        returned, or None when it raised or returned something other than a string.
+    """
+    if redact is None:
+        return exportable if whole else cut
+    return Redactor(redact, exportable if whole else cut)
+
+
+class Content:
+    """What was said in one call, in the shape of the conventions.
+
+    Attributes:
+        heard: is told the messages of the answer: the agent loop that the call belongs to.
+    """
+
+    def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
+        self._input = messages
+        self._instructions = instructions
+        self._tools = tools
+        self.heard: Callable[[list[Part]], None] | None = None
+
+    def structures(
+        self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
+    ) -> dict[str, list[Part]]:
+        """At most 512 KiB by their attributes' names; arguments as for `whole`."""
+        return fitted(self.whole(output, told))
+
+    def whole(
+        self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
+    ) -> dict[str, list[Part]]:
+        """Everything by its attribute's name, in the order in which room is given to it.
+
+        Args:
+            output: the messages of the answer: their parts, and why each is finished: None if it
+                is for the call's reason, an empty string if it is not.
+            told: the attributes of the span, for a message that does not say so itself.
+        """
+        reasons = told.get(s.RESPONSE_FINISH_REASONS)
+        known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else ""
+        if not known and s.ERROR_TYPE in told:
+            known = "error"
+        messages: list[Part] = []
+        for parts, reason in output:
+            message: Part = {"role": "assistant", "parts": parts}
+            # None is told where the caller left: the model might have gone on.
+            if finish_reason := known if reason is None else reason:
+                message["finish_reason"] = finish_reason
+            if parts:
+                messages.append(message)
+        if self.heard is not None and messages:
+            self.heard(messages)
+        return self.beside(messages)
+
+    def beside(self, messages: list[Part]) -> dict[str, list[Part]]:
+        """The answer and everything else by its attribute's name."""
+        said = {
+            s.OUTPUT_MESSAGES: messages,
+            s.SYSTEM_INSTRUCTIONS: self._instructions,
+            s.TOOL_DEFINITIONS: self._tools,
+            s.INPUT_MESSAGES: self._input,
+        }
+        return {key: items for key, items in said.items() if items}
+
+
+def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
+    """At most 512 KiB of what was said in one call.
+
+    What a model says is the last to be left out; then its instructions and tools, then the input.
+    """
+    room, mark = _Room(), {"type": "text", "content": CUT}
+    tool = {"type": "function", "name": CUT}
+    return {
+        key: room.fit(items, tool if key == s.TOOL_DEFINITIONS else mark)
+        for key, items in said.items()
+    }
+
+
+class _Room:
+    """How much may still be recorded of one call, in bytes of JSON."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_CONTENT
+
+    def fit(self, items: list[Part], mark: Part) -> list[Part]:
+        """As many of these messages or parts as there is room for; then a mark, if not all."""
+        fitting: list[Part] = []
+        for item in items:
+            parts = item.get("parts")
+            if not self._takes(item if parts is None else {**item, "parts": []}):
+                fitting.append(mark if parts is None else {**item, "parts": [mark]})
+                break
+            fitting.append(item if parts is None else {**item, "parts": self.fit(parts, mark)})
+            if not self._left:
+                break
+        return fitting
+
+    def _takes(self, item: Part) -> bool:
+        size = len(to_json(item).encode()) + 1
+        self._left = self._left - size if size < self._left else 0
+        return self._left > 0
+
+
+def to_json(value: object) -> str:
+    """JSON as short as it can be."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

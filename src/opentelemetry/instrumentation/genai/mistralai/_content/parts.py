@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One part of a message: a text, a call, a result, a medium, in the shape of the conventions.
+
+Chunks are told apart by the fields that they have: their classes and even the spelling of ``type``
+differ between SDK lines. Every text in them passes ``clean``, an id or a name like any other: a
+model invents names of functions. Words that the API itself has for roles and types do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeVar, cast
+from urllib.parse import unquote
+
+from .. import _log
+from .._reading.fields import fields_of, items_of, text
+from .cleaning import clean_spellings
+from .mode import Part
+from .structure import Clean, structure
+
+_S = TypeVar("_S")
+_T = TypeVar("_T")
+_IMAGES: Final = frozenset({"png", "jpg", "jpeg", "gif", "webp", "bmp", "svg"})
+_MEDIA: Final = (("image_url", "image"), ("document_url", "document"), ("input_audio", "audio"))
+_ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
+_CHUNKS: Final = frozenset({
+    "text", "thinking", "reference", "tool_reference", "tool_file", "file", "image_url",
+    "document_url", "input_audio", "refusal", "resource_link", "resource",
+})  # fmt: skip
+# No media type is longer, and what is cut before it was redacted may keep half a secret.
+_MAX_MEDIA_TYPE: Final = 256
+
+
+def collect(items: Iterable[_S], make: Callable[[_S], Iterable[_T]]) -> list[_T]:
+    """All that can be made of these; what fails for one of them costs that one only."""
+    made: list[_T] = []
+    for item in items:
+        try:
+            made.extend(make(item))
+        except Exception as exc:  # noqa: BLE001 -- somebody's object; the others are there
+            _log.report("read content", exc)
+    return made
+
+
+def word(value: object, clean: Clean) -> str | None:
+    """What may be recorded of an id or a name, None if it is none."""
+    known = text(value)
+    return None if known is None else clean(known)
+
+
+def role_of(entry: Mapping[str, object], clean: Clean) -> str:
+    """A message's role; one that the API does not know is a text like any other."""
+    role = text(entry.get("role")) or "user"
+    return role if role in _ROLES else clean(role) or "unknown"
+
+
+def type_of(fields: Mapping[str, object]) -> object:
+    """What a chunk or a tool says that it is; the SDK's own classes spell the field in capitals."""
+    return fields.get("type") or fields.get("TYPE")
+
+
+def text_part(kind: str, content: str, clean: Clean) -> Part | None:
+    """A part that is nothing but text."""
+    cleaned = clean(content) if content else None
+    return None if cleaned is None else {"type": kind, "content": cleaned}
+
+
+def tool_call(call_id: object, name: object, arguments: object, clean: Clean) -> Part:
+    """A function that the model wants to have called."""
+    part: Part = {"type": "tool_call", "id": word(call_id, clean), "name": word(name, clean) or ""}
+    return {**part, "arguments": structure(arguments, clean)}
+
+
+def tool_response(call_id: object, result: object, clean: Clean) -> Part:
+    """What a function returned; told in chunks of text, it is the text that they are."""
+    plain = joined(cast("list[object]", result)) if isinstance(result, list) else result
+    kind = "tool_call_response"
+    return {"type": kind, "id": word(call_id, clean), "response": structure(plain, clean)}
+
+
+def server_tool(
+    call_id: object, name: object, arguments: object, result: object, clean: Clean
+) -> list[Part]:
+    """A tool that the server called, and what it told of the result."""
+    tool, step = word(name, clean) or "", word(call_id, clean)
+    call = {"type": tool, "arguments": structure(arguments, clean)}
+    parts: list[Part] = [
+        {"type": "server_tool_call", "id": step, "name": tool, "server_tool_call": call}
+    ]
+    if result:
+        response = {"type": tool, "result": structure(result, clean)}
+        kind = "server_tool_call_response"
+        parts.append({"type": kind, "id": step, kind: response})
+    return parts
+
+
+def chunk_parts(chunk: object, clean: Clean) -> list[Part]:
+    """Reads one chunk of a message's content."""
+    fields = {"text": chunk} if isinstance(chunk, str) else fields_of(chunk)
+    if isinstance(fields.get("text"), str):
+        return _some(text_part("text", cast("str", fields["text"]), clean))
+    if "thinking" in fields:
+        thought = _some(text_part("reasoning", thoughts_of(fields["thinking"]), clean))
+        return thought + collect(
+            references_of(fields["thinking"]), lambda one: chunk_parts(one, clean)
+        )
+    for field, modality in _MEDIA:
+        if field in fields:
+            return [_media(fields[field], modality, clean)]
+    if "file_id" in fields:
+        kind = text(fields.get("file_type")) or ""
+        modality = "image" if kind.lower() in _IMAGES else "document"
+        file_id = word(fields["file_id"], clean) or ""
+        return [{"type": "file", "modality": modality, "file_id": file_id}]
+    if not fields:
+        return []
+    kind = text(type_of(fields)) or "unknown"
+    part: Part = {"type": kind if kind in _CHUNKS else clean(kind) or "unknown"}
+    for field, shown in (("tool", clean), ("title", clean), ("url", url_cleaner(clean))):
+        value = fields.get(field)
+        if isinstance(value, str) and (cleaned := shown(value)) is not None:
+            part[field] = cleaned
+    return [part]
+
+
+def url_cleaner(clean: Clean) -> Clean:
+    """Cleans a URL, of which ``redact`` also sees what ``%`` stands for."""
+    return lambda url: clean_spellings(clean, url, unquote(url) if "%" in url else url)
+
+
+def thoughts_of(thinking: object) -> str:
+    """The text of a thinking chunk."""
+    return thinking if isinstance(thinking, str) else joined(items_of(thinking))
+
+
+def references_of(thinking: object) -> list[object]:
+    """What a thinking chunk refers to."""
+    chunks = items_of(thinking)
+    return [each for each in chunks if "text" not in fields_of(each) and fields_of(each)]
+
+
+def joined(chunks: Sequence[object]) -> str:
+    """The text of chunks, as one."""
+    pieces = (fields_of(chunk).get("text") for chunk in chunks)
+    return "".join(piece for piece in pieces if isinstance(piece, str))
+
+
+def _some(part: Part | None) -> list[Part]:
+    return [] if part is None else [part]
+
+
+def _media(value: object, modality: str, clean: Clean) -> Part:
+    """An image, document or sound: where it is, or how large; never its bytes."""
+    url = value if isinstance(value, str) else fields_of(value).get("url")
+    if not isinstance(url, str):
+        return {"type": "omitted_blob", "modality": modality}
+    header, _, data = url.rpartition(",")
+    inline = url[:5].lower() == "data:"
+    if "://" in url[:16] and not inline:
+        return {"type": "uri", "modality": modality, "uri": url_cleaner(clean)(url) or ""}
+    size = len(data.rstrip("=")) * 3 // 4
+    part: Part = {"type": "omitted_blob", "modality": modality, "size": size}
+    if inline:
+        media_type = header[5:].partition(";")[0]
+        known = clean(media_type) if len(media_type) <= _MAX_MEDIA_TYPE else ""
+        part["mime_type"] = (known or "")[:64]
+    return part

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a conversation's stream says, kept only when content is captured, and joined at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from .. import _names as s
+from .._reading.fields import fields_of, items_of, text
+from .cleaning import cut
+from .mode import Part
+from .parts import collect, joined, references_of, thoughts_of
+from .said import Answer, Called, Chunks, Said, Text
+from .structure import Clean, as_text
+
+_Fields = dict[str, Any]
+
+
+class Transcript:
+    """Everything that one response said, in the order in which it began."""
+
+    def __init__(self) -> None:
+        self._items: list[Said] = []
+        self._text = Text("", None)
+        self._called: dict[object, Called] = {}
+        # The tool's answer that a message of a completion is, by the message's index.
+        self._answers: dict[object, Answer] = {}
+        self._turn = 0
+
+    def on_message(self, data: _Fields) -> None:
+        """A piece of a message, or a whole one."""
+        content = data.get("content")
+        if type(content) is str:
+            self._add_text("text", data.get("id"), content)
+            return
+        chunks = cast("list[object]", content) if isinstance(content, list) else [content]
+        for chunk in chunks:
+            fields = fields_of(chunk)
+            if isinstance(fields.get("text"), str):
+                self._add_text("text", data.get("id"), cast("str", fields["text"]))
+            elif "thinking" in fields:
+                self._add_text("reasoning", data.get("id"), thoughts_of(fields["thinking"]))
+                self._items.extend(map(Chunks, references_of(fields["thinking"])))
+            elif fields or isinstance(chunk, str):
+                self._items.append(Chunks(chunk))
+
+    def on_call(self, data: _Fields) -> None:
+        """A piece of a function call, or news of a tool."""
+        key = _key(data.get("id"))
+        called = self._called.get(key)
+        if called is None:
+            called = self._called[key] = Called(data)
+            self._items.append(called)
+        else:
+            called.add(data)
+
+    def on_completion(self, message: Mapping[str, object], position: int | None = None) -> None:
+        """A piece of one choice of a completion, or a whole one.
+
+        Args:
+            message: the delta, or the message.
+            position: its place among the whole messages of one choice, if there are several.
+        """
+        index = message.get("index")
+        of = index if type(index) is int else position
+        answer = self._answer(of, text(message.get("role")), text(message.get("tool_call_id")))
+        content = message.get("content")
+        if answer is not None:
+            chunks = [{"text": content}] if isinstance(content, str) else items_of(content)
+            answer.pieces.append(joined(chunks))
+            return
+        self.on_message({"id": (of, self._turn), "content": content})
+        for place, call in enumerate(items_of(message.get("tool_calls"))):
+            fields = fields_of(call)
+            function = fields_of(fields.get("function"))
+            # Its default is 0, also for the second of two calls.
+            given: Any = getattr(call, "__pydantic_fields_set__", fields)
+            number = fields.get("index") if "index" in given else None
+            key = (of, self._turn, number if isinstance(number, int) else place)
+            # What the SDK makes of an id that is not there.
+            call_id = None if fields.get("id") == "null" else fields.get("id")
+            self.on_call({**function, "id": key, "tool_call_id": call_id or "call"})
+
+    def _answer(self, of: object, role: str | None, call_id: str | None) -> Answer | None:
+        """The tool's answer that a delta belongs to; only its first delta need say what it is."""
+        answer = self._answers.get(of)
+        if role not in (None, "tool"):
+            if answer is not None:
+                # The model goes on: with calls that are numbered from 0 again.
+                del self._answers[of]
+                self._turn += 1
+            return None
+        begins = answer is not None and call_id not in (None, answer.call_id)
+        if begins or (answer is None and (role or call_id)):
+            answer = self._answers[of] = Answer(call_id)
+            self._items.append(answer)
+        return answer
+
+    def on_tool_started(self, data: _Fields) -> None:
+        """A tool starts anew, even one of an id that was there before."""
+        self._called.pop(_key(data.get("id")), None)
+        self.on_call(data)
+
+    def tool_content(self, step_id: object, clean: Clean) -> dict[str, str]:
+        """A tool's arguments and result, as span attributes."""
+        called = self._called.get(_key(step_id))
+        if called is None:
+            return {}
+        result = as_text(called.result) if called.result else ""
+        texts = {s.TOOL_CALL_ARGUMENTS: called.arguments, s.TOOL_CALL_RESULT: result}
+        cleaned = {key: clean(text) for key, text in texts.items() if text}
+        # On a span, where a completion hook does not lift the limit.
+        return {key: cut(text) for key, text in cleaned.items() if text is not None}
+
+    def parts(self, clean: Clean) -> list[Part]:
+        """The parts of the one message that this was."""
+        return collect(self._items, lambda item: item.parts(clean))
+
+    def _add_text(self, kind: str, entry_id: object, piece: str) -> None:
+        text = self._text
+        known = bool(self._items) and self._items[-1] is text
+        if not known or text.kind != kind or text.entry_id != entry_id:
+            text = self._text = Text(kind, entry_id)
+            self._items.append(text)
+        text.pieces.append(piece)
+
+
+def _key(entry_id: object) -> object:
+    """What can be looked up of an id that a server may have sent in any shape."""
+    return entry_id if type(entry_id) in (str, tuple) else None

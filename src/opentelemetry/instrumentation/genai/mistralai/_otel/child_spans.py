@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Spans inside a call: a tool that ran, an agent at work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation import set_span_in_context
+
+from .. import _log
+from .. import _names as s
+from .._reading.settings import AttributeValue
+from .open_calls import Plan, carry_out
+
+if TYPE_CHECKING:
+    from .telemetry import Telemetry
+
+
+class ChildSpan:
+    """An INTERNAL span; of a tool's the duration is a metric, too.
+
+    Attributes:
+        context: in which the span is the current one, once it has started.
+    """
+
+    __slots__ = (
+        "_attributes", "_name", "_plan", "_siblings", "_span", "_started", "_telemetry", "context",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        name: str,
+        attributes: Mapping[str, AttributeValue],
+        started: int,
+        parent: Context,
+        siblings: list[ChildSpan] | None = None,
+    ) -> None:
+        """Describes a span from ``started`` on, ns since the epoch; `start` makes it.
+
+        In ``siblings`` it is known while it is open, so that whatever interrupts its start or its
+        end, the end of the span around it finds it.
+        """
+        self._telemetry = telemetry
+        self._name = name
+        self._attributes = attributes
+        self._started = started
+        self.context = parent
+        self._span: Any = None
+        self._plan: Plan | None = None
+        self._siblings = siblings
+        if siblings is not None:
+            siblings.append(self)
+
+    def start(self) -> None:
+        """Starts the span."""
+        # On one line: between start and assignment an interrupt would leave it open for ever.
+        self._span = self._telemetry.tracer.start_span(
+            self._name, self.context, SpanKind.INTERNAL, self._attributes, (), self._started
+        )
+        self.context = set_span_in_context(self._span, self.context)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the span has not ended."""
+        return self._span is not None and self._plan is None
+
+    def plan(
+        self,
+        at: int,
+        error_type: str | None = None,
+        learned: Mapping[str, AttributeValue] | None = None,
+        exception: BaseException | None = None,
+        *,
+        log: bool = False,
+    ) -> Plan:
+        """What is to be done to end the span, the last thing first.
+
+        Args:
+            at: ns since the epoch.
+            error_type: what makes the span an ERROR, None if nothing does.
+            learned: attributes that were not known at the start.
+            exception: to be recorded.
+            log: whether the exception is told to the log, too.
+        """
+        span, attributes, telemetry = self._span, self._attributes, self._telemetry
+        if span is None:
+            return []
+        # In whole microseconds, as all times that are written: see `clocks.all_clocks`.
+        at = max(at - at % 1000, self._started)
+        plan: Plan = [partial(span.end, at)]
+        # Handoffs have no type, and are no tools that anybody waits for.
+        if s.TOOL_TYPE in attributes:
+            seconds = (at - self._started) / 1e9
+            try:
+                instruments = telemetry.instruments
+                plan.append(instruments.of_tool(attributes, error_type, seconds, self.context))
+            except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+                _log.report("measure a tool", exc)
+        if exception is not None:
+            inside = max(self._started, at - 1000)
+            plan.append(
+                partial(telemetry.record_exception, span, exception, inside, self.context, log=log)
+            )
+        if error_type is not None:
+            plan.append(partial(span.set_attribute, s.ERROR_TYPE, error_type))
+            plan.append(partial(span.set_status, StatusCode.ERROR, error_type))
+        if learned:
+            plan.append(partial(span.set_attributes, learned))
+        return plan
+
+    def end(self, at: int, error_type: str | None = None) -> None:
+        """Ends the span at ``at``, ns since the epoch; goes on with an end that was interrupted."""
+        if self._plan is None:
+            self._plan = self.plan(at, error_type)
+        carry_out(self._plan)
+        if self._siblings is not None and self in self._siblings:
+            self._siblings.remove(self)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `instrument` was told, checked and whole: which providers, hooks, names and content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .._content.mode import ContentMode
+from .completion_hook import CompletionHook
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, TracerProvider
+
+Redact = Callable[[str], str]
+RequestHook = Callable[["Span", Mapping[str, Any]], None]
+ResponseHook = Callable[["Span", Any], None]
+MetricNames = Literal["v1.41", "latest"]
+InsideInference = Literal["adopt", "record"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `instrument` was told, or the environment where it was not; each is explained there.
+
+    Attributes:
+        emit_event: whether a call's details are a log event; None: if content goes there. Only the
+            environment says so, as in the rest of the family.
+    """
+
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    logger_provider: LoggerProvider | None = None
+    capture_content: ContentMode = ContentMode.NO_CONTENT
+    redact: Redact | None = None
+    request_hook: RequestHook | None = None
+    response_hook: ResponseHook | None = None
+    completion_hook: CompletionHook | None = None
+    record_chunk_times: bool = False
+    metric_names: MetricNames = "v1.41"
+    inside_inference: InsideInference = "adopt"
+    emit_event: bool | None = None

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Spans around code that runs in this process: agent loops and the tools in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from opentelemetry.context import Context
+
+from .. import _log
+from .._reading.errors import Failure, failure_of, is_cancellation
+from .child_spans import ChildSpan
+from .clocks import all_clocks, ticks, whole_microseconds
+from .metrics import Measurement
+from .open_calls import open_calls
+
+if TYPE_CHECKING:
+    from .._reading.settings import AttributeValue
+    from .telemetry import Telemetry
+
+
+class LocalSpan:
+    """A span around code that runs in this process.
+
+    Attributes:
+        context: in which the span is the current one.
+        logs: whether an exception that ends it is to be in the log, too.
+        watch: tells when what the caller holds was dropped.
+    """
+
+    logs: ClassVar[bool]
+    __slots__ = ("_last", "_span", "_started", "_ticks", "context", "telemetry", "watch")
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        name: str,
+        attributes: dict[str, AttributeValue],
+        parent: Context,
+    ) -> None:
+        self.telemetry = telemetry
+        self.watch: object = None
+        self.context = parent
+        self._started, self._ticks, _ = all_clocks()
+        self._last = self._started
+        self._span = ChildSpan(telemetry, name, attributes, self._started, parent)
+        open_calls.add(self)
+        try:
+            self._span.start()
+        except BaseException:
+            self.give_up()
+            raise
+        self.context = self._span.context
+
+    def now(self) -> int:
+        """Local time, ns since the epoch; it never runs backwards."""
+        return self._started + whole_microseconds(ticks() - self._ticks)
+
+    def fail(self, exc: BaseException) -> None:
+        """Ends the span by an exception, which need not be an error."""
+        if isinstance(exc, GeneratorExit):
+            # A coroutine that is dropped; perhaps inside the garbage collector.
+            self._last = self.now()
+            open_calls.drop(self)
+        elif is_cancellation(type(exc)) or _is_control_flow(exc):
+            self.end(self.now(), None)
+        else:
+            self.end(self.now(), failure_of(exc))
+
+    def give_up(self) -> None:
+        """Ends a span of which no more can be told."""
+        if not open_calls.settle(self, self._span.plan(self.now()), self.context):
+            open_calls.finish(self)
+
+    def abandon(self) -> None:
+        """Ends the span when something last happened in it."""
+        self.end(self._last, None)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the span has not ended, and is this process's."""
+        return self in open_calls
+
+    def end(self, at: int, failure: Failure | None) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if not self.under_way:
+            return
+        error_type, exception = (failure.type, failure.exception) if failure else (None, None)
+        plan = self._span.plan(at, error_type, self.learned(), exception, log=self.logs)
+        try:
+            measurements = self.measurements((at - self._started) / 1e9, error_type)
+        except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+            _log.report("measure a loop", exc)
+        else:
+            plan[1:1] = reversed(measurements)
+        open_calls.settle(self, plan, self.context)
+
+    def measurements(self, _seconds: float, _error_type: str | None) -> list[Measurement]:
+        """Metrics that its span does not record itself."""
+        return []
+
+    def learned(self) -> Mapping[str, AttributeValue]:
+        """Attributes that were not known at the start."""
+        raise NotImplementedError
+
+
+def _is_control_flow(exc: BaseException) -> bool:
+    """Whether the loop only stops to have its user asked."""
+    return any(kind.__name__ == "DeferredToolCallsException" for kind in type(exc).__mro__)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which names metrics may have: each one is a time series more in everybody's database.
+
+A server, or a user's own program, may make up names without end, each as long as it likes. The
+first 100 of a kind in a process are told as they are, the rest as ``_OTHER``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from .. import _log
+from .. import _names as s
+
+_MAX_NAMES: Final = 100
+# Of a connector or a tool; and of a model, which may be fine-tuned
+# (``ft:open-mistral-7b:587a6b29:20240514:7e6b5b1c``), an exception's class, or a host.
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_VISIBLE: Final = re.compile(r"[!-~]{1,128}")
+# An agent's name is prose that the application chose; it has been cut before.
+_ANY: Final = re.compile(r".+", re.DOTALL)
+
+
+class MetricNames:
+    """The names of one kind that metrics of this process have.
+
+    Attributes:
+        known: these names; who asks here first spares a call.
+    """
+
+    def __init__(self, kind: str, fit: re.Pattern[str]) -> None:
+        self._kind = kind
+        self._fit = fit
+        self.known: set[object] = set()
+
+    def bounded(self, name: str, beside: object = None) -> str:
+        """The name, or ``_OTHER`` if it is not fit for a metric, or comes after 100 others.
+
+        Args:
+            name: cut as `name_of` does, so that it may be searched.
+            beside: what multiplies the series of a name, and counts with it.
+        """
+        key = name if beside is None else (name, beside)
+        if key in self.known:
+            return name
+        if self._fit.fullmatch(name) is None:
+            return s.OTHER
+        if len(self.known) >= _MAX_NAMES:
+            _log.say_once(
+                "metrics have seen %s different values of %s; later ones are recorded as %s",
+                _MAX_NAMES,
+                self._kind,
+                s.OTHER,
+            )
+            return s.OTHER
+        self.known.add(key)
+        return name
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self.known.clear()
+
+
+REQUEST_MODELS: Final = MetricNames(s.REQUEST_MODEL, _VISIBLE)
+RESPONSE_MODELS: Final = MetricNames(s.RESPONSE_MODEL, _VISIBLE)
+ADDRESSES: Final = MetricNames(s.SERVER_ADDRESS, _VISIBLE)
+ERRORS: Final = MetricNames(s.ERROR_TYPE, _VISIBLE)
+CONNECTORS: Final = MetricNames(s.CONNECTOR_NAME, _WORD)
+TOOLS: Final = MetricNames(s.TOOL_NAME, _WORD)
+AGENTS: Final = MetricNames(s.AGENT_NAME, _ANY)
+ALL: Final = (REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TOOLS, AGENTS)
+
+
+def by_metric_name(connectors: Mapping[str, int]) -> dict[str, int]:
+    """Calls of connectors by the names that metrics have; the others are added up."""
+    calls: dict[str, int] = {}
+    for name, n in connectors.items():
+        key = CONNECTORS.bounded(name)
+        calls[key] = calls.get(key, 0) + n
+    return calls

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The instruments, and what each call adds to them.
+
+Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
+``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
+id is ever a metric attribute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol
+
+from .. import _names as s
+from .._reading.requests import COUNTED, INFERENCE, TIMED
+from .metric_attributes import attributes_of
+from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, by_metric_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import Counter, Histogram, Meter
+
+    from .._reading.requests import Request
+    from .._reading.settings import AttributeValue
+    from .._reading.usage import Usage
+    from .._recording.ending import Ending
+    from .metric_attributes import Attributes, CallAttributes
+
+Measurement = Callable[[], object]
+
+_DURATIONS: Final = [0.01 * 2**n for n in range(14)]
+_RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
+_TOKENS: Final = [4**n for n in range(14)]
+_COUNTS: Final = [2**n for n in range(8)]
+# What nearly every call reports, and no more.
+_PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
+_OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
+
+
+class Measured(Protocol):
+    """A call as its metrics see it."""
+
+    request: Request
+    final_operation: str
+
+    @property
+    def context(self) -> Context:
+        """In which its metrics are recorded."""
+        ...
+
+
+class Instruments:
+    """All instruments of one meter."""
+
+    def __init__(self, meter: Meter, *, latest: bool) -> None:
+        def counter(name: str, unit: str, description: str) -> Counter:
+            return meter.create_counter(name, unit, description)
+
+        def histogram(
+            name: str, unit: str, description: str, buckets: Sequence[float] = _DURATIONS
+        ) -> Histogram:
+            return meter.create_histogram(
+                name, unit, description, explicit_bucket_boundaries_advisory=buckets
+            )
+
+        self._latest = latest
+        sent = counter(s.METRIC_INPUT_TOKENS, "{token}", "Tokens sent to the model.")
+        answered = counter(s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that it answered with.")
+        # What each call does is bound once.
+        self._add_input, self._add_output = sent.add, answered.add
+        cached = counter(s.METRIC_CACHE_READ, "{token}", "Input tokens read from a cache.")
+        written = counter(s.METRIC_CACHE_WRITE, "{token}", "Input tokens written to a cache.")
+        reasoned = counter(s.METRIC_REASONING, "{token}", "Output tokens spent on reasoning.")
+        self._details = (
+            (s.USAGE_CACHE_READ, cached),
+            (s.USAGE_CACHE_WRITE, written),
+            (s.USAGE_REASONING, reasoned),
+        )
+        self._connector_tokens = counter(
+            s.METRIC_CONNECTOR_TOKENS, "{token}", "Tokens that connectors used, beside the input."
+        )
+        self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
+        self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
+        duration = self._operation
+        first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
+        self._duration_name, self._tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
+        if latest:
+            first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
+            self._duration_name = s.METRIC_LATEST_DURATION
+            self._tokens_name = s.METRIC_LATEST_INPUT_TOKENS
+            duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
+            tokens_in = histogram(
+                s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
+            )
+            tokens_out = histogram(
+                s.METRIC_LATEST_OUTPUT_TOKENS, "{token}", "Output tokens of a call.", _TOKENS
+            )
+        else:
+            tokens_in = tokens_out = histogram(
+                s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
+            )
+        self._record_input, self._record_output = tokens_in.record, tokens_out.record
+        self._record_duration = duration.record
+        self._first_name, self._between_name = first, between
+        self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
+        self._chunk = histogram(between, "s", "Time between output chunks.")
+        self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
+        self._run = histogram(
+            s.METRIC_RUN_DURATION, "s", "Duration of an agent loop.", _RUN_DURATIONS
+        )
+        self._run_requests = histogram(
+            s.METRIC_RUN_REQUESTS, "{inference_call}", "Requests in an agent loop.", _COUNTS
+        )
+        self._run_tools = histogram(
+            s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
+        )
+
+    def of_call(
+        self, call: Measured, ending: Ending, duration: float, context: Context
+    ) -> list[Measurement]:
+        """The measurements of a call that ends; none is recorded yet.
+
+        Each is a thing of its own, because each must happen once at most, and must not keep the
+        others from happening.
+
+        Args:
+            call: whose they are.
+            ending: what is known of it.
+            duration: its span's, s.
+            context: the call's.
+        """
+        request, usage = call.request, ending.usage
+        measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
+        shared = attributes_of(call.final_operation, request, ending)
+        common = shared.common
+        found: list[Measurement] = []
+        sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
+        if measured != TIMED:
+            # What was not reported counts as 0 tokens.
+            counted = shared.counted
+            found.append(partial(self._add_input, sent, counted, context))
+            found.append(partial(self._add_output, answered, counted, context))
+            if usage.connectors or not _PLAIN.issuperset(counts):
+                self._add_details(found, shared, usage, context)
+        counted_so = measured == INFERENCE or (measured == COUNTED and not self._latest)
+        if counted_so and self._tokens_name not in elsewhere:
+            if sent:
+                attributes = common if self._latest else shared.sent
+                found.append(partial(self._record_input, sent, attributes, context))
+            if answered:
+                attributes = common if self._latest else shared.answered
+                found.append(partial(self._record_output, answered, attributes, context))
+        if ending.first_chunk is not None and self._first_name not in elsewhere:
+            found.append(partial(self._first_chunk.record, ending.first_chunk, common, context))
+        inference = measured == INFERENCE
+        if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
+            return found
+        attributes = common
+        if ending.failure is not None or ending.outcome is not None:
+            attributes = common.copy()
+            if ending.failure is not None:
+                attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
+            if ending.outcome is not None:
+                attributes[s.STREAM_OUTCOME] = ending.outcome
+        record = self._record_duration if inference else self._operation.record
+        found.append(partial(record, duration, attributes, context))
+        return found
+
+    def _add_details(
+        self, found: list[Measurement], shared: CallAttributes, usage: Usage, context: Context
+    ) -> None:
+        """Adds the counters of what few calls use."""
+        counts = usage.counts
+        for attribute, counter in self._details:
+            if attribute in counts:
+                found.append(partial(counter.add, counts[attribute], shared.counted, context))
+        if s.USAGE_CONNECTOR_TOKENS in counts:
+            sent = counts[s.USAGE_CONNECTOR_TOKENS]
+            found.append(partial(self._connector_tokens.add, sent, shared.common, context))
+        for name, calls in by_metric_name(usage.connectors).items() if usage.connectors else ():
+            attributes = {**shared.common, s.CONNECTOR_NAME: name}
+            found.append(partial(self._connector_calls.add, calls, attributes, context))
+
+    def record_chunk(self, call: Measured, ending: Ending, seconds: float) -> None:
+        """Records the time between two output chunks."""
+        if self._between_name not in call.request.recorded_elsewhere:
+            shared = attributes_of(call.final_operation, call.request, ending)
+            self._chunk.record(seconds, shared.common, call.context)
+
+    def of_tool(
+        self,
+        attributes: Mapping[str, AttributeValue],
+        error_type: str | None,
+        seconds: float,
+        context: Context,
+    ) -> Measurement:
+        """The duration of a tool, of whose span these are the attributes; not recorded yet."""
+        measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
+        for key, names in ((s.TOOL_NAME, TOOLS), (s.AGENT_NAME, AGENTS)):
+            name = measured.get(key)
+            if isinstance(name, str) and name not in names.known:
+                measured[key] = names.bounded(name)
+        if error_type is not None:
+            measured[s.ERROR_TYPE] = ERRORS.bounded(error_type)
+        return partial(self._tool.record, seconds, measured, context)
+
+    def of_run(
+        self,
+        model: str | None,
+        error_type: str | None,
+        seconds: float,
+        calls: tuple[int, int],
+        context: Context,
+    ) -> list[Measurement]:
+        """An agent loop: its duration, and its ``calls`` of models and of tools; not recorded."""
+        attributes: Attributes = {}
+        if model is not None:
+            attributes[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(model)
+        if error_type is not None:
+            attributes[s.ERROR_TYPE] = ERRORS.bounded(error_type)
+        return [
+            partial(self._run.record, seconds, attributes, context),
+            partial(self._run_requests.record, calls[0], {}, context),
+            partial(self._run_tools.record, calls[1], {}, context),
+        ]

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be done at the end of a call: attributes, content, hooks, metrics, the span's end.
+
+Each is a thing of its own. What one of them raises, in somebody's provider, hook or redactor, costs
+nothing else of the span; an interrupt in one of them leaves the others to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, StatusCode
+
+from .. import _log
+from .. import _names as s
+from .._recording.ending import Ending
+from .open_calls import Plan
+
+if TYPE_CHECKING:
+    from .._content.mode import Content
+    from .._reading.requests import Request
+    from .child_spans import ChildSpan
+    from .telemetry import Telemetry
+
+
+class Ended(Protocol):
+    """A call that ends, as its plan sees it."""
+
+    telemetry: Telemetry
+    request: Request
+    span: Span | None
+    recording: bool
+    started: int
+    final_operation: str
+    content: Content | None
+    children: list[ChildSpan] | None
+
+    @property
+    def context(self) -> Context:
+        """The caller's, when the call was made, with the span in it."""
+        ...
+
+
+def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
+    """What is to be done to end a call; the last item comes first.
+
+    Args:
+        call: whose span is open.
+        ending: what is known of it.
+        ended: the span's end, ns since the epoch.
+        context: the call's.
+    """
+    span, failure, telemetry = call.span, ending.failure, call.telemetry
+    if span is None:
+        return []
+    plan: Plan = [partial(span.end, ended)]
+    try:
+        seconds = (ended - call.started) / 1e9
+        plan += reversed(telemetry.instruments.of_call(call, ending, seconds, context))
+    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+        _log.report("measure a call", exc)
+    attributes = ending.attributes
+    if call.final_operation != call.request.operation:
+        attributes[s.OPERATION_NAME] = call.final_operation
+    if failure is not None:
+        attributes[s.ERROR_TYPE] = failure.type
+        attributes.update(failure.attributes)
+    if call.recording and telemetry.response_hook is not None:
+        plan += hook_step(call, span, ending)
+    if failure is not None:
+        # Viewers hide an event that lies past the end, also by a part of a microsecond.
+        inside = max(call.started, ended - 1000)
+        plan.append(partial(telemetry.record_exception, span, failure, inside, context))
+    if call.content is not None or telemetry.emits_details:
+        plan.append(partial(_record_content, call, span, ending, ended, context))
+    if call.recording:
+        plan.append(partial(span.set_attributes, attributes))
+        if failure is not None:
+            plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
+    # Steps that were interrupted in the middle of being made.
+    if call.children:
+        plan += [partial(child.end, ended) for child in call.children]
+    return plan
+
+
+def hook_step(call: Ended, span: Span, ending: Ending) -> Plan:
+    """The user's hook, if there is one."""
+    hook = call.telemetry.response_hook
+    if hook is None:
+        return []
+    return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]
+
+
+def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context: Context) -> None:
+    telemetry, content, request = call.telemetry, call.content, call.request
+    known = ending.attributes
+    said = {} if content is None else content.whole(ending.output or [], known)
+    details = {**request.attributes, **known} if telemetry.emits_details else {}
+    telemetry.record_content(span, request.operation, said, details, ended, context)
+
+
+def run_hook(
+    name: str, hook: Callable[[Any, Any], None], span: Span | None, argument: object
+) -> None:
+    """Calls the user's hook; what it raises is logged once."""
+    try:
+        hook(span, argument)
+    except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
+        _log.report(name, exc)

@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where telemetry goes: the providers, and the user's options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, ClassVar, Final
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+
+from .. import _log
+from .. import _names as s
+from .._content.exceptions import describe
+from .._content.mode import cleaner, fitted, to_json
+from .._reading.errors import Failure
+from ..version import __version__
+from .completion_hook import Said, cut_texts, on_completion
+from .configuration import Options
+from .context import give_back
+from .metrics import Instruments
+from .open_calls import open_calls
+from .reentrancy import note_provider
+
+_API: Final = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
+# The API's functions, and where each looks first. Looking there ourselves spares 12 us of a call
+# that nobody listens to; of an API that keeps it elsewhere the function is asked.
+_LOOK_UPS: Final[tuple[tuple[Any, str, str], ...]] = (
+    (trace.get_tracer_provider, "_TRACER_PROVIDER", "OTEL_PYTHON_TRACER_PROVIDER"),
+    (metrics.get_meter_provider, "_METER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER"),
+    (_logs.get_logger_provider, "_LOGGER_PROVIDER", "OTEL_PYTHON_LOGGER_PROVIDER"),
+)
+
+
+# The calls that are told as a log event and to a completion hook, as in the rest of the family.
+_INFERENCE: Final = frozenset({s.CHAT, s.INVOKE_AGENT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
+_NOBODY_LISTENS: Final = (
+    "nothing is recorded: mistralai is instrumented, but no OpenTelemetry provider is set. Call"
+    " trace.set_tracer_provider(), or start the program under opentelemetry-instrument"
+)
+
+
+class Telemetry:
+    """Where telemetry goes, and the user's options; `instrument` says what each is.
+
+    Attributes:
+        options: as `instrument` was told.
+        clean: gives what may be recorded of a text, at most 64 KiB.
+        clean_whole: the same for a call's messages: as long as they are, if a completion hook
+            wants them so.
+        always_reads: whether content is wanted also of a call whose span is not recorded.
+        emits_details: whether calls are told as a log event, too.
+        adopts: whether another library's inference span takes the place of ours.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        # Asked at each call, and an enum's properties are slow.
+        self.content_on_spans = options.capture_content.on_spans
+        self.content_on_events = options.capture_content.on_events
+        emits = options.emit_event
+        self.emits_details = self.content_on_events if emits is None else emits
+        self._on_completion = on_completion(options.completion_hook)
+        self.always_reads = self._on_completion is not None or (
+            self.content_on_events and self.emits_details
+        )
+        self.clean = cleaner(options.redact)
+        hooked = self._on_completion is not None
+        self.clean_whole = cleaner(options.redact, whole=True) if hooked else self.clean
+        self.listened_to = self.has_recorded = False
+        given = (options.tracer_provider, options.meter_provider, options.logger_provider)
+        self._given = given
+        named = any(variable in os.environ for _, _, variable in _LOOK_UPS)
+        self._only_global = not (named or hooked) and all(one is None for one in given)
+        self.request_hook = options.request_hook
+        self.response_hook = options.response_hook
+        self.record_chunk_times = options.record_chunk_times
+        self.adopts = options.inside_inference == "adopt"
+        self._told_nobody_listens = False
+
+    def is_idle(self) -> bool:
+        """Whether nobody listens: no completion hook, no provider but the API's, which drops all.
+
+        The first time that this is so is one log line.
+        """
+        if self._only_global:
+            for look_up, name, _ in _LOOK_UPS:
+                if getattr(look_up, "__globals__", {}).get(name, self) is not None:
+                    break
+            else:
+                if not self._told_nobody_listens:
+                    self._tell_nobody_listens()
+                return True
+        listened_to = self._on_completion is not None
+        for given, (look_up, _, _) in zip(self._given, _LOOK_UPS, strict=True):
+            try:
+                provider = look_up() if given is None else given
+                if not type(provider).__module__.startswith(_API):
+                    listened_to = True
+                    note_provider(provider)
+            except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
+                _log.report("find a provider", exc)
+        # Only now: what is looked up may be made, and registers for the exit itself.
+        if listened_to and not self.listened_to:
+            self.listened_to = True
+            open_calls.end_all_at_exit()
+        if not (listened_to or self._told_nobody_listens):
+            self._tell_nobody_listens()
+        return not listened_to
+
+    def _tell_nobody_listens(self) -> None:
+        self._told_nobody_listens = True
+        # Once for all configurations since instrumentation was switched on.
+        _log.inform_once(_NOBODY_LISTENS)
+
+    def on_first_span(self) -> None:
+        """A span is recorded: if the tracer provider came late, this registers after it."""
+        self.has_recorded = True
+        open_calls.end_all_at_exit()
+
+    # Looked up when first used: the global providers are often set after instrument().
+    @cached_property
+    def tracer(self) -> trace.Tracer:
+        """Of this package's scope."""
+        return trace.get_tracer(s.SCOPE, __version__, self.options.tracer_provider)
+
+    @cached_property
+    def _logger(self) -> _logs.Logger:
+        return _logs.get_logger(s.SCOPE, __version__, self.options.logger_provider)
+
+    @cached_property
+    def instruments(self) -> Instruments:
+        """The metrics of this configuration."""
+        meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
+        return Instruments(meter, latest=self.options.metric_names == "latest")
+
+    def record_exception(
+        self,
+        span: trace.Span,
+        cause: BaseException | Failure,
+        at: int,
+        context: Context,
+        *,
+        log: bool = True,
+    ) -> None:
+        """Records an exception once on the span and once as a log event, at the span's end.
+
+        Of a failure that an error event told of, its message is recorded while content is captured.
+        """
+        if span.is_recording():
+            described = describe(cause, self.clean if self.content_on_spans else None)
+            if described:
+                span.add_event("exception", described, at)
+        if log:
+            described = describe(cause, self.clean if self.content_on_events else None)
+            severity = _logs.SeverityNumber.WARN
+            if described:
+                self._emit(_record(s.EXCEPTION_EVENT, severity, described, at, context), context)
+
+    def record_content(
+        self,
+        span: trace.Span,
+        operation: str,
+        said: Said,
+        known: Mapping[str, Any],
+        at: int,
+        context: Context,
+    ) -> None:
+        """Records what was said in a call: on its span, for the completion hook, as a log event.
+
+        Args:
+            span: of the call.
+            operation: of the call.
+            said: all of it, by its attribute's name.
+            known: the span's attributes, for the event.
+            at: when the span ends, ns since the epoch.
+            context: in which the span is the current one.
+        """
+        hook = self._on_completion
+        recorded = fitted(said if hook is None else cut_texts(said))
+        if self.content_on_spans and span.is_recording():
+            span.set_attributes({key: to_json(value) for key, value in recorded.items()})
+        if operation not in _INFERENCE:
+            return
+        details = {**known, **recorded} if self.content_on_events else known
+        if hook is None:
+            if self.emits_details:
+                self.record_details(details, at, context)
+            return
+        record = self._details(details, at, context) if self.emits_details else None
+        try:
+            hook(said, span, record)
+        finally:
+            if record is not None:
+                self._emit(record, context)
+
+    def record_details(self, attributes: Mapping[str, Any], at: int, context: Context) -> None:
+        """Records a call with its content as a log event, at the span's end."""
+        self._emit(self._details(attributes, at, context), context)
+
+    def _emit(self, record: _logs.LogRecord, context: Context) -> None:
+        # Processors of logs look at the context that is current, and not at the record's.
+        token = otel_context.attach(context)
+        try:
+            self._logger.emit(record)
+        finally:
+            give_back(token)
+
+    def _details(self, attributes: Mapping[str, Any], at: int, context: Context) -> _logs.LogRecord:
+        return _record(s.DETAILS_EVENT, _logs.SeverityNumber.INFO, attributes, at, context)
+
+
+class Switch:
+    """Whether calls are recorded, and into what; None while instrumentation is off."""
+
+    telemetry: Telemetry | None = None
+    options: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def turn_on(cls, options: Mapping[str, Any]) -> None:
+        """Records calls from now on; of the arguments of `Telemetry`, unnamed ones keep theirs."""
+        cls.options = {**cls.options, **options}
+        cls.telemetry = Telemetry(**cls.options)
+
+    @classmethod
+    def turn_off(cls) -> None:
+        """Lets calls pass from now on."""
+        cls.options, cls.telemetry = {}, None
+
+
+def _record(
+    name: str,
+    severity: _logs.SeverityNumber,
+    attributes: Mapping[str, Any],
+    at: int,
+    context: Context,
+) -> _logs.LogRecord:
+    return _logs.LogRecord(
+        event_name=name,
+        severity_number=severity,
+        timestamp=at,
+        context=context,
+        attributes=attributes,
+    )

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an error is called.
+
+``error.type`` follows https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from .. import _log
+from .. import _names as s
+from .fields import name_of
+
+_SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
+_WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# A body is parsed only for its code; one of many megabytes is not worth the caller's time.
+_MAX_BODY: Final = 65_536
+
+
+class Failure:
+    """Why a span is an ERROR: its ``error.type`` and what goes with it.
+
+    Attributes:
+        type: ``error.type``.
+        attributes: other attributes of the span.
+        exception: as raised, None for an error event.
+        message: of an error event; it may repeat what the user wrote.
+    """
+
+    __slots__ = ("attributes", "exception", "message", "type")
+
+    def __init__(
+        self,
+        error_type: str,
+        attributes: Mapping[str, str | int] | None = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        self.type = error_type
+        self.attributes = attributes or {}
+        self.exception = exception
+        self.message: str | None = None
+
+
+def is_word(value: str) -> bool:
+    """Whether a name is fit to be a key or a metric attribute: ``[A-Za-z0-9_.-]{1,64}``."""
+    return _WORD.fullmatch(value) is not None
+
+
+def is_cancellation(kind: type[BaseException]) -> bool:
+    """Whether this ends a call by the caller's will and not by failure.
+
+    asyncio's and trio's cancellation, KeyboardInterrupt and SystemExit are no ``Exception``.
+    """
+    return not issubclass(kind, (Exception, GeneratorExit))
+
+
+def failure_of(exc: BaseException) -> Failure:
+    """Names an exception that came out of the SDK or the transport.
+
+    Args:
+        exc: as raised; it is referred to by the result, so the result must not be kept.
+
+    Returns:
+        The HTTP status as ``error.type`` where there is one of 400 or more, else
+        ``mistralai.ClassName`` for the SDK's own classes, else ``module.QualName``.
+    """
+    status = _status_of(exc)
+    if status is None:
+        return Failure(name_of(_class_name(type(exc))) or s.OTHER, exception=exc)
+    attributes: dict[str, str | int] = {s.HTTP_STATUS_CODE: status}
+    if code := _code_in(_read(exc, "body")):
+        attributes[s.ERROR_CODE] = code
+    return Failure(str(status), attributes, exc)
+
+
+def failure_of_event(code: object, message: object = None) -> Failure:
+    """Names an error event by its code; anything that could be prose becomes ``_OTHER``."""
+    failure = Failure(_code(code) or s.OTHER)
+    failure.message = message if isinstance(message, str) else None
+    return failure
+
+
+def _status_of(exc: BaseException) -> int | None:
+    status = _read(exc, "status_code")
+    if isinstance(status, int):
+        return int(status) if 400 <= status < 1000 else None
+    # In mistralai 1.8 this class carries no status; it is what a 422 becomes.
+    if type(exc).__name__ == "HTTPValidationError" and _is_sdk_class(type(exc)):
+        return 422
+    return None
+
+
+def _read(exc: BaseException, name: str) -> object:
+    try:
+        return getattr(exc, name, None)
+    except Exception as failure:  # noqa: BLE001 -- a property of the caller's class may do anything
+        _log.let_signals_pass(failure)
+        return None
+
+
+def _class_name(kind: type[BaseException]) -> str:
+    if _is_sdk_class(kind):
+        return f"mistralai.{kind.__name__}"
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _is_sdk_class(kind: type) -> bool:
+    return str(kind.__module__).partition(".")[0] in _SDK_PACKAGES
+
+
+def _code_in(body: object) -> str | None:
+    if not isinstance(body, str) or len(body) > _MAX_BODY:
+        return None
+    import json
+
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return _code(cast("dict[str, Any]", content).get("code")) if isinstance(content, dict) else None
+
+
+def _code(value: object) -> str | None:
+    if type(value) is int and abs(value) < 10**9:
+        value = str(value)
+    return value if isinstance(value, str) and is_word(value) else None

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a request says before it is sent: operation, model, agent, settings, and where it goes.
+
+Read from the caller's keyword arguments, of which nothing but list, tuple, dict and str is ever
+iterated: ``inputs`` and ``tools`` may be one-shot generators. An SDK ``UNSET`` is falsy but not
+None, so every value is tested for the type that is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .. import _log
+from .. import _names as s
+from .fields import name_of
+from .settings import AttributeValue, describe_settings
+
+# Which metrics a call has: all, tokens by the counters alone, or none but its duration.
+INFERENCE: Final = "inference"
+COUNTED: Final = "counted"
+TIMED: Final = "timed"
+# A longer one is no address, and would be parsed and kept.
+_MAX_URL: Final = 2048
+
+
+# Made once: Python makes a new empty set each time, which would stay for as long as a call is open.
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+class Request:
+    """What is known of a call when its span starts."""
+
+    __slots__ = (
+        "address", "agent_id", "attributes", "continues", "conversation_id", "in_conversation",
+        "measured", "model", "operation", "port", "previous", "recorded_elsewhere", "span_name",
+    )  # fmt: skip
+
+    def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
+        self.operation = operation
+        self.attributes = attributes
+        self.address: str | None = None
+        self.port: int | None = None
+        self.model: str | None = None
+        self.agent_id: str | None = None
+        self.conversation_id: str | None = None
+        # Whether the API keeps the conversation and names it.
+        self.in_conversation = False
+        # The conversation whose last turn this one follows, and what that turn left to link to.
+        self.continues: str | None = None
+        self.previous: object = None
+        self.measured = INFERENCE
+        # Names of the metrics that somebody else records of this call.
+        self.recorded_elsewhere = _NOTHING
+        self.span_name = operation
+
+    def follow(self, operation: str | None, reference: object) -> None:
+        """Takes over what the last turn of the conversation was, if that is known.
+
+        Args:
+            operation: the turn's, ``invoke_agent`` if an agent answered.
+            reference: its span's context.
+        """
+        self.previous = reference
+        if operation is not None and operation != self.operation:
+            self.operation = self.span_name = operation
+            self.attributes[s.OPERATION_NAME] = operation
+            if self.model is not None and operation != s.INVOKE_AGENT:
+                self.span_name = f"{operation} {self.model}"
+
+
+ReadRequest = Callable[[Mapping[str, Any]], Request]
+
+
+def model_request(
+    operation: str,
+    kwargs: Mapping[str, Any],
+    *,
+    measured: str = INFERENCE,
+    output_type: str | None = None,
+) -> Request:
+    """Reads who is asked, and the settings, which are beside it or in ``completion_args``.
+
+    Args:
+        operation: ``gen_ai.operation.name``.
+        kwargs: the caller's.
+        measured: which metrics such a call has.
+        output_type: ``gen_ai.output.type``, where a request need not say it.
+    """
+    attributes: dict[str, AttributeValue] = {
+        s.OPERATION_NAME: operation,
+        s.PROVIDER_NAME: s.PROVIDER,
+    }
+    request = Request(operation, attributes)
+    request.measured = measured
+    describe_settings(kwargs.get("completion_args", kwargs), attributes)
+    if output_type is not None:
+        attributes[s.OUTPUT_TYPE] = output_type
+    model = name_of(kwargs.get("model"))
+    if model is not None:
+        request.model = attributes[s.REQUEST_MODEL] = model
+        # An agent is named only by the response.
+        if operation != s.INVOKE_AGENT:
+            request.span_name = f"{operation} {model}"
+    if "agent_id" in kwargs and (agent_id := name_of(kwargs["agent_id"])) is not None:
+        request.agent_id = attributes[s.AGENT_ID] = agent_id
+    if "agent_version" in kwargs:
+        describe_settings({"agent_version": kwargs["agent_version"]}, attributes)
+    return request
+
+
+def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
+    """A new agent, whose name is that of the span."""
+    request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
+    request.span_name = s.CREATE_AGENT
+    name = name_of(kwargs.get("name"))
+    if name is not None:
+        request.attributes[s.AGENT_NAME] = name
+        request.span_name = f"{s.CREATE_AGENT} {name}"
+    return request
+
+
+def start_request(kwargs: Mapping[str, Any]) -> Request:
+    """A new conversation, with a model or with an agent."""
+    by_agent = name_of(kwargs.get("agent_id")) is not None
+    request = model_request(s.INVOKE_AGENT if by_agent else s.CHAT, kwargs)
+    request.in_conversation = True
+    return request
+
+
+def append_request(kwargs: Mapping[str, Any]) -> Request:
+    """The next turn of a conversation: names neither model nor agent."""
+    request = model_request(s.CHAT, kwargs)
+    request.in_conversation = True
+    request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
+    if conversation_id is not None:
+        request.conversation_id = request.attributes[s.CONVERSATION_ID] = conversation_id
+    return request
+
+
+def restart_request(kwargs: Mapping[str, Any]) -> Request:
+    """A turn from the middle of a conversation; the API answers with a new conversation."""
+    request = model_request(s.CHAT, kwargs)
+    request.in_conversation = True
+    request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
+    if conversation_id is not None:
+        request.attributes[s.RESTARTED_FROM] = conversation_id
+    return request
+
+
+def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> None:
+    """Adds host and port that a call goes to; where they cannot be known, the call has none."""
+    url = kwargs.get("server_url")
+    try:
+        if not isinstance(url, str):
+            configuration: Any = getattr(instance, "sdk_configuration", None)
+            url = getattr(configuration, "server_url", None)
+            url = url or configuration.get_server_details()[0]
+        address, port = _host_and_port(url)
+    except Exception as exc:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+        _log.let_signals_pass(exc)
+        return
+    if address:
+        request.address = request.attributes[s.SERVER_ADDRESS] = address
+        if port:
+            request.port = request.attributes[s.SERVER_PORT] = port
+
+
+@lru_cache(maxsize=64)
+def _host_and_port(url: str) -> tuple[str | None, int | None]:
+    if len(url) > _MAX_URL:
+        return None, None
+    parts = urlsplit(url)
+    return name_of(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder of chats, agents, fim and what is never streamed: most that is no conversation.
+
+Their streams have no ``createdAt`` and say of no event that it is the last: usage may come after
+the finish reason. So the span waits for the end of the stream, and ends when its last chunk came.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from typing import Any, Final
+
+from .. import _log
+from .. import _names as s
+from .._content.structure import Clean
+from .._content.transcript import Transcript
+from .._reading.fields import fields_of, items_of, name_of
+from .._reading.usage import read_usage
+from .ending import Ending, Outcome
+from .recorder import OpenCall, StreamRecorder
+
+_Fields = dict[str, object]
+# What a server may make its client remember.
+_MAX_CHOICES: Final = 128
+
+
+class CompletionRecorder(StreamRecorder):
+    """Records one completion, streamed or not."""
+
+    __slots__ = ("_choices", "_chunk_class", "_closing", "_done", "_said", "_usage")
+
+    def __init__(self, call: OpenCall) -> None:
+        super().__init__(call)
+        # Of each choice: why it is finished.
+        self._choices: dict[int, str | None] = {}
+        # That of the chunks, when all that most of them have to tell is the time.
+        self._chunk_class: Any = None
+        self._done = False
+        self._usage: object = None
+        self._closing: object = None
+        self._said: dict[int, Transcript] = {}
+
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
+        try:
+            data = event.data
+            # One more piece of a choice, neither its end nor usage, is what thousands of chunks
+            # are. It is looked at here, because a call of a function costs as much as the look, and
+            # at once, because the caller may change it.
+            if type(data) is self._chunk_class:
+                choices = data.choices
+                if len(choices) == 1 and data.usage is None:
+                    choice = choices[0]
+                    if choice.finish_reason is None and choice.index in self._choices:
+                        self._arrived = monotonic_ns()
+                        return
+            if not self.ended:
+                self._on_event(event, data)
+        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+            _log.report("read an event", exc)
+
+    def _on_event(self, event: Any, data: Any) -> None:
+        self._arrived, self._unheard, fields = monotonic_ns(), event, fields_of(data)
+        self.on_completion(fields, "delta")
+        self._unheard = None
+        looked_at = self._call.clean is not None or self._chunk_times
+        if self._first_chunk is not None and not looked_at and fields is not data:
+            self._chunk_class = type(data)
+
+    def on_response(self, response: Any) -> None:
+        """Takes in a response that was not streamed, and ends the call with it."""
+        self._whole, self._closing, self._unheard = True, response, response
+        self.on_whole(fields_of(response))
+        if not self.ended:
+            self.finish(Ending(), self._call.at(self._arrived))
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in once more what an interrupt kept from being understood, for what was spent."""
+        if self._whole:
+            self._said.clear()
+            self.on_response(unheard)
+        else:
+            self._usage = fields_of(unheard.data).get("usage") or self._usage
+
+    def on_whole(self, response: _Fields) -> None:
+        """All of a response."""
+        self.on_completion(response, "message")
+
+    def on_completion(self, data: _Fields, field: str) -> None:
+        """A chunk of a completion, or a whole one."""
+        if self._model is None:
+            self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
+        self._usage = data.get("usage") or data.get("usage_info") or self._usage
+        for item in items_of(data.get("choices")):
+            choice = fields_of(item)
+            index, reason = choice.get("index"), choice.get("finish_reason")
+            if not isinstance(index, int) or not 0 <= index < _MAX_CHOICES:
+                continue
+            if isinstance(reason, str):
+                self._choices[index] = "tool_call" if reason == "tool_calls" else name_of(reason)
+            elif index not in self._choices:
+                self._choices[index] = None
+            several = items_of(choice.get("messages"))
+            for position, each in enumerate(several or (choice.get(field),)):
+                message = fields_of(each)
+                told = message.get("content") or message.get("tool_calls")
+                if told:
+                    self.on_chunk()
+                # One that tells nothing yet may say whose the next one is.
+                if self._call.clean is not None and (told or message.get("role")):
+                    self._transcript(index).on_completion(message, position)
+
+    def exhausted(self) -> None:
+        """No more events; whether that is right depends on what they said."""
+        if not self._end_completed():
+            super().exhausted()
+
+    def left(self, outcome: str) -> None:
+        """The caller left; when all had been said, that changes nothing."""
+        if not self._end_completed():
+            super().left(outcome)
+
+    def abandon(self) -> None:
+        """Ends the span of a stream that everybody forgot."""
+        self.hear_the_rest()
+        if not self.ended and not self._end_completed():
+            super().abandon()
+
+    def _end_completed(self) -> bool:
+        complete = self._done or (bool(self._choices) and all(self._choices.values()))
+        if complete:
+            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+        return complete
+
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if self.ended:
+            return
+        try:
+            ending.closing = self._closing
+            ending.usage = read_usage(self._usage)
+            reasons = list(filter(None, map(self._choices.get, sorted(self._choices))))
+            created = self._call.request.operation == s.CREATE_AGENT
+            agent_id = self._response_id if created else None
+            if created:
+                self._response_id = self._model = None
+            self.describe(ending, reasons or None, {s.AGENT_ID: agent_id})
+        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+            _log.report("describe a completion", exc)
+        if self._call.clean is not None:
+            try:
+                self._tell(ending, self._call.clean)
+            except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+                _log.report("capture content", exc)
+        try:
+            self._call.end(ending, at)
+        except BaseException:
+            # What an interrupt leaves undone is asked for again.
+            self.ended = not self._call.is_open
+            raise
+        self.ended, self._chunk_class = True, None
+        # No cycle is left, for which a call would wait until the garbage collector runs.
+        self._call.recorder = None
+
+    def _tell(self, ending: Ending, clean: Clean) -> None:
+        """Puts what was said into the call's ending, and lets it go."""
+        said, self._said = self._said, {}
+        reasons = {**self._choices}
+        # Of sound no reason is told. What is cut short has none, unless the call failed.
+        other = "stop" if self._done and not reasons else "error" if ending.failure else ""
+        ending.output = [(said[at].parts(clean), reasons.get(at) or other) for at in sorted(said)]
+
+    def _transcript(self, index: int) -> Transcript:
+        return self._said.setdefault(index, Transcript())

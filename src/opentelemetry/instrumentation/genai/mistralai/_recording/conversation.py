@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder of a conversation: events in, one finished span out.
+
+Events are dispatched on their name as the API spells it, never on their class: classes differ from
+one SDK line to the next, and an event that the SDK's model rejects arrives as another class, with
+the API's JSON in ``data.raw``. A whole response is read as the events that its entries tell of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from time import monotonic_ns
+from typing import Any, Final
+
+from .. import _log
+from .. import _names as s
+from .._reading.clock import ServerClock, read_time
+from .._reading.entries import events_of
+from .._reading.errors import failure_of_event
+from .._reading.fields import fields_of, name_of, payload_of
+from .._reading.usage import read_usage
+from .ending import Ending, Outcome
+from .recorder import OpenCall, StreamRecorder
+from .steps import FunctionCalls, Steps
+from .turns import last_turns
+
+_Fields = dict[str, object]
+_FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
+_LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
+
+
+class ConversationRecorder(StreamRecorder):
+    """Records one conversation in constant memory, whatever its length."""
+
+    __slots__ = (
+        "_agent_id", "_agent_name", "_called", "_clock", "_conversation_id", "_created_at",
+        "_handed_over", "_piece", "_piece_class", "_steps",
+    )  # fmt: skip
+
+    def __init__(self, call: OpenCall) -> None:
+        super().__init__(call)
+        request = call.request
+        self._clock = ServerClock(call.started)
+        self._conversation_id = request.conversation_id
+        self._agent_id = request.agent_id
+        self._agent_name: str | None = None
+        # Of the pieces of a message: the class of their data, and the last one, not looked at yet.
+        self._piece_class: Any = None
+        self._piece: Any = None
+        self._called: FunctionCalls | None = None
+        self._handed_over = False
+        self._created_at: datetime | None = None
+        self._steps: Steps | None = None
+
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
+        try:
+            # One more piece of a message is what thousands of events are; the first and the last
+            # one tell all. Reading a field of a model costs 30 ns: the class stands for the name.
+            data = event.data
+            if type(data) is self._piece_class:
+                self._arrived = monotonic_ns()
+                self._piece = data
+            elif not self.ended:
+                self._on_event(event)
+        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+            _log.report("read an event", exc)
+
+    def _on_event(self, event: Any) -> None:
+        self._unheard = event
+        if self._piece is not None:
+            self._catch_up()
+        self._piece_class, self._arrived = None, monotonic_ns()
+        if (handler := HANDLERS.get(event.event)) is not None:
+            handler(self, event, payload_of(event))
+        self._unheard = None
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in the last word once more, if an interrupt kept it from being understood."""
+        if self._whole or unheard.event in _LAST_WORDS:
+            (self.on_response if self._whole else self._on_event)(unheard)
+
+    def on_response(self, response: Any) -> None:
+        """Takes in a response that was not streamed, and ends the call with it."""
+        self._whole, self._unheard, fields = True, response, fields_of(response)
+        self._conversation_id = name_of(fields.get("conversation_id")) or self._conversation_id
+        events, times = events_of(fields.get("outputs"))
+        if times:
+            self._clock.agree(times[0], times[-1], self._call.now())
+        for event in events:
+            self.see(event)
+        ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
+        self.finish(ending, self._call.now())
+
+    def on_started(self, _event: Any, data: _Fields) -> None:
+        """The server listens; it names the conversation."""
+        self._map(data)
+        self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
+
+    def on_message(self, event: Any, data: _Fields) -> None:
+        """A piece of text, or of a function call."""
+        self._output(data, "agent_id")
+        # Not while something is to be learned from each piece; nor for events that were rejected,
+        # or named so by mistake: the done event would be of the same class.
+        settled = not self._chunk_times and None not in (self._model, self._clock.shift)
+        named = data.get("type") == event.event
+        if settled and named and data is getattr(event.data, "__dict__", None):
+            self._piece, self._piece_class = event.data, type(event.data)
+        else:
+            self._read_piece(data)
+
+    def on_function_call(self, event: Any, data: _Fields) -> None:
+        """A piece of a function call, which the caller must answer unless any piece settles it."""
+        self.on_message(event, data)
+        self._piece_class = None
+        self._called = self._called or FunctionCalls()
+        self._called.note(data)
+
+    def on_tool_started(self, _event: Any, data: _Fields) -> None:
+        """A tool that runs on the server."""
+        self._output(data, "agent_id")
+        self._inside().start_tool(data, self._map(data))
+
+    def on_tool_done(self, _event: Any, data: _Fields) -> None:
+        """The tool is done."""
+        self._inside().end_tool(data, self._map(data), self._tool_content(data.get("id")))
+
+    def on_handoff_started(self, _event: Any, data: _Fields) -> None:
+        """An agent hands over; if it is the first agent, its name is learned here."""
+        self._output(data, "previous_agent_id")
+        first, self._handed_over = not self._handed_over, True
+        if first and self._agent_id and name_of(data.get("previous_agent_id")) == self._agent_id:
+            self._agent_name = name_of(data.get("previous_agent_name"))
+        self._inside().start_handoff(data, self._map(data))
+
+    def on_handoff_done(self, _event: Any, data: _Fields) -> None:
+        """Another agent takes over."""
+        self._inside().end_handoff(data, self._map(data))
+
+    def on_done(self, event: Any, data: _Fields) -> None:
+        """Ends the conversation at the event's ``created_at``; later events change nothing."""
+        self._created_at = read_time(data.get("created_at"))
+        at = self._clock.to_local(self._created_at, self._call.at(self._arrived))
+        ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
+        self.finish(ending, at)
+
+    def on_error(self, event: Any, data: _Fields) -> None:
+        """The server gives up."""
+        failure = failure_of_event(data.get("code"), data.get("message"))
+        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
+
+    def on_other(self, _event: Any, data: _Fields) -> None:
+        """Something between other events, of which only the time is of use."""
+        self._map(data)
+
+    def _output(self, data: _Fields, agent_field: str) -> None:
+        """Learns from an output event who answers."""
+        self.on_chunk()
+        self._learn_agent(data.get(agent_field))
+        if self._model is None:
+            self._model = name_of(data.get("model"))
+            asked = self._call.request
+            named = asked.operation != s.CHAT or asked.model or self._agent_id
+            if self._model is not None and not named:
+                self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
+
+    def _learn_agent(self, agent_id: object) -> None:
+        if self._agent_id is None and (named := name_of(agent_id)) is not None:
+            self._agent_id = named
+            self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
+
+    def _inside(self) -> Steps:
+        self._steps = self._steps or Steps(self._call, self._conversation_id)
+        return self._steps.begin(self._agent_id)
+
+    def _tool_content(self, _step_id: object) -> dict[str, str]:
+        """What a tool was given and what it returned, as span attributes."""
+        return {}
+
+    def _catch_up(self) -> None:
+        """Learns from the last piece of a message, and from its arrival, what is still of use."""
+        piece = self._piece.__dict__
+        self._learn_agent(piece.get("agent_id"))
+        self._read_piece(piece)
+        self._piece = None
+
+    def _read_piece(self, data: _Fields) -> None:
+        self._map(data)
+        self._response_id = name_of(data.get("id")) or self._response_id
+
+    def _map(self, data: _Fields) -> int:
+        """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
+        return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
+
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if self.ended:
+            return
+        try:
+            at = self._describe(ending, at)
+        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+            _log.report("describe a conversation", exc)
+        try:
+            if self._call.end(ending, at) and self._conversation_id is not None:
+                operation = s.INVOKE_AGENT if self._agent_id else self._call.request.operation
+                last_turns.remember(self._conversation_id, operation, self._call.reference)
+        except BaseException:
+            self.ended = not self._call.is_open  # What is left undone is asked for again.
+            raise
+        self.ended, self._piece_class = True, None
+        # No cycle is left, for which a call would wait until the garbage collector runs.
+        self._call.recorder = None
+
+    def _describe(self, ending: Ending, at: int) -> int:
+        """Puts what is known into the call's ending; returns when that is, after its steps."""
+        if self._piece is not None:
+            self._catch_up()
+        if self._steps is not None:
+            at = self._steps.end(at, ending.failure.type if ending.failure else None)
+        reason = _FINISH_REASONS.get(ending.outcome)
+        if reason == "stop" and self._called is not None and self._called.wait:
+            reason = "tool_call"
+        self.describe(
+            ending,
+            [reason] if reason else None,
+            {
+                s.CONVERSATION_ID: self._conversation_id,
+                s.AGENT_ID: self._agent_id,
+                s.AGENT_NAME: self._agent_name,
+                s.RESPONSE_CREATED_AT: self._created_at.isoformat() if self._created_at else None,
+                s.CLOCK_SHIFT: self._clock.shift_ms,
+            },
+        )
+        return at
+
+
+HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, _Fields], None]]] = {
+    "conversation.response.started": ConversationRecorder.on_started,
+    "tool.execution.started": ConversationRecorder.on_tool_started,
+    "tool.execution.delta": ConversationRecorder.on_other,
+    "tool.execution.done": ConversationRecorder.on_tool_done,
+    "agent.handoff.started": ConversationRecorder.on_handoff_started,
+    "agent.handoff.done": ConversationRecorder.on_handoff_done,
+    "message.output.delta": ConversationRecorder.on_message,
+    "function.call.delta": ConversationRecorder.on_function_call,
+    "conversation.response.done": ConversationRecorder.on_done,
+    "conversation.response.error": ConversationRecorder.on_error,
+}

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agent loops that run in the caller's process.
+
+``run_async`` and ``run_stream_async`` ask the model, call functions and MCP tools, and ask again.
+One span is around the loop; its requests and tools are its children. While the SDK's own code runs
+the loop's span is current; where the caller's code runs, it is not: `RunStream` takes the place of
+the SDK's async generator to tell the two apart. A tool runs under its own span.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+
+from .. import _log
+from .. import _names as s
+from .._content.messages import input_messages
+from .._content.mode import Content, Part, fitted, to_json
+from .._otel.context import RUN, give_back
+from .._otel.local_spans import LocalSpan
+from .._otel.metrics import Measurement
+from .._otel.open_calls import open_calls
+from .._reading.fields import fields_of, name_of
+from .calls import give_up
+from .streams import is_alive
+
+_Step = Coroutine[Any, Any, Any]
+
+if TYPE_CHECKING:
+    from .._otel.telemetry import Telemetry
+    from .._reading.settings import AttributeValue
+
+
+class Run(LocalSpan):
+    """One agent loop."""
+
+    # The request or the tool that raised has told the log.
+    logs = False
+    __slots__ = (
+        "_input", "_model", "_output", "_run_context", "_token", "recorder", "requests", "streamed",
+        "tools",
+    )  # fmt: skip
+
+    def __init__(
+        self, telemetry: Telemetry, run_context: object, parent: Context, *, streamed: bool
+    ) -> None:
+        """``run_context`` is the SDK's ``RunContext``."""
+        self._run_context = fields_of(run_context)
+        self._model = name_of(self._run_context.get("model"))
+        attributes = self.identity(s.INVOKE_AGENT)
+        if self._model is not None:
+            attributes[s.REQUEST_MODEL] = self._model
+        super().__init__(telemetry, s.INVOKE_AGENT, attributes, parent)
+        self.context = otel_context.set_value(RUN, self, self.context)
+        self.streamed = streamed
+        self.requests = self.tools = 0
+        self.recorder: object = None
+        self._token: object = None
+        self._input: list[Part] = []
+        self._output: list[Part] = []
+
+    def identity(self, operation: str) -> dict[str, AttributeValue]:
+        """Attributes of everything in this loop; the conversation is known after the first call."""
+        attributes: dict[str, AttributeValue] = {s.OPERATION_NAME: operation}
+        for field, key in (("conversation_id", s.CONVERSATION_ID), ("agent_id", s.AGENT_ID)):
+            value = name_of(self._run_context.get(field))
+            if value is not None:
+                attributes[key] = value
+        return attributes
+
+    def ask(self, inputs: object) -> None:
+        """Keeps what the loop begins with, if content is to be on spans."""
+        if self.telemetry.content_on_spans and trace.get_current_span(self.context).is_recording():
+            self._input = input_messages(inputs, self.telemetry.clean)
+
+    def hear(self, messages: list[Part]) -> None:
+        """Keeps the answer to a request of the loop; the last one is the loop's own."""
+        self._output = messages
+
+    def enter(self) -> None:
+        """The SDK's own code runs."""
+        self._token = self.attach()
+
+    def leave(self) -> None:
+        """The caller's code runs again."""
+        if self._token is not None:
+            self.detach(self._token)
+            self._token = None
+
+    def attach(self) -> object:
+        """Makes the span current; a generator may be entered twice at once, so returns a token."""
+        return otel_context.attach(self.context)
+
+    def detach(self, token: object) -> None:
+        """Gives the caller's context back."""
+        give_back(token)
+        self._last = self.now()
+
+    def leave_by(self, exc: BaseException) -> None:
+        """The caller threw an exception into the loop, and got one back."""
+        if isinstance(exc, GeneratorExit):
+            self.fail(exc)
+        else:
+            self.end(self.now(), None)
+
+    def returned(self, result: Any) -> Any:
+        """The method has returned: the loop's result, or the generator that will run it."""
+        if self.streamed and hasattr(result, "__anext__"):
+            return RunStream(result, self)
+        self.end(self._last, None)
+        return result
+
+    def measurements(self, seconds: float, error_type: str | None) -> list[Measurement]:
+        """How long the loop took, and how many requests and tools."""
+        return self.telemetry.instruments.of_run(
+            self._model, error_type, seconds, (self.requests, self.tools), self.context
+        )
+
+    def learned(self) -> Mapping[str, AttributeValue]:
+        """The conversation that the first request made, the first input and the last output."""
+        learned = self.identity(s.INVOKE_AGENT)
+        if self.telemetry.content_on_spans:
+            try:
+                said = fitted(Content(self._input, [], []).beside(self._output))
+                learned |= {key: to_json(value) for key, value in said.items()}
+            except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+                _log.report("capture content", exc)
+        return learned
+
+
+class RunStream(AsyncGenerator[Any, Any]):
+    """In the place of the async generator that ``run_stream_async`` answers with."""
+
+    def __init__(self, generator: Any, run: Run) -> None:
+        self._generator = generator
+        self._run = run
+        open_calls.watch(run, self)
+
+    def __anext__(self) -> _Step:
+        """The next event, for which the loop's span is current in the SDK's code."""
+        return self._step(self._run.fail, self._generator.__anext__())
+
+    def asend(self, value: Any) -> _Step:
+        """As the SDK's generator does."""
+        return self._step(self._run.fail, self._generator.asend(value))
+
+    def athrow(self, *args: Any) -> _Step:
+        """As the SDK's generator does; it is the caller who leaves, which is no error."""
+        return self._step(self._run.leave_by, self._generator.athrow(*args))
+
+    def aclose(self) -> _Step:
+        """Closes the generator; the caller does not want more."""
+        return self._step(self._run.leave_by, self._generator.aclose())
+
+    async def _step(self, stopped: Callable[[BaseException], None], step: Awaitable[Any]) -> Any:
+        run, token = self._run, None
+        try:
+            token = run.attach()
+            result = await step
+            run.detach(token)
+            self._stopped(stopped, StopAsyncIteration())
+            return result
+        except BaseException as exc:
+            # It may hold the exception, whose traceback holds this frame: a stream in one of its
+            # frames would wait for the collector, and be closed too late.
+            del step
+            run.detach(token)
+            self._stopped(stopped, exc)
+            raise
+        finally:
+            # Once more, should an interrupt have come before the line above.
+            give_back(token)
+
+    def _stopped(self, stopped: Callable[[BaseException], None], exc: BaseException) -> None:
+        # A generator that is alive yields more, or was asked for two events at once.
+        if is_alive(self._generator):
+            return
+        try:
+            if isinstance(exc, StopAsyncIteration):
+                self._run.end(self._run.now(), None)
+            else:
+                stopped(exc)
+        except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception
+            give_up(self._run)
+            _log.report("end a loop", failure)
+
+
+class Loop(NamedTuple):
+    """A method that runs an agent loop in the caller's process; all are async.
+
+    Attributes:
+        module: below one of ``ROOTS``.
+        cls: the class in it.
+        method: the method.
+        streamed: whether it answers with an async generator.
+    """
+
+    module: str
+    cls: str
+    method: str
+    streamed: bool
+
+    def begin(
+        self,
+        telemetry: Telemetry,
+        _owner: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        context: Context,
+    ) -> Run:
+        """Starts the span of a loop and makes it current."""
+        run_context = args[0] if args else kwargs.get("run_ctx")
+        run = Run(telemetry, run_context, context, streamed=self.streamed)
+        try:
+            run.ask(args[1] if len(args) > 1 else kwargs.get("inputs"))
+            run.enter()
+            return run
+        except BaseException:
+            # The user's `redact` was interrupted: the loop is not run.
+            run.leave()
+            run.give_up()
+            raise
+
+    def returned(self, run: Run, result: Any) -> Any:
+        """Ends the loop, or gives a generator that will."""
+        return run.returned(result)
+
+
+def run_under_way(context: Context | None = None) -> Run | None:
+    """The agent loop that runs in this context, None outside of one."""
+    context = otel_context.get_current() if context is None else context
+    run: Any = context.get(RUN)
+    return run if run is not None and run.under_way else None

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts wrappers around the SDK's methods with wrapt, and takes them out again.
+
+The SDK is not imported by us (it costs 0.4 to 0.9 s): `imports` tells when its modules are. A
+module is patched whole or not at all, and again when it is reloaded; what an SDK version lacks is
+skipped without a word. Of classes that a reload has replaced nothing is kept but weak references:
+whoever still uses them is recorded as before, and else they go.
+
+There is no lock, which a late gevent patch could leave held. Who patches says first what it is
+about to patch, and looks afterwards whether that is still wanted; who unpatches first says that it
+is not wanted, and then looks at what is patched. So one of the two takes each wrapper out.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from functools import partial
+from types import ModuleType
+from typing import Any, Final
+from weakref import ref
+
+from .. import _log
+from .._otel.open_calls import open_calls
+from .calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
+from .imports import ImportWatch
+from .loops import Loop
+from .methods import Surface
+from .own_spans import QuietTrace, QuietTracer, wrap_before_request, wrap_traced_request
+from .patches import Make, Patch, wrapped_by
+from .streams import stream_classes
+from .table import LOOPS, ROOTS, SURFACES
+from .tools import wrap_tool
+from .versions import conflict
+
+_STREAMS: Final = "utils.eventstreaming"
+_TRACING: Final = "_hooks.tracing"
+_CONVERSATIONS: Final = "conversations"
+_LOOPS: Final = "extra.run.context"
+_TOOLS: Final = "extra.run.tools"
+_MODULES: Final = dict.fromkeys(
+    [_STREAMS, *(surface.module for surface in SURFACES), _TRACING, _LOOPS, _TOOLS]
+)
+_NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
+
+
+# Of each module: also of the classes that it had before it was reloaded.
+_patches: Final[dict[str, list[Patch]]] = {}
+# Of each row of the table: its copy, by which `context` knows our wrappers from older ones. A
+# method and its async twin share it, since the one may be called inside the other.
+_copies: Final[dict[Surface | Loop, Surface | Loop]] = {}
+_active = False
+_check_versions = False
+# Of each root: the SDK's other clients number their versions themselves.
+_supported: Final[dict[str, bool]] = {}
+
+
+def patch(*, check_versions: bool) -> None:
+    """Wraps the SDK's methods, in modules that are loaded now and in those that will be.
+
+    Args:
+        check_versions: whether to leave an unsupported SDK alone, with a log line.
+    """
+    global _active, _check_versions
+    _active, _check_versions = True, check_versions
+    _supported.clear()
+    _copies.clear()
+    _watch.begin()
+    for name in _NAMES:
+        if name in sys.modules:
+            # Waits for another thread that is in the middle of importing it.
+            importlib.import_module(name)
+            _on_import(sys.modules[name])
+
+
+def unpatch() -> None:
+    """Takes our wrappers out, also from under another library's wrapt wrapper.
+
+    Under any other kind of wrapper, and in a bound method that was saved earlier, ours stays and
+    passes every call through.
+    """
+    global _active  # noqa: PLW0603 -- as above
+    _active = False
+    _watch.end()
+    for name, patches in list(_patches.items()):
+        # Streams that are open are still to be told of a ``with`` block's end.
+        if not (name.endswith(_STREAMS) and open_calls.any()):
+            _undo(patches)
+
+
+def _on_import(module: ModuleType) -> None:
+    """Patches a module that was imported, or was loaded before us, and what it was before."""
+    if not _active:
+        return
+    name = module.__name__
+    known = [patch for patch in _patches.get(name, ()) if patch.owner is not None]
+    try:
+        if _check_versions and not _is_supported(name):
+            return
+        have = {(id(patch.owner), patch.name) for patch in known}
+        for owner, attribute, make in _targets(module):
+            if (id(owner), attribute) not in have:
+                known.append(Patch(owner, attribute, make))
+        _patches[name] = known
+        for patch in known:
+            patch.put_in()
+    except Exception as exc:  # noqa: BLE001 -- it would break the user's import
+        _undo(known)
+        _patches.pop(name, None)
+        _log.report(f"patch {name}", exc)
+    if not _active:
+        _undo(known)
+
+
+def _is_supported(module: str) -> bool:
+    # Not at instrument(), where it would cost as much as all the rest; here mistralai costs more.
+    # Once for all modules of a client: it reads the metadata of packages from their files.
+    root = next(root for root in reversed(ROOTS) if module.startswith(f"{root}."))
+    if root not in _supported:
+        if (found := conflict(root)) is not None:
+            _log.say_once("mistralai is not instrumented: %s", found)
+        _supported[root] = found is None
+    return _supported[root]
+
+
+def _targets(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
+    """What of a module is to be replaced, and how its replacement is made."""
+    for owner, name, make in _candidates(module):
+        if owner is not None and name in vars(owner):
+            yield owner, name, make
+
+
+def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
+    name = module.__name__
+    if name.endswith(f".{_STREAMS}"):
+        stream = getattr(module, "EventStream", None)
+        async_stream = getattr(module, "EventStreamAsync", None)
+        kinds = (cls for cls in (stream, async_stream) if cls is not None)
+        # With a callback, a class that nobody has any more takes its reference out.
+        stream_classes.update(ref(cls, stream_classes.discard) for cls in kinds)
+        yield stream, "__exit__", wrapped_by(wrap_exit)
+        yield stream, "close", wrapped_by(wrap_exit)
+        yield async_stream, "__aexit__", wrapped_by(wrap_async_exit)
+        yield async_stream, "close", wrapped_by(wrap_async_exit)
+    elif name.endswith(f".{_TRACING}"):
+        hook = getattr(module, "TracingHook", None)
+        yield hook, "before_request", wrapped_by(wrap_before_request)
+        yield module, "get_traced_request_and_span", wrapped_by(wrap_traced_request)
+    elif name.endswith(f".{_LOOPS}"):
+        yield module, "create_function_result", wrapped_by(wrap_tool)
+    elif name.endswith(f".{_TOOLS}"):
+        yield module, "trace", QuietTrace
+    elif name.endswith(f".{_CONVERSATIONS}"):
+        yield module, "tracer", QuietTracer
+    for surface in SURFACES:
+        if name.endswith(f".{surface.module}"):
+            cls = getattr(module, surface.cls, None)
+            own = partial(_own, surface)
+            yield cls, surface.method, wrapped_by(wrap_call, own)
+            yield cls, f"{surface.method}_async", wrapped_by(wrap_async_call, own)
+    for loop in LOOPS:
+        if name.endswith(f".{loop.module}"):
+            cls = getattr(module, loop.cls, None)
+            yield cls, loop.method, wrapped_by(wrap_async_call, partial(_own, loop))
+
+
+def _own(row: Surface | Loop) -> Surface | Loop:
+    return _copies.setdefault(row, row._replace())
+
+
+def _undo(patches: list[Patch]) -> None:
+    for patch in patches:
+        try:
+            patch.take_out()
+        except Exception as exc:  # noqa: BLE001 -- what stays passes through; the rest must go too
+            _log.report(f"unpatch {patch.name}", exc)
+
+
+_watch: Final = ImportWatch(_NAMES, _on_import)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table: every SDK method that is instrumented, one row each; async twins are derived."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from .. import _names as s
+from .._content.messages import completion_content, conversation_content, no_content
+from .._reading.requests import (
+    COUNTED,
+    TIMED,
+    append_request,
+    create_agent_request,
+    model_request,
+    restart_request,
+    start_request,
+)
+from .._recording.capturing import conversation_recorder
+from .._recording.completions import CompletionRecorder
+from .._recording.responses import EventRecorder
+from .loops import Loop
+from .methods import Surface
+
+# Where the SDK's modules are: in 1.x directly, later one level down; so for its other clients.
+ROOTS: Final = (
+    "mistralai",
+    "mistralai.client",
+    "mistralai_azure",
+    "mistralai_gcp",
+    "mistralai.azure.client",
+    "mistralai.gcp.client",
+)
+
+
+_CONVERSATIONS: Final = ("conversations", "Conversations")
+_TRANSCRIPTIONS: Final = ("transcriptions", "Transcriptions")
+_TURN: Final = (conversation_content, conversation_recorder)
+_ANSWER: Final = (completion_content, CompletionRecorder)
+_RESULT: Final = (no_content, CompletionRecorder)
+_EVENTS: Final = (completion_content, EventRecorder)
+_TRANSCRIPT: Final = (no_content, EventRecorder)
+
+_chat: Final = partial(model_request, s.CHAT)
+_ask_agent: Final = partial(model_request, s.INVOKE_AGENT)
+_fim: Final = partial(model_request, s.TEXT_COMPLETION)
+_embed: Final = partial(model_request, s.EMBEDDINGS, measured=COUNTED)
+_moderate: Final = partial(model_request, s.MODERATION, measured=TIMED)
+_classify: Final = partial(model_request, s.CLASSIFICATION, measured=TIMED)
+_ocr: Final = partial(model_request, s.GENERATE_CONTENT, measured=TIMED)
+_transcribe: Final = partial(model_request, s.GENERATE_CONTENT)
+_speak: Final = partial(model_request, s.GENERATE_CONTENT, output_type="speech")
+
+SURFACES: Final = (
+    Surface(*_CONVERSATIONS, "start", start_request, *_TURN, streamed=False),
+    Surface(*_CONVERSATIONS, "append", append_request, *_TURN, streamed=False),
+    Surface(*_CONVERSATIONS, "restart", restart_request, *_TURN, streamed=False),
+    Surface(*_CONVERSATIONS, "start_stream", start_request, *_TURN, streamed=True),
+    Surface(*_CONVERSATIONS, "append_stream", append_request, *_TURN, streamed=True),
+    Surface(*_CONVERSATIONS, "restart_stream", restart_request, *_TURN, streamed=True),
+    Surface("chat", "Chat", "complete", _chat, *_ANSWER, streamed=False),
+    Surface("chat", "Chat", "stream", _chat, *_ANSWER, streamed=True),
+    Surface("agents", "Agents", "complete", _ask_agent, *_ANSWER, streamed=False),
+    Surface("agents", "Agents", "stream", _ask_agent, *_ANSWER, streamed=True),
+    Surface("fim", "Fim", "complete", _fim, *_ANSWER, streamed=False),
+    Surface("fim", "Fim", "stream", _fim, *_ANSWER, streamed=True),
+    Surface("responses", "Responses", "create", _chat, *_EVENTS, streamed=None),
+    Surface("embeddings", "Embeddings", "create", _embed, *_RESULT, streamed=False),
+    Surface("classifiers", "Classifiers", "moderate", _moderate, *_RESULT, streamed=False),
+    Surface("classifiers", "Classifiers", "moderate_chat", _moderate, *_RESULT, streamed=False),
+    Surface("classifiers", "Classifiers", "classify", _classify, *_RESULT, streamed=False),
+    Surface("classifiers", "Classifiers", "classify_chat", _classify, *_RESULT, streamed=False),
+    Surface("ocr", "Ocr", "process", _ocr, *_RESULT, streamed=False),
+    Surface(*_TRANSCRIPTIONS, "complete", _transcribe, *_TRANSCRIPT, streamed=False),
+    Surface(*_TRANSCRIPTIONS, "stream", _transcribe, *_TRANSCRIPT, streamed=True),
+    Surface("speech", "Speech", "complete", _speak, *_EVENTS, streamed=None),
+    Surface("beta_agents", "BetaAgents", "create", create_agent_request, *_RESULT, streamed=False),
+    # Its name until 2.0.
+    Surface(
+        "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
+    ),
+)
+
+LOOPS: Final = (
+    Loop(*_CONVERSATIONS, "run_async", streamed=False),
+    Loop(*_CONVERSATIONS, "run_stream_async", streamed=True),
+)
