@@ -43,9 +43,10 @@ chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 80
 test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python, three at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
-lint: $(VENV)/dev ## format, lint, types
+lint: $(VENV)/dev ## format, lint, the rooms' doors, types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pyright
 
