@@ -7,8 +7,10 @@ import asyncio
 import logging
 import socket
 import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -38,6 +40,11 @@ class Emulator:
 
 
 _THREAD = "emulator"
+_seconds: Final = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    if hasattr(time, "CLOCK_MONOTONIC")
+    else time.monotonic
+)
 
 
 def _is_of_another(record: logging.LogRecord) -> bool:
@@ -89,9 +96,15 @@ def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
     # a second chunk waits 40 ms for the acknowledgement of the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    async def serve() -> None:
+        # Tests with frozen time replace the loop's clock for all threads: what was to be done in a
+        # tenth of a second was then due in fifty years, and the emulator did not stop.
+        vars(asyncio.get_running_loop())["time"] = _seconds
+        await server.serve(sockets=[listener])
+
     def run() -> None:
         try:
-            asyncio.run(server.serve(sockets=[listener]))
+            asyncio.run(serve())
         finally:
             server.ready.set()  # also when startup failed: the caller must not wait for ever
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import importlib
 import ssl
 from typing import Any
 
@@ -34,6 +36,11 @@ def _already_loaded(*_args: Any, **_options: Any) -> ssl.SSLContext:
 def pytest_configure() -> None:
     """Before the first test."""
     ssl.create_default_context = _already_loaded
+    # No test waits for the HTTP client's default of 5 seconds; on a busy machine some ran into it.
+    for name in ("httpx", "httpx2"):
+        with contextlib.suppress(ImportError):
+            default = importlib.import_module(f"{name}._config").DEFAULT_TIMEOUT_CONFIG
+            default.connect = default.read = default.write = default.pool = 60.0
 
 
 def pytest_collection_finish() -> None:

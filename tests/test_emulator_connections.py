@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from freezegun import freeze_time
 
 from emulator import Emulator, serve
 from tests.raw_http import SILENT, START, chunks, connect, drain, read_all
@@ -116,3 +117,15 @@ def test_serve_leaves_nothing_behind() -> None:
     assert set(threading.enumerate()) == before
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def test_a_clock_that_was_frozen_meanwhile_does_not_keep_the_emulator_from_stopping() -> None:
+    before = set(threading.enumerate())
+    with serve() as running:
+        (thread,) = (
+            each for each in threading.enumerate() if each.name == "emulator" and each not in before
+        )
+        with freeze_time("2010-01-01"):
+            for _ in range(3):
+                read_all(connect(running.url, START, "agent"))
+    assert not thread.is_alive()
