@@ -12,6 +12,7 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
 from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import ResponseRecorder
 from tests.fake_events import MODEL, Event
 from tests.fakes import PACKAGE, Ended, FakeCall, FakeClock
 
@@ -62,7 +63,7 @@ class Told:
         monkeypatch: pytest.MonkeyPatch,
         clean: Any = None,
         *,
-        kind: type[CompletionRecorder] = CompletionRecorder,
+        kind: type[CompletionRecorder | ResponseRecorder] = CompletionRecorder,
         chunk_times: bool = False,
     ) -> None:
         self.clock = FakeClock()

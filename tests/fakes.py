@@ -19,8 +19,7 @@ from opentelemetry.instrumentation.genai.mistralai._recording.conversation impor
     ConversationRecorder,
 )
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
-from opentelemetry.instrumentation.genai.mistralai._recording.recorder import Abandoned, Child
-from opentelemetry.instrumentation.genai.mistralai._recording.turns import LastTurns
+from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step
 from tests.fake_events import START, Event
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
@@ -68,6 +67,8 @@ class Ended:
     first_chunk: float | None = None
     failure: tuple[str, dict[str, str | int], object] | None = None
     closing: object = None
+    corrected: tuple[str | None, str | None] = (None, None)
+    conversation_id: str | None = field(default=None, compare=False)
 
     @staticmethod
     def of(ending: Ending, at: int = _START_NS) -> Ended:
@@ -81,6 +82,8 @@ class Ended:
             first_chunk=ending.first_chunk,
             failure=(failure.type, {**failure.attributes}, failure.exception) if failure else None,
             closing=ending.closing,
+            corrected=(ending.operation, ending.span_name),
+            conversation_id=ending.conversation_id,
         )
 
 
@@ -130,12 +133,9 @@ class FakeCall:
     record_chunk_times: bool = False
     started: int = ns(0)
     endings: list[Ended] = field(default_factory=list["Ended"])
-    corrections: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     chunks: list[tuple[str | None, float]] = field(default_factory=list[tuple["str | None", float]])
-    recorder: Abandoned | None = None
     watch: object = None
     context: Context = field(default_factory=Context)
-    reference: object = "this turn"
     clean: Callable[[str], str | None] | None = None
     children: list[FakeChild] = field(default_factory=list["FakeChild"])
 
@@ -147,20 +147,21 @@ class FakeCall:
     def is_open(self) -> bool:
         return not self.endings
 
-    def begin_child(
-        self, name: str, attributes: Mapping[str, Any], started: int, parent: Child | None
-    ) -> FakeChild | None:
+    def step(self, step: Step) -> None:
         if not self.is_open:
-            return None
-        of = parent if isinstance(parent, FakeChild) and parent.is_open else None
-        begun = (started - _START_NS) / 1e9
-        child = FakeChild(name, typed(attributes), begun, of.name if of else None, inside=of)
-        self.children.append(child)
-        return child
+            return
+        if step.span is None:
+            parent: FakeChild | None = step.inside.span if step.inside else None
+            of = parent if parent is not None and parent.is_open else None
+            begun = (step.started - _START_NS) / 1e9
+            name = of.name if of else None
+            step.span = FakeChild(step.name, typed(step.attributes), begun, name, inside=of)
+            self.children.append(step.span)
+        if step.ended is not None:
+            step.span.end(step.ended, step.error_type)
 
     def abandon(self) -> None:
-        assert self.recorder is not None
-        self.recorder.abandon()
+        raise AssertionError("nobody looks at it")
 
     def give_up(self) -> None:
         raise AssertionError("a recorder ends its call")
@@ -171,11 +172,8 @@ class FakeCall:
     def at(self, arrived: int) -> int:
         return arrived + ns(0) - _BOOTED_NS
 
-    def correct(self, operation: str, span_name: str) -> None:
-        self.corrections.append((operation, span_name))
-
-    def record_chunk(self, response_model: str | None, seconds: float) -> None:
-        self.chunks.append((response_model, seconds))
+    def record_chunk(self, ending: Ending, seconds: float) -> None:
+        self.chunks.append((ending.response_model, seconds))
 
     def end(self, ending: Ending, at: int) -> bool:
         assert self.endings or not any(child.is_open for child in self.children)
@@ -188,10 +186,8 @@ class Story:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = FakeClock()
-        self.turns = LastTurns()
         for module in ("recorder", "conversation"):
             monkeypatch.setattr(f"{PACKAGE}._recording.{module}.monotonic_ns", self.clock)
-        monkeypatch.setattr(f"{PACKAGE}._recording.conversation.last_turns", self.turns)
         self.asks("chat", model="mistral-small-latest")
 
     def asks(self, operation: str, *, chunk_times: bool = False, **fields: Any) -> None:

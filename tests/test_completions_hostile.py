@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._recording.responses import (
     HANDLERS,
-    EventRecorder,
+    ResponseRecorder,
 )
 from tests.fake_completions import Chunk, Shape, Told, choice, chunk
 from tests.fake_events import UNSET, Event, Unknown
@@ -53,7 +53,7 @@ def shapes(junk: Any) -> Iterator[Any]:
             yield Event(name, Shape(response={"status": "completed", **told}))
 
 
-@pytest.mark.parametrize("kind", [CompletionRecorder, EventRecorder])
+@pytest.mark.parametrize("kind", [CompletionRecorder, ResponseRecorder])
 @pytest.mark.parametrize("clean", [None, str], ids=["off", "on"])
 @pytest.mark.parametrize("junk", HOSTILE, ids=repr)
 def test_no_shape_that_a_server_invents_raises_or_leaves_the_span_open(

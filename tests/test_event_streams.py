@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._recording.responses import EventRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import ResponseRecorder
 from tests.fake_completions import ID, Shape, Told, event, tokens
 from tests.fake_events import MODEL, UNSET, Event, Unknown
 
-Make = partial(Told, kind=EventRecorder)
+Make = partial(Told, kind=ResponseRecorder)
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def tree(call: FakeCall, timed: bool) -> tuple[Any, ...]:
         )  # fmt: skip
 
     attributes = {k: v for k, v in ended.attributes.items() if not k.endswith(ONLY_IN_STREAMS)}
-    return call.corrections[-1:], attributes, ended.usage, ended.response_model, of(None)
+    return ended.corrected, attributes, ended.usage, ended.response_model, of(None)
 
 
 @property_test

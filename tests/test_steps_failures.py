@@ -3,72 +3,15 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
-from opentelemetry.instrumentation.genai.mistralai._recording.recorder import Child
-from opentelemetry.instrumentation.genai.mistralai._recording.steps import Steps
-from tests.fake_events import done, handoff_done, handoff_started, started, tool_done, tool_started
-from tests.fakes import PACKAGE, FakeCall, FakeChild, FakeClock, Story, ns
-
-
-class _Raising(FakeChild):
-    def end(self, at: int, error_type: str | None = None) -> None:
-        super().end(at, error_type)
-        raise ValueError("somebody's exporter")
-
-
-@dataclass
-class _Call(FakeCall):
-    """A call whose children cannot be ended, or not be started."""
-
-    refuses: str = ""
-
-    def begin_child(
-        self, name: str, attributes: Mapping[str, Any], started: int, parent: Child | None
-    ) -> FakeChild | None:
-        if self.refuses and self.refuses in name:
-            raise ValueError("somebody's sampler")
-        made = super().begin_child(name, attributes, started, parent)
-        if made is not None:
-            made.__class__ = _Raising
-        return made
-
-
-@pytest.mark.parametrize("refuses", ["", "execute_tool", "invoke_agent", "agent_handoff"])
-def test_a_conversation_whose_children_fail_is_ended_once_and_its_children_too(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, refuses: str
-) -> None:
-    monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
-    story = Story(monkeypatch)
-    story.call = _Call(story.clock, story.call.request, refuses=refuses)
-    story.recorder = type(story.recorder)(story.call)
-    events = (
-        started(0.1),
-        tool_started(0.2),
-        handoff_started(0.3),
-        handoff_done(0.4),
-        tool_done(0.5),
-        handoff_started(0.6, id="h2"),
-        handoff_done(0.7, id="h2"),
-        done(0.8),
-    )
-    for number, event in enumerate(events):
-        story.clock.set(0.2 + number / 10)
-        try:
-            story.recorder.see(event)
-        except ValueError:
-            # The observer around a recorder logs it, and the caller gets the event.
-            continue
-    assert [ended.outcome for ended in story.call.endings] == ["completed"]
-    assert all(not child.is_open for child in story.call.children)
-    assert {record.levelno for record in caplog.records} == {logging.WARNING}
+from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step, Steps
+from tests.fake_events import handoff_done, handoff_started, started, tool_started
+from tests.fakes import FakeCall, FakeClock, Story, ns
 
 
 @dataclass
@@ -77,18 +20,16 @@ class _EndedTwice(FakeCall):
 
     steps: Steps | None = None
 
-    def begin_child(
-        self, name: str, attributes: Mapping[str, Any], started: int, parent: Child | None
-    ) -> FakeChild | None:
+    def step(self, step: Step) -> None:
         steps, self.steps = self.steps, None
         if steps is not None:
             steps.end(ns(0.9), None)
-        return super().begin_child(name, attributes, started, parent)
+        super().step(step)
 
 
 def test_steps_that_two_threads_end_are_told_once() -> None:
     call = _EndedTwice(FakeClock(), Request("chat", {}))
-    steps = Steps(call, "conv_1")
+    steps = Steps(call.step, call.started, "conv_1")
     for step_id in ("t1", "t2"):
         steps.start_tool({"id": step_id, "name": step_id}, ns(0.2))
     for step_id in ("h1", "h2"):

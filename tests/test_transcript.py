@@ -15,9 +15,8 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._content.mode import cleaner
 from opentelemetry.instrumentation.genai.mistralai._content.transcript import Transcript
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
-from opentelemetry.instrumentation.genai.mistralai._recording.capturing import (
-    CapturingRecorder,
-    conversation_recorder,
+from opentelemetry.instrumentation.genai.mistralai._recording.conversation import (
+    ConversationRecorder,
 )
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Outcome
 from tests.fake_events import (
@@ -78,11 +77,9 @@ class Call(FakeCall):
         return len(self.endings) == 1
 
 
-def recorder(clean: Callable[[str], str | None] = plainly) -> tuple[Call, CapturingRecorder]:
+def recorder(clean: Callable[[str], str | None] = plainly) -> tuple[Call, ConversationRecorder]:
     own = Call(FakeClock(), Request("chat", {}), clean=clean)
-    made = conversation_recorder(own)
-    assert isinstance(made, CapturingRecorder)
-    return own, made
+    return own, ConversationRecorder(own)
 
 
 def parts(*events: Event, clean: Callable[[str], str | None] = plainly) -> Any:
@@ -146,7 +143,7 @@ def test_calls_without_what_they_should_have_harm_nothing(
 @pytest.mark.parametrize("clean", [plainly, None], ids=["captured", "off"])
 def test_a_tool_with_an_id_of_no_use_is_the_same_span_with_capture(clean: Any) -> None:
     own = Call(FakeClock(), Request("chat", {}), clean=clean)
-    made = conversation_recorder(own)
+    made = ConversationRecorder(own)
     for name in ("started", "done"):
         made.see(rejected(f"tool.execution.{name}", id=["tool_1"], name="web_search"))
     assert [(child.name, child.is_open) for child in own.children] == [

@@ -28,6 +28,7 @@ from tests.fake_events import (
 from tests.fakes import Story
 
 CHAT = ("chat", f"chat {MODEL}")
+NOTHING = (None, None)
 AGENT = ("invoke_agent", "invoke_agent")
 BY_AGENT = delta(agent_id="ag_1")
 
@@ -120,38 +121,40 @@ def test_the_map_of_the_process_is_such_a_map() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "corrections"),
+    ("events", "corrected"),
     [
-        ([], []),
-        ([started()], []),
-        ([error()], []),
-        ([delta(model=None)], []),
-        ([delta(model="", agent_id="")], []),
-        ([old_tool_started(), old_function_call()], []),
-        ([delta()], [CHAT]),
-        ([delta(), delta(model="another", id="msg_2")], [CHAT]),
-        ([function_call()], [CHAT]),
-        ([tool_started()], [CHAT]),
-        ([old_tool_started(), delta()], [CHAT]),
-        ([BY_AGENT], [AGENT]),
-        ([delta(agent_id="ag_1", model=None)], [AGENT]),
-        ([handoff_started()], [AGENT]),
-        ([rejected("message.output.delta", agent_id="ag_1")], [AGENT]),
-        ([rejected("message.output.delta", model=MODEL)], [CHAT]),
-        ([delta(), delta(agent_id="ag_1", id="msg_2")], [CHAT, AGENT]),
-        ([delta(), BY_AGENT], [CHAT, AGENT]),
+        ([], NOTHING),
+        ([started()], NOTHING),
+        ([error()], NOTHING),
+        ([delta(model=None)], NOTHING),
+        ([delta(model="", agent_id="")], NOTHING),
+        ([old_tool_started(), old_function_call()], NOTHING),
+        ([delta()], CHAT),
+        ([delta(), delta(model="another", id="msg_2")], CHAT),
+        ([function_call()], CHAT),
+        ([tool_started()], CHAT),
+        ([old_tool_started(), delta()], CHAT),
+        ([BY_AGENT], AGENT),
+        ([delta(agent_id="ag_1", model=None)], AGENT),
+        ([handoff_started()], AGENT),
+        ([rejected("message.output.delta", agent_id="ag_1")], AGENT),
+        ([rejected("message.output.delta", model=MODEL)], CHAT),
+        ([delta(), delta(agent_id="ag_1", id="msg_2")], AGENT),
+        ([delta(), BY_AGENT], AGENT),
         # What came between is no piece: whose the next ones are is read again.
-        ([tool_started(0.1), delta(0.1), tool_done(0.2), BY_AGENT, delta()], [CHAT, AGENT]),
-        ([BY_AGENT, delta(agent_id="ag_2", id="msg_2"), handoff_started()], [AGENT]),
+        ([tool_started(0.1), delta(0.1), tool_done(0.2), BY_AGENT, delta()], AGENT),
+        ([BY_AGENT, delta(agent_id="ag_2", id="msg_2"), handoff_started()], AGENT),
     ],
 )
 def test_the_first_output_event_that_names_an_agent_or_a_model_corrects_a_nameless_chat(
-    monkeypatch: pytest.MonkeyPatch, events: list[Event], corrections: list[tuple[str, str]]
+    monkeypatch: pytest.MonkeyPatch, events: list[Event], corrected: tuple[str | None, str | None]
 ) -> None:
     story = Story(monkeypatch)
     story.asks("chat", conversation_id="conv_1")
     story.receives(*((0.3, event) for event in events))
-    assert story.call.corrections == corrections
+    story.recorder.left("closed")
+    (ended,) = story.call.endings
+    assert ended.corrected == corrected
 
 
 @pytest.mark.parametrize(
@@ -169,27 +172,29 @@ def test_what_the_request_said_is_not_corrected(
     story = Story(monkeypatch)
     story.asks(operation, **request_names)
     story.receives((0.3, event))
-    assert story.call.corrections == []
+    story.recorder.left("closed")
+    (ended,) = story.call.endings
+    assert ended.corrected == NOTHING
 
 
 @pytest.mark.parametrize(
     ("operation", "events", "remembered"),
     [
-        ("chat", [], None),
-        ("chat", [delta()], None),
         ("chat", [done()], "chat"),
         ("chat", [error()], "chat"),
         ("chat", [BY_AGENT, done()], "invoke_agent"),
         ("invoke_agent", [delta(), done()], "invoke_agent"),
     ],
 )
-def test_a_turn_is_remembered_with_its_final_operation_when_its_span_ends(
-    monkeypatch: pytest.MonkeyPatch, operation: str, events: list[Event], remembered: str | None
+def test_a_turn_is_to_be_remembered_with_its_final_operation(
+    monkeypatch: pytest.MonkeyPatch, operation: str, events: list[Event], remembered: str
 ) -> None:
     story = Story(monkeypatch)
     story.asks(operation)
     story.receives((0.2, started()), *((0.3, event) for event in events))
-    assert story.turns.last("conv_1")[0] == remembered
+    (ended,) = story.call.endings
+    assert ended.conversation_id == "conv_1"
+    assert (ended.corrected[0] or operation) == remembered
 
 
 def test_a_restarted_turn_is_remembered_under_the_conversation_that_the_api_made(
@@ -200,7 +205,7 @@ def test_a_restarted_turn_is_remembered_under_the_conversation_that_the_api_made
     story.receives((0.2, started(conversation_id="conv_2")), (0.3, done()))
     (ended,) = story.call.endings
     assert ended.attributes["gen_ai.conversation.id"] == "conv_2"
-    assert [story.turns.last(f"conv_{n}")[0] for n in (1, 2)] == [None, "chat"]
+    assert ended.conversation_id == "conv_2"
 
 
 @pytest.mark.parametrize("answer", [None, "", 7])

@@ -145,6 +145,13 @@ def chat_stream(stage: Stage) -> Any:
     return list(stage.client.chat.stream(**chat_arguments()))
 
 
+def response_stream(stage: Stage) -> Any:
+    """A response of the Responses API, read to its end."""
+    arguments = {"model": "m", "input": "Hello?", "stream": True}
+    headers = {"x-emulator-scenario": "response"}
+    return list(stage.client.responses.create(**arguments, http_headers=headers))
+
+
 def cut_stream(stage: Stage) -> Any:
     """A conversation whose stream breaks off."""
     return conversation(stage, "dropped_connection")

@@ -13,7 +13,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from opentelemetry.instrumentation.genai.mistralai._recording.capturing import CapturingRecorder
+from opentelemetry.instrumentation.genai.mistralai._recording.capturing import Capture
 from tests.end_to_end import sdk
 from tests.end_to_end.conftest import Run, read_async, read_sync, with_defaults
 from tests.end_to_end.recording import Recording
@@ -234,13 +234,13 @@ def test_the_caller_gets_the_events_that_were_read_and_may_change_its_arguments(
     client: Any, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    original = CapturingRecorder.see
+    original = Capture.keep
 
-    def see(own: CapturingRecorder, event: Any) -> None:
+    def see(own: Capture, event: Any) -> None:
         seen.append(event)
         original(own, event)
 
-    monkeypatch.setattr(CapturingRecorder, "see", see)
+    monkeypatch.setattr(Capture, "keep", see)
     inputs: list[Any] = [{"role": "user", "content": "Hello?"}]
     stream = client.beta.conversations.start_stream(**with_defaults("answer", {"inputs": inputs}))
     inputs[0]["content"] = "changed"

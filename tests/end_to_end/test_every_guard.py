@@ -127,24 +127,24 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_recording/completions.py", "CompletionRecorder.see"): Row(
         calls.chat_stream, "read an event"
     ),
-    Guard("_recording/completions.py", "CompletionRecorder.finish"): Row(
-        calls.chat, "describe a completion", (ANSWER, METRICS)
-    ),
-    Guard("_recording/completions.py", "CompletionRecorder.finish", 1): Row(
-        calls.chat, "capture content", (OUTPUT,), CONTENT
-    ),
     Guard("_recording/conversation.py", "ConversationRecorder.see"): Row(
         calls.conversation, "read an event", (r".*: gen_ai\.conversation\.id=",)
     ),
-    Guard("_recording/conversation.py", "ConversationRecorder.finish"): Row(
+    Guard("_recording/recorder.py", "Recorder.finish"): Row(
         calls.conversation,
-        "describe a conversation",
+        "describe a response",
         (
             ANSWER,
             r"chat .*: gen_ai\.conversation\.id=",
             r"chat .*: mistral_ai\.(response\.created_at|stream\.outcome)=",
             METRICS,
         ),
+    ),
+    Guard("_recording/recorder.py", "Recorder.finish", 1): Row(
+        calls.chat, "capture content", (OUTPUT,), CONTENT
+    ),
+    Guard("_recording/responses.py", "ResponseRecorder.see"): Row(
+        calls.response_stream, "read an event"
     ),
     Guard("_otel/dropped.py", "Waker._bootstrap"): Row(
         calls.dropped, None, why="the next that is dropped tries again, and so does the next call"
@@ -207,7 +207,7 @@ ROWS: Final[dict[Guard, Row]] = {
         ("chat m: hook=",),
         {"response_hook": response_hook},
     ),
-    Guard("_recording/recorder.py", "StreamRecorder.hear_the_rest"): Row(
+    Guard("_recording/recorder.py", "Recorder.abandon"): Row(
         calls.interrupted,
         "read an event",
         (ANSWER, r"chat .*: mistral_ai\.(response\.created_at|stream\.outcome)=", METRICS),
@@ -226,14 +226,7 @@ ROWS: Final[dict[Guard, Row]] = {
         "read settings",
         (r"chat .*: gen_ai\.request\.(temperature|max_tokens)=",),
     ),
-    # The span has the name that it began with; all that is in it is there.
-    Guard("_otel/client_span.py", "Call.correct"): Row(
-        calls.loop, "name a span", ("chat( mistral-medium-latest)?: ",)
-    ),
-    Guard("_recording/steps.py", "Steps._end_agent"): Row(calls.handoff, "end an agent"),
-    Guard("_recording/steps.py", "Steps._make"): Row(
-        calls.conversation, "record a step", (TOOL, TOOLS)
-    ),
+    Guard("_otel/client_span.py", "Call.step"): Row(calls.handoff, "record a step", (TOOL, TOOLS)),
     Guard("_sdk/streams.py", "_Observer.leave"): Row(
         calls.left_early,
         "leave a stream",
@@ -243,13 +236,10 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_sdk/streams.py", "_Observer._interrupted"): Row(calls.chat_stream, "end a stream"),
     Guard("_switch.py", "switch_on"): Row(calls.chat, "instrument", CHAT),
     Guard("_otel/telemetry.py", "Telemetry.is_idle"): Row(calls.chat, "find a provider"),
-    Guard("_recording/capturing.py", "CapturingRecorder.see"): Row(
+    Guard("_recording/capturing.py", "Capture.keep"): Row(
         calls.conversation, "capture content", (OUTPUT, SAID_BY_TOOL), CONTENT
     ),
-    Guard("_recording/capturing.py", "CapturingRecorder.finish"): Row(
-        calls.conversation, "capture content", (OUTPUT,), CONTENT
-    ),
-    Guard("_recording/capturing.py", "CapturingRecorder._tool_content"): Row(
+    Guard("_recording/capturing.py", "Capture.of_tool"): Row(
         calls.conversation, "capture content", (SAID_BY_TOOL,), CONTENT
     ),
 }

@@ -7,7 +7,6 @@ host what the host does not say itself; it sets no status, no content, and never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from opentelemetry.context import Context
 from .. import _log
 from .. import _names as s
 from .._recording.ending import Ending
-from .._recording.recorder import Child
+from .._recording.steps import Step
 from .client_span import Call
 from .context import Called
 from .hosts import Host, find_host
@@ -25,7 +24,6 @@ from .plans import hook_step
 
 if TYPE_CHECKING:
     from .._reading.requests import Request
-    from .._reading.settings import AttributeValue
     from .telemetry import Telemetry
 
 
@@ -71,30 +69,17 @@ class AdoptedCall(CallAgain):
         self.span = self._host.span
         self.recording = self._host.span.is_recording()
 
-    @property
-    def reference(self) -> None:
-        """What a later turn may link to: nothing, a conversation is never adopted."""
-        return
-
-    def correct(self, operation: str, span_name: str) -> None:  # noqa: ARG002 -- the host's has one
-        """The response says what the request could not; the host's span keeps its name."""
-        self.final_operation = operation
-
-    def begin_child(
-        self,
-        name: str,
-        attributes: Mapping[str, AttributeValue],
-        started: int,
-        parent: Child | None,
-    ) -> None:
-        """Starts nothing: only conversations have steps inside, and these are never adopted."""
+    def step(self, step: Step) -> None:
+        """Makes nothing: only conversations have steps inside, and these are never adopted."""
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
         """What is to be told to the host, and counted; the last item comes first."""
         steps: Plan = []
         try:
             seconds = (ended - self.started) / 1e9
-            steps += reversed(self.telemetry.instruments.of_call(self, ending, seconds, context))
+            steps += reversed(
+                self.telemetry.instruments.of_call(self.request, ending, seconds, context)
+            )
         except Exception as exc:  # noqa: BLE001 -- somebody's meter; the host is told all the same
             _log.report("measure a call", exc)
         if self._host.span.is_recording():

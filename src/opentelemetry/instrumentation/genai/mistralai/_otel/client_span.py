@@ -23,13 +23,13 @@ from .._content.mode import Content
 from .._content.structure import Clean
 from .._reading.errors import failure_of, is_cancellation
 from .._reading.requests import Request
-from .._reading.settings import AttributeValue
 from .._recording.ending import Ending
-from .._recording.recorder import Abandoned, Child
+from .._recording.steps import Step
+from .._recording.turns import last_turns
 from .child_spans import ChildSpan
 from .clocks import all_clocks, ticks
 from .context import CALL, SPAN, Called, give_back
-from .open_calls import open_calls
+from .open_calls import Abandoned, open_calls
 from .plans import plan_of, run_hook
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Call:
 
     __slots__ = (
         "_parent", "_ticks", "_token", "called", "children", "clean", "clock_offset", "content",
-        "final_operation", "native_hook", "record_chunk_times", "recorder", "recording", "request",
+        "native_hook", "record_chunk_times", "recorder", "recording", "request",
         "span", "started", "telemetry", "watch",
     )  # fmt: skip
 
@@ -72,7 +72,6 @@ class Call:
         self.content: Content | None = None
         self.recorder: Abandoned | None = None
         self.watch: object = None
-        self.final_operation = request.operation
         self.record_chunk_times = telemetry.record_chunk_times
         if open_calls.dropped:
             open_calls.end_dropped()
@@ -129,12 +128,6 @@ class Call:
         """Whether the span has not ended, and is this process's to end."""
         return self in open_calls
 
-    @property
-    def reference(self) -> SpanContext | None:
-        """What a later turn may link to; nothing leads to a span that is not recorded."""
-        span = self.span
-        return span.get_span_context() if span is not None and self.recording else None
-
     def now(self) -> int:
         """Local time, ns since the epoch; within a call it never runs backwards."""
         return self.started + ticks() - self._ticks
@@ -159,34 +152,30 @@ class Call:
             give_back(self._token)
             self._token = None
 
-    def correct(self, operation: str, span_name: str) -> None:
-        """The response says what the request could not: an agent's call, or its model."""
-        self.final_operation = operation
-        try:
-            if self.span is not None:
-                self.span.update_name(span_name)
-        except Exception as exc:  # noqa: BLE001 -- somebody's span; its end is still to come
-            _log.report("name a span", exc)
+    def step(self, step: Step) -> None:
+        """Makes a span of a step inside this call, when it is told of, and ends it when it ends.
 
-    def begin_child(
-        self,
-        name: str,
-        attributes: Mapping[str, AttributeValue],
-        started: int,
-        parent: Child | None,
-    ) -> ChildSpan | None:
-        """Starts a span inside this one, or inside ``parent`` while that is open."""
+        An agent's work is told of twice: its span has to be there before those of its tools.
+        """
         if self not in open_calls or self.span is None:
-            return None
-        inside = (
-            parent.context if isinstance(parent, ChildSpan) and parent.is_open else self.context
-        )
-        if self.children is None:
-            self.children = []
-        started -= started % 1000
-        child = ChildSpan(self.telemetry, name, attributes, started, inside, self.children)
-        child.start()
-        return child
+            # It has ended, or is the parent's of a forked process.
+            return
+        try:
+            span: ChildSpan | None = step.span
+            if span is None:
+                outer: ChildSpan | None = step.inside.span if step.inside is not None else None
+                inside = outer.context if outer is not None and outer.is_open else self.context
+                if self.children is None:
+                    self.children = []
+                started = step.started - step.started % 1000
+                span = step.span = ChildSpan(
+                    self.telemetry, step.name, step.attributes, started, inside, self.children
+                )
+                span.start()
+            if step.ended is not None:
+                span.end(step.ended, step.error_type)
+        except Exception as exc:  # noqa: BLE001 -- somebody's provider; the call's own span goes on
+            _log.report("record a step", exc)
 
     def abandon(self) -> None:
         """Ends a call that everybody forgot; before it had a result that is no error."""
@@ -230,18 +219,28 @@ class Call:
         context = self._parent
         if self.span is not None:
             context = Context({**context, SPAN: self.span})
-        return open_calls.settle(self, self.plan(ending, ended, context), context)
+        if not open_calls.settle(self, self.plan(ending, ended, context), context):
+            return False
+        # No cycle is left, for which a call would wait until the garbage collector runs.
+        self.recorder = None
+        if ending.conversation_id is not None:
+            operation = ending.operation or self.request.operation
+            last_turns.remember(ending.conversation_id, operation, self.reference)
+        return True
 
     # What is to be done at the end; the last item comes first.
     plan = plan_of
 
-    def record_chunk(self, response_model: str | None, seconds: float) -> None:
+    @property
+    def reference(self) -> SpanContext | None:
+        """What a later turn may link to; nothing leads to a span that is not recorded."""
+        span = self.span
+        return span.get_span_context() if span is not None and self.recording else None
+
+    def record_chunk(self, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks, unless a clock was frozen between them."""
-        if not 0 <= seconds <= (self.now() - self.started) / 1e9:
-            return
-        ending = Ending()
-        ending.response_model = response_model
-        self.telemetry.instruments.record_chunk(self, ending, seconds)
+        if 0 <= seconds <= (self.now() - self.started) / 1e9:
+            self.telemetry.instruments.record_chunk(self.request, ending, seconds, self.context)
 
 
 def call_under_way() -> Call | None:

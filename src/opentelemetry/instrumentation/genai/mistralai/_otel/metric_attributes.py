@@ -60,14 +60,14 @@ class CallAttributes:
 known: Final[dict[Any, CallAttributes]] = {}
 
 
-def attributes_of(operation: str, request: Request, ending: Ending) -> CallAttributes:
+def attributes_of(request: Request, ending: Ending) -> CallAttributes:
     """The attributes of a call's metrics.
 
     Args:
-        operation: ``gen_ai.operation.name``, as the response has it.
         request: the call's.
         ending: what is known of its end.
     """
+    operation = ending.operation or request.operation
     key = operation, request.model, request.address, request.port, ending.response_model
     found = known.get(key)
     if found is None:

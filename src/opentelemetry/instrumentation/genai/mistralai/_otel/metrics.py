@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
 from .._reading.requests import COUNTED, INFERENCE, TIMED
@@ -38,18 +38,6 @@ _COUNTS: Final = [2**n for n in range(8)]
 # What nearly every call reports, and no more.
 _PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
-
-
-class Measured(Protocol):
-    """A call as its metrics see it."""
-
-    request: Request
-    final_operation: str
-
-    @property
-    def context(self) -> Context:
-        """In which its metrics are recorded."""
-        ...
 
 
 class Instruments:
@@ -119,7 +107,7 @@ class Instruments:
         )
 
     def of_call(
-        self, call: Measured, ending: Ending, duration: float, context: Context
+        self, request: Request, ending: Ending, duration: float, context: Context
     ) -> list[Measurement]:
         """The measurements of a call that ends; none is recorded yet.
 
@@ -127,14 +115,14 @@ class Instruments:
         others from happening.
 
         Args:
-            call: whose they are.
+            request: the call's.
             ending: what is known of it.
             duration: its span's, s.
             context: the call's.
         """
-        request, usage = call.request, ending.usage
+        usage = ending.usage
         measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
-        shared = attributes_of(call.final_operation, request, ending)
+        shared = attributes_of(request, ending)
         common = shared.common
         found: list[Measurement] = []
         sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
@@ -184,11 +172,12 @@ class Instruments:
             attributes = {**shared.common, s.CONNECTOR_NAME: name}
             found.append(partial(self._connector_calls.add, calls, attributes, context))
 
-    def record_chunk(self, call: Measured, ending: Ending, seconds: float) -> None:
-        """Records the time between two output chunks."""
-        if self._between_name not in call.request.recorded_elsewhere:
-            shared = attributes_of(call.final_operation, call.request, ending)
-            self._chunk.record(seconds, shared.common, call.context)
+    def record_chunk(
+        self, request: Request, ending: Ending, seconds: float, context: Context
+    ) -> None:
+        """Records the time between two output chunks; ``ending`` is what is known by now."""
+        if self._between_name not in request.recorded_elsewhere:
+            self._chunk.record(seconds, attributes_of(request, ending).common, context)
 
     def of_tool(
         self,

@@ -34,10 +34,16 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from .. import _log
-from .._recording.recorder import Abandoned
 from .dropped import Waker, Watch
 
 Plan = list[Callable[[], object]]
+
+
+class Abandoned(Protocol):
+    """What knows how to end a span that everybody forgot."""
+
+    def abandon(self) -> None:
+        """Ends the span, unless it has ended."""
 
 
 class OpenSpan(Abandoned, Protocol):

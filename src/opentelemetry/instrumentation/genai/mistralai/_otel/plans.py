@@ -34,7 +34,6 @@ class Ended(Protocol):
     span: Span | None
     recording: bool
     started: int
-    final_operation: str
     content: Content | None
     children: list[ChildSpan] | None
 
@@ -59,12 +58,12 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     plan: Plan = [partial(span.end, ended)]
     try:
         seconds = (ended - call.started) / 1e9
-        plan += reversed(telemetry.instruments.of_call(call, ending, seconds, context))
+        plan += reversed(telemetry.instruments.of_call(call.request, ending, seconds, context))
     except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
         _log.report("measure a call", exc)
     attributes = ending.attributes
-    if call.final_operation != call.request.operation:
-        attributes[s.OPERATION_NAME] = call.final_operation
+    if ending.operation is not None and ending.operation != call.request.operation:
+        attributes[s.OPERATION_NAME] = ending.operation
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
@@ -77,6 +76,8 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     if call.content is not None or telemetry.emits_details:
         plan.append(partial(_record_content, call, span, ending, ended, context))
     if call.recording:
+        if ending.span_name is not None:
+            plan.append(partial(span.update_name, ending.span_name))
         plan.append(partial(span.set_attributes, attributes))
         if failure is not None:
             plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))

@@ -16,18 +16,18 @@ from .._content.structure import Clean
 from .._content.transcript import Transcript
 from .._reading.fields import fields_of, items_of, name_of
 from .._reading.usage import read_usage
-from .ending import Ending, Outcome
-from .recorder import OpenCall, StreamRecorder
+from .ending import Ending
+from .recorder import OpenCall, Recorder
 
 _Fields = dict[str, object]
 # What a server may make its client remember.
 _MAX_CHOICES: Final = 128
 
 
-class CompletionRecorder(StreamRecorder):
+class CompletionRecorder(Recorder):
     """Records one completion, streamed or not."""
 
-    __slots__ = ("_choices", "_chunk_class", "_closing", "_done", "_said", "_usage")
+    __slots__ = ("_choices", "_chunk_class", "_closing", "_said", "_usage")
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
@@ -35,7 +35,6 @@ class CompletionRecorder(StreamRecorder):
         self._choices: dict[int, str | None] = {}
         # That of the chunks, when all that most of them have to tell is the time.
         self._chunk_class: Any = None
-        self._done = False
         self._usage: object = None
         self._closing: object = None
         self._said: dict[int, Transcript] = {}
@@ -70,9 +69,8 @@ class CompletionRecorder(StreamRecorder):
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
         self._whole, self._closing, self._unheard = True, response, response
-        self.on_whole(fields_of(response))
-        if not self.ended:
-            self.finish(Ending(), self._call.at(self._arrived))
+        self.on_completion(fields_of(response), "message")
+        self.finish(Ending(), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt kept from being understood, for what was spent."""
@@ -81,10 +79,6 @@ class CompletionRecorder(StreamRecorder):
             self.on_response(unheard)
         else:
             self._usage = fields_of(unheard.data).get("usage") or self._usage
-
-    def on_whole(self, response: _Fields) -> None:
-        """All of a response."""
-        self.on_completion(response, "message")
 
     def on_completion(self, data: _Fields, field: str) -> None:
         """A chunk of a completion, or a whole one."""
@@ -110,65 +104,32 @@ class CompletionRecorder(StreamRecorder):
                 if self._call.clean is not None and (told or message.get("role")):
                     self._transcript(index).on_completion(message, position)
 
-    def exhausted(self) -> None:
-        """No more events; whether that is right depends on what they said."""
-        if not self._end_completed():
-            super().exhausted()
+    def is_complete(self) -> bool:
+        """Whether each choice has a finish reason: usage may come after it, or may not."""
+        return bool(self._choices) and all(self._choices.values())
 
-    def left(self, outcome: str) -> None:
-        """The caller left; when all had been said, that changes nothing."""
-        if not self._end_completed():
-            super().left(outcome)
+    def conclude(self, ending: Ending, at: int) -> int:
+        """Puts usage and finish reasons into the ending, and whether an agent was made."""
+        self._chunk_class = None
+        ending.closing = self._closing
+        ending.usage = read_usage(self._usage)
+        reasons = [self._choices[index] for index in sorted(self._choices)]
+        if told := [reason for reason in reasons if reason]:
+            ending.attributes[s.RESPONSE_FINISH_REASONS] = told
+        if self._call.request.operation == s.CREATE_AGENT:
+            if self._response_id is not None:
+                ending.attributes[s.AGENT_ID] = self._response_id
+            self._response_id = self._model = None
+        return at
 
-    def abandon(self) -> None:
-        """Ends the span of a stream that everybody forgot."""
-        self.hear_the_rest()
-        if not self.ended and not self._end_completed():
-            super().abandon()
-
-    def _end_completed(self) -> bool:
-        complete = self._done or (bool(self._choices) and all(self._choices.values()))
-        if complete:
-            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
-        return complete
-
-    def finish(self, ending: Ending, at: int) -> None:
-        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        if self.ended:
-            return
-        try:
-            ending.closing = self._closing
-            ending.usage = read_usage(self._usage)
-            reasons = list(filter(None, map(self._choices.get, sorted(self._choices))))
-            created = self._call.request.operation == s.CREATE_AGENT
-            agent_id = self._response_id if created else None
-            if created:
-                self._response_id = self._model = None
-            self.describe(ending, reasons or None, {s.AGENT_ID: agent_id})
-        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
-            _log.report("describe a completion", exc)
-        if self._call.clean is not None:
-            try:
-                self._tell(ending, self._call.clean)
-            except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
-                _log.report("capture content", exc)
-        try:
-            self._call.end(ending, at)
-        except BaseException:
-            # What an interrupt leaves undone is asked for again.
-            self.ended = not self._call.is_open
-            raise
-        self.ended, self._chunk_class = True, None
-        # No cycle is left, for which a call would wait until the garbage collector runs.
-        self._call.recorder = None
-
-    def _tell(self, ending: Ending, clean: Clean) -> None:
-        """Puts what was said into the call's ending, and lets it go."""
+    def say(self, ending: Ending, clean: Clean) -> None:
+        """One message for each choice, in their order."""
         said, self._said = self._said, {}
-        reasons = {**self._choices}
-        # Of sound no reason is told. What is cut short has none, unless the call failed.
-        other = "stop" if self._done and not reasons else "error" if ending.failure else ""
-        ending.output = [(said[at].parts(clean), reasons.get(at) or other) for at in sorted(said)]
+        # What is cut short has no reason, unless the call failed.
+        other = "error" if ending.failure else ""
+        ending.output = [
+            (said[at].parts(clean), self._choices.get(at) or other) for at in sorted(said)
+        ]
 
     def _transcript(self, index: int) -> Transcript:
         return self._said.setdefault(index, Transcript())

@@ -15,27 +15,30 @@ from typing import Any, Final
 
 from .. import _log
 from .. import _names as s
+from .._content.structure import Clean
 from .._reading.clock import ServerClock, read_time
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
 from .._reading.fields import fields_of, name_of, payload_of
+from .._reading.settings import AttributeValue
 from .._reading.usage import read_usage
+from .capturing import Capture
 from .ending import Ending, Outcome
-from .recorder import OpenCall, StreamRecorder
-from .steps import FunctionCalls, Steps
-from .turns import last_turns
+from .function_calls import FunctionCalls
+from .recorder import OpenCall, Recorder
+from .steps import Steps
 
 _Fields = dict[str, object]
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
 _LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
 
 
-class ConversationRecorder(StreamRecorder):
+class ConversationRecorder(Recorder):
     """Records one conversation in constant memory, whatever its length."""
 
     __slots__ = (
-        "_agent_id", "_agent_name", "_called", "_clock", "_conversation_id", "_created_at",
-        "_handed_over", "_piece", "_piece_class", "_steps",
+        "_agent_id", "_agent_name", "_called", "_capture", "_clock", "_conversation_id",
+        "_created_at", "_handed_over", "_piece", "_piece_class", "_steps",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -52,6 +55,7 @@ class ConversationRecorder(StreamRecorder):
         self._handed_over = False
         self._created_at: datetime | None = None
         self._steps: Steps | None = None
+        self._capture = None if call.clean is None else Capture(call.clean)
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -59,6 +63,8 @@ class ConversationRecorder(StreamRecorder):
             # One more piece of a message is what thousands of events are; the first and the last
             # one tell all. Reading a field of a model costs 30 ns: the class stands for the name.
             data = event.data
+            if self._capture is not None and not self.ended:
+                self._capture.keep(event)
             if type(data) is self._piece_class:
                 self._arrived = monotonic_ns()
                 self._piece = data
@@ -124,7 +130,10 @@ class ConversationRecorder(StreamRecorder):
 
     def on_tool_done(self, _event: Any, data: _Fields) -> None:
         """The tool is done."""
-        self._inside().end_tool(data, self._map(data), self._tool_content(data.get("id")))
+        content: Mapping[str, str] = {}
+        if self._capture is not None:
+            content = self._capture.of_tool(data.get("id"), on_span=self._call.content_on_spans)
+        self._inside().end_tool(data, self._map(data), content)
 
     def on_handoff_started(self, _event: Any, data: _Fields) -> None:
         """An agent hands over; if it is the first agent, its name is learned here."""
@@ -163,20 +172,18 @@ class ConversationRecorder(StreamRecorder):
             asked = self._call.request
             named = asked.operation != s.CHAT or asked.model or self._agent_id
             if self._model is not None and not named:
-                self._call.correct(s.CHAT, f"{s.CHAT} {self._model}")
+                self._corrected = s.CHAT, f"{s.CHAT} {self._model}"
 
     def _learn_agent(self, agent_id: object) -> None:
         if self._agent_id is None and (named := name_of(agent_id)) is not None:
             self._agent_id = named
-            self._call.correct(s.INVOKE_AGENT, s.INVOKE_AGENT)
+            self._corrected = s.INVOKE_AGENT, s.INVOKE_AGENT
 
     def _inside(self) -> Steps:
-        self._steps = self._steps or Steps(self._call, self._conversation_id)
+        self._steps = self._steps or Steps(
+            self._call.step, self._call.started, self._conversation_id
+        )
         return self._steps.begin(self._agent_id)
-
-    def _tool_content(self, _step_id: object) -> dict[str, str]:
-        """What a tool was given and what it returned, as span attributes."""
-        return {}
 
     def _catch_up(self) -> None:
         """Learns from the last piece of a message, and from its arrival, what is still of use."""
@@ -193,46 +200,40 @@ class ConversationRecorder(StreamRecorder):
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
 
-    def finish(self, ending: Ending, at: int) -> None:
-        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        if self.ended:
-            return
-        try:
-            at = self._describe(ending, at)
-        except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
-            _log.report("describe a conversation", exc)
-        try:
-            if self._call.end(ending, at) and self._conversation_id is not None:
-                operation = s.INVOKE_AGENT if self._agent_id else self._call.request.operation
-                last_turns.remember(self._conversation_id, operation, self._call.reference)
-        except BaseException:
-            self.ended = not self._call.is_open  # What is left undone is asked for again.
-            raise
-        self.ended, self._piece_class = True, None
-        # No cycle is left, for which a call would wait until the garbage collector runs.
-        self._call.recorder = None
+    def is_complete(self) -> bool:
+        """Never: a conversation that is over says so."""
+        return False
 
-    def _describe(self, ending: Ending, at: int) -> int:
-        """Puts what is known into the call's ending; returns when that is, after its steps."""
+    def conclude(self, ending: Ending, at: int) -> int:
+        """Ends the steps, and puts what is known into the ending; returns when it all ends."""
+        self._piece_class = None
         if self._piece is not None:
             self._catch_up()
         if self._steps is not None:
             at = self._steps.end(at, ending.failure.type if ending.failure else None)
+        ending.conversation_id = self._conversation_id
+        if self._corrected is not None:
+            ending.operation, ending.span_name = self._corrected
         reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._called is not None and self._called.wait:
             reason = "tool_call"
-        self.describe(
-            ending,
-            [reason] if reason else None,
-            {
-                s.CONVERSATION_ID: self._conversation_id,
-                s.AGENT_ID: self._agent_id,
-                s.AGENT_NAME: self._agent_name,
-                s.RESPONSE_CREATED_AT: self._created_at.isoformat() if self._created_at else None,
-                s.CLOCK_SHIFT: self._clock.shift_ms,
-            },
-        )
+        known: dict[str, AttributeValue | None] = {
+            s.RESPONSE_FINISH_REASONS: [reason] if reason else None,
+            s.CONVERSATION_ID: self._conversation_id,
+            s.AGENT_ID: self._agent_id,
+            s.AGENT_NAME: self._agent_name,
+            s.RESPONSE_CREATED_AT: self._created_at.isoformat() if self._created_at else None,
+            s.CLOCK_SHIFT: self._clock.shift_ms,
+        }
+        for key, value in known.items():
+            if value is not None:
+                ending.attributes[key] = value
         return at
+
+    def say(self, ending: Ending, clean: Clean) -> None:
+        """The one message that the response is."""
+        if self._capture is not None:
+            ending.output = self._capture.output(clean)
 
 
 HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, _Fields], None]]] = {

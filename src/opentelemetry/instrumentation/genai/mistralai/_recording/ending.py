@@ -30,6 +30,9 @@ class Ending:
 
     Attributes:
         attributes: span attributes that only the response could tell.
+        operation: ``gen_ai.operation.name``, where the response corrects the request.
+        span_name: the span's, in the same case.
+        conversation_id: the conversation of which this was a turn, for the turns that follow it.
         usage: what the API reported.
         response_model: the model that answered.
         outcome: of a stream; None for a call that had none.
@@ -40,8 +43,8 @@ class Ending:
     """
 
     __slots__ = (
-        "attributes", "closing", "failure", "first_chunk", "outcome", "output", "response_model",
-        "usage",
+        "attributes", "closing", "conversation_id", "failure", "first_chunk", "operation",
+        "outcome", "output", "response_model", "span_name", "usage",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +56,9 @@ class Ending:
         closing: object = None,
     ) -> None:
         self.attributes: dict[str, AttributeValue] = {}
+        self.operation: str | None = None
+        self.span_name: str | None = None
+        self.conversation_id: str | None = None
         self.usage = usage or _NOTHING
         self.response_model: str | None = None
         self.outcome = outcome

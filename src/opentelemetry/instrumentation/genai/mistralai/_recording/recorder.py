@@ -1,51 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a recorder is given and what it gives back: the seam between streams and telemetry.
+"""What every recorder does: events in, one `Ending` out.
 
-Recorders know neither the SDK nor OpenTelemetry. They are told what happens to a stream, and end a
-call with an `Ending`.
+A recorder knows neither the SDK nor OpenTelemetry. It is told what happens to a stream, tells its
+call each step that ran on the server and each chunk's time, and ends it, once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _log
 from .. import _names as s
 from .._reading.errors import Failure, failure_of
 from .._reading.requests import Request
-from .._reading.settings import AttributeValue
 from .ending import Ending, Outcome
 
-
-class Child(Protocol):
-    """A span inside a call."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the span has not ended."""
-        ...
-
-    def end(self, at: int, error_type: str | None = None) -> None:
-        """Ends the span at ``at``, ns since the epoch; an ERROR if it has an ``error_type``."""
-
-
-class Abandoned(Protocol):
-    """What knows how to end a span that everybody forgot."""
-
-    def abandon(self) -> None:
-        """Ends the span, unless it has ended."""
+if TYPE_CHECKING:
+    from .steps import Step
 
 
 class OpenCall(Protocol):
-    """A call whose span is open, as its recorder sees it."""
+    """A call whose span is open, as its recorder sees it: the request, the time, the ways out."""
 
     request: Request
-    record_chunk_times: bool
-    """Whether each output chunk's time is to be recorded."""
     started: int
     """The span's start, ns since the epoch."""
+    record_chunk_times: bool
+    """Whether each output chunk's time is to be recorded."""
 
     @property
     def clean(self) -> Callable[[str], str | None] | None:
@@ -57,16 +40,6 @@ class OpenCall(Protocol):
         """Whether spans may carry content."""
         ...
 
-    @property
-    def reference(self) -> object:
-        """What a later turn may link to."""
-        ...
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the span has not ended, and is this process's to end."""
-        ...
-
     def now(self) -> int:
         """Local time, ns since the epoch."""
         ...
@@ -75,47 +48,42 @@ class OpenCall(Protocol):
         """When an event arrived, ns since the epoch, by what ``time.monotonic_ns()`` was then."""
         ...
 
-    def correct(self, operation: str, span_name: str) -> None:
-        """The response says what the request could not."""
+    def step(self, step: Step) -> None:
+        """Takes in a step: when it is done, or an agent's work when it begins, and when it ends."""
 
-    def begin_child(
-        self,
-        name: str,
-        attributes: Mapping[str, AttributeValue],
-        started: int,
-        parent: Child | None,
-    ) -> Child | None:
-        """Starts a span inside this one, or inside ``parent`` while that is open.
+    def record_chunk(self, ending: Ending, seconds: float) -> None:
+        """Records the time between two output chunks.
 
-        Returns:
-            None if the span of this call has ended, or is another process's.
+        Args:
+            ending: what is known by now of the response.
+            seconds: since the chunk before.
         """
-        ...
-
-    def record_chunk(self, response_model: str | None, seconds: float) -> None:
-        """Records the time between two output chunks."""
-
-    recorder: Abandoned | None
-    """Who knows how to end the call, should everybody forget it."""
 
     def end(self, ending: Ending, at: int) -> bool:
         """Ends the span at ``at``, ns since the epoch; False if it had ended."""
         ...
 
 
-class StreamRecorder:
-    """Records one stream, and knows every way in which one can end."""
+class Recorder:
+    """Records what one call brings back, and knows every way in which that can end.
+
+    Attributes:
+        ended: whether the call has its ending. An interrupt in its midst leaves this False, and
+            whoever comes next asks again.
+    """
 
     __slots__ = (
-        "_arrived", "_call", "_chunk_times", "_first_chunk", "_last_chunk", "_left_at", "_model",
-        "_response_id", "_unheard", "_whole", "ended",
+        "_arrived", "_call", "_chunk_times", "_corrected", "_first_chunk", "_last_chunk",
+        "_left_at", "_model", "_response_id", "_unheard", "_whole", "ended",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
-        """Takes charge of a call whose stream is handed to the caller now."""
+        """Takes charge of a call whose result is handed to the caller now."""
         self._call = call
         self._arrived = monotonic_ns()
         self._chunk_times = call.record_chunk_times
+        # The operation and the span's name, where the response tells otherwise than the request.
+        self._corrected: tuple[str, str] | None = None
         self._left_at: int | None = None
         self._first_chunk: int | None = None
         self._last_chunk: int | None = None
@@ -126,7 +94,8 @@ class StreamRecorder:
         # An event or response that is being taken in; an interrupt leaves it here.
         self._unheard: Any = None
         self.ended = False
-        call.recorder = self
+
+    # What a recorder of one kind of response adds; nobody calls the method of this class in it.
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -136,13 +105,26 @@ class StreamRecorder:
         """Takes in a response that was not streamed, and ends the call with it."""
         raise NotImplementedError
 
-    def finish(self, ending: Ending, at: int) -> None:
-        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        raise NotImplementedError
-
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt kept from being understood, if it was the last."""
         raise NotImplementedError
+
+    def is_complete(self) -> bool:
+        """Whether all was said, though no event said that it was the last."""
+        raise NotImplementedError
+
+    def conclude(self, ending: Ending, at: int) -> int:
+        """Puts what only this kind of response tells into the ending; returns when the call ends.
+
+        What the response has used, its failure and its finish reasons are in ``ending`` afterwards.
+        """
+        raise NotImplementedError
+
+    def say(self, ending: Ending, clean: Callable[[str], str | None]) -> None:
+        """Puts what was said into the ending, and lets it go; called only if content is wanted."""
+        raise NotImplementedError
+
+    # What all of them do.
 
     def on_chunk(self) -> None:
         """Notes the time of an event that brought output."""
@@ -152,45 +134,20 @@ class StreamRecorder:
             self._first_chunk = self._arrived
         if self._chunk_times:
             if self._last_chunk is not None:
-                self._call.record_chunk(self._model, (self._arrived - self._last_chunk) / 1e9)
+                known = Ending()
+                known.response_model = self._model
+                if self._corrected is not None:
+                    known.operation = self._corrected[0]
+                self._call.record_chunk(known, (self._arrived - self._last_chunk) / 1e9)
             self._last_chunk = self._arrived
 
-    def describe(
-        self,
-        ending: Ending,
-        finish_reasons: list[str] | None,
-        others: Mapping[str, AttributeValue | None],
-    ) -> None:
-        """Puts what is known of the response into the call's ending."""
-        ending.response_model = self._model
-        if self._first_chunk is not None:
-            waited = self._call.at(self._first_chunk) - self._call.started
-            # In whole microseconds as the span's end, which may be the same moment.
-            ending.first_chunk = (waited - waited % 1000) / 1e9
-        attributes = ending.attributes
-        if self._response_id is not None:
-            attributes[s.RESPONSE_ID] = self._response_id
-        if self._model is not None:
-            attributes[s.RESPONSE_MODEL] = self._model
-            if self._call.request.model is None:
-                # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
-                attributes[s.REQUEST_MODEL] = self._model
-        if finish_reasons is not None:
-            attributes[s.RESPONSE_FINISH_REASONS] = finish_reasons
-        if ending.first_chunk is not None:
-            attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
-        if ending.outcome is not None:
-            attributes[s.STREAM_OUTCOME] = ending.outcome
-        for key, value in others.items():
-            if value is not None:
-                attributes[key] = value
-        attributes.update(ending.usage.counts)
-        if ending.usage.connectors:
-            attributes.update(ending.usage.of_connectors())
-
     def exhausted(self) -> None:
-        """No more events, and none that closed the stream: something was cut off."""
-        if not self.ended:
+        """No more events; if none closed the stream, something was cut off."""
+        if self.ended:
+            return
+        if self.is_complete():
+            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+        else:
             failure = Failure(s.INCOMPLETE_STREAM)
             self.finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
 
@@ -200,29 +157,74 @@ class StreamRecorder:
             self.finish(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
 
     def left(self, outcome: str) -> None:
-        """The caller left: closed or cancelled."""
-        self.finish(Ending(outcome), self._call.now())
+        """The caller left: closed or cancelled. When all had been said, that changes nothing."""
+        if self.ended:
+            return
+        if self.is_complete():
+            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+        else:
+            self.finish(Ending(outcome), self._call.now())
 
     def leave_later(self) -> None:
         """The caller left, at a moment when nothing may be done about it but to note the time."""
         self._left_at = self._call.now()
 
-    def hear_the_rest(self) -> None:
-        """Takes in the event that an interrupt, or a failure, kept from being understood."""
-        unheard, self._unheard = self._unheard, None
-        if unheard is None:
-            return
-        try:
-            self.hear_again(unheard)
-        except Exception as exc:  # noqa: BLE001 -- the span must end, with this event or without
-            _log.report("read an event", exc)
-
     def abandon(self) -> None:
         """Ends the span when the last event arrived; without one, when the stream was made."""
-        self.hear_the_rest()
+        unheard, self._unheard = self._unheard, None
+        if unheard is not None:
+            try:
+                self.hear_again(unheard)
+            except Exception as exc:  # noqa: BLE001 -- the span must end, with this event or without
+                _log.report("read an event", exc)
         if self.ended:
             return
-        if self._left_at is not None:
+        if self.is_complete():
+            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+        elif self._left_at is not None:
             self.finish(Ending(Outcome.CLOSED), self._left_at)
         else:
             self.finish(Ending(Outcome.ABANDONED), self._call.at(self._arrived))
+
+    def finish(self, ending: Ending, at: int) -> None:
+        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        if self.ended:
+            return
+        try:
+            try:
+                at = self.conclude(ending, at)
+                self._describe(ending)
+            except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+                _log.report("describe a response", exc)
+            clean = self._call.clean
+            if clean is not None:
+                try:
+                    self.say(ending, clean)
+                except Exception as exc:  # noqa: BLE001 -- as above, with these words or without
+                    _log.report("capture content", exc)
+        finally:
+            # Also when the user's `redact` was interrupted.
+            self._call.end(ending, at)
+        self.ended = True
+
+    def _describe(self, ending: Ending) -> None:
+        """Adds what every kind of response tells; what is there already is not changed."""
+        attributes, model = ending.attributes, self._model
+        ending.response_model = model
+        if self._response_id is not None:
+            attributes[s.RESPONSE_ID] = self._response_id
+        if model is not None:
+            attributes[s.RESPONSE_MODEL] = model
+            if self._call.request.model is None:
+                # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
+                attributes[s.REQUEST_MODEL] = model
+        if self._first_chunk is not None:
+            waited = self._call.at(self._first_chunk) - self._call.started
+            # In whole microseconds as the span's end, which may be the same moment.
+            ending.first_chunk = (waited - waited % 1000) / 1e9
+            attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
+        if ending.outcome is not None:
+            attributes[s.STREAM_OUTCOME] = ending.outcome
+        attributes.update(ending.usage.counts)
+        if ending.usage.connectors:
+            attributes.update(ending.usage.of_connectors())

@@ -12,13 +12,16 @@ from functools import partial
 from time import monotonic_ns
 from typing import Any, Final
 
+from .. import _log
+from .. import _names as s
 from .._content.messages import parts_of_items
 from .._content.structure import Clean
+from .._content.transcript import Transcript
 from .._reading.errors import failure_of_event
 from .._reading.fields import fields_of, items_of, name_of
-from .completions import CompletionRecorder
+from .._reading.usage import read_usage
 from .ending import Ending, Outcome, Output
-from .recorder import OpenCall
+from .recorder import OpenCall, Recorder
 
 _Fields = dict[str, object]
 # Events for the user's hook.
@@ -34,27 +37,51 @@ _WHOLE: Final = (
 )  # fmt: skip
 
 
-class EventRecorder(CompletionRecorder):
+class ResponseRecorder(Recorder):
     """Records one response, transcription or speech, streamed or not."""
 
-    __slots__ = ("_output",)
+    __slots__ = ("_closing", "_done", "_output", "_reason", "_said", "_usage")
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
-        # Of a response that tells it whole.
+        # Whether the last word has come, and why that came.
+        self._done = False
+        self._reason: str | None = None
+        self._usage: object = None
+        self._closing: object = None
+        # What was said piece by piece, and what a response told whole, which is the better one.
+        self._said: Transcript | None = None
         self._output: list[Output] | None = None
 
-    def _on_event(self, event: Any, data: Any) -> None:
-        self._arrived, self._unheard = monotonic_ns(), event
-        self._handle(event, data)
-        self._unheard = None
+    def see(self, event: Any) -> None:
+        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
+        try:
+            if not self.ended:
+                self._arrived, self._unheard = monotonic_ns(), event
+                self._handle(event, event.data)
+                self._unheard = None
+        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+            _log.report("read an event", exc)
+
+    def on_response(self, response: Any) -> None:
+        """Takes in a response that was not streamed, and ends the call with it."""
+        self._whole, self._closing, self._unheard = True, response, response
+        fields = fields_of(response)
+        if "output" in fields:
+            self.on_response_object(fields, fields.get("status"))
+        else:
+            self.on_audio_done(fields)
+        self.finish(Ending(), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt kept from being understood, if it was the last."""
-        if self._whole or name_of(fields_of(unheard).get("event")) not in _CLOSING:
-            super().hear_again(unheard)
-        else:
+        if self._whole:
+            self._said = None
+            self.on_response(unheard)
+        elif name_of(fields_of(unheard).get("event")) in _CLOSING:
             self._handle(unheard, unheard.data)
+        else:
+            self._usage = fields_of(unheard.data).get("usage") or self._usage
 
     def _handle(self, event: Any, data: Any) -> None:
         name, fields = name_of(fields_of(event).get("event")), fields_of(data)
@@ -64,20 +91,13 @@ class EventRecorder(CompletionRecorder):
                 self._closing = event
             handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
 
-    def on_whole(self, response: _Fields) -> None:
-        """All of a response."""
-        if "output" in response:
-            self.on_response_object(response, response.get("status"))
-        else:
-            self.on_audio_done(response)
-
     def on_delta(self, data: _Fields) -> None:
         """A piece of text or sound."""
         piece = data.get("delta") or data.get("text")
         if piece or data.get("audio_data"):
             self.on_chunk()
         if self._call.clean is not None and isinstance(piece, str):
-            self._transcript(0).on_message({"id": data.get("item_id"), "content": piece})
+            self._speech().on_message({"id": data.get("item_id"), "content": piece})
 
     def on_thought(self, data: _Fields) -> None:
         """A piece of reasoning."""
@@ -86,7 +106,7 @@ class EventRecorder(CompletionRecorder):
             self.on_chunk()
         if self._call.clean is not None:
             thought = [{"thinking": piece}]
-            self._transcript(0).on_message({"id": data.get("item_id"), "content": thought})
+            self._speech().on_message({"id": data.get("item_id"), "content": thought})
 
     def on_silent_delta(self, _data: _Fields) -> None:
         """A piece of arguments, which say nothing before they are whole."""
@@ -100,10 +120,10 @@ class EventRecorder(CompletionRecorder):
     def on_audio_done(self, data: _Fields) -> None:
         """All sound, or all of its text, has come."""
         self._done = True
-        self.on_completion(data, "message")
+        self._identify(data)
         self.on_whole_piece(data)
-        if self._call.clean is not None and not self._said:
-            self._transcript(0).on_message({"content": data.get("text")})
+        if self._call.clean is not None and self._said is None:
+            self._speech().on_message({"content": data.get("text")})
 
     def on_response_event(self, data: _Fields, status: str | None = None) -> None:
         """News of a response of the Responses API, of which the event says whether it is over."""
@@ -111,7 +131,7 @@ class EventRecorder(CompletionRecorder):
 
     def on_response_object(self, response: _Fields, status: object) -> None:
         """A response of the Responses API, with a status that may be the last word."""
-        self.on_completion(response, "message")
+        self._identify(response)
         items = items_of(response.get("output"))
         # Of one that goes on, none is known yet.
         reason = "error" if status == "failed" else ""
@@ -124,7 +144,7 @@ class EventRecorder(CompletionRecorder):
         elif self._whole and status != "failed":
             reason = name_of(status) or "stop"
         if status in ("completed", "incomplete"):
-            self._done, self._choices[0] = True, reason
+            self._done, self._reason = True, reason
         if items and self._first_chunk is None:
             self.on_chunk()
         if items and self._call.clean is not None:
@@ -143,12 +163,40 @@ class EventRecorder(CompletionRecorder):
         failure = failure_of_event(error.get("code"), error.get("message"))
         self.finish(Ending(outcome, failure=failure), self._call.now())
 
-    def _tell(self, ending: Ending, clean: Clean) -> None:
-        super()._tell(ending, clean)
+    def is_complete(self) -> bool:
+        """Whether the last word has come; the stream may go on after it."""
+        return self._done
+
+    def conclude(self, ending: Ending, at: int) -> int:
+        """Puts usage and the finish reason into the ending."""
+        ending.closing = self._closing
+        ending.usage = read_usage(self._usage)
+        if self._reason:
+            ending.attributes[s.RESPONSE_FINISH_REASONS] = [self._reason]
+        return at
+
+    def say(self, ending: Ending, clean: Clean) -> None:
+        """What the response told whole, else what its pieces said."""
+        said, self._said = self._said, None
         output, self._output = self._output, None
+        failed = "error" if ending.failure else ""
         if output is not None:
-            failed = "error" if ending.failure else ""
             ending.output = [(parts, reason or failed) for parts, reason in output]
+        elif said is not None:
+            # Of sound no reason is told.
+            reason = self._reason or ("stop" if self._done else failed)
+            ending.output = [(said.parts(clean), reason)]
+        else:
+            ending.output = []
+
+    def _speech(self) -> Transcript:
+        said = self._said = self._said or Transcript()
+        return said
+
+    def _identify(self, data: _Fields) -> None:
+        if self._model is None:
+            self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
+        self._usage = data.get("usage") or data.get("usage_info") or self._usage
 
 
 def _tells_something(data: _Fields) -> bool:
@@ -157,19 +205,19 @@ def _tells_something(data: _Fields) -> bool:
     return bool(told or item.get("content") or item.get("summary") or "arguments" in item)
 
 
-HANDLERS: Final[Mapping[str | None, Callable[[EventRecorder, _Fields], None]]] = {
-    **dict.fromkeys(_WHOLE, EventRecorder.on_whole_piece),
-    "transcription.text.delta": EventRecorder.on_delta,
-    "transcription.done": EventRecorder.on_audio_done,
-    "speech.audio.delta": EventRecorder.on_delta,
-    "speech.audio.done": EventRecorder.on_audio_done,
-    "response.output_text.delta": EventRecorder.on_delta,
-    "response.reasoning_text.delta": EventRecorder.on_thought,
-    "response.function_call_arguments.delta": EventRecorder.on_silent_delta,
-    "response.created": EventRecorder.on_response_event,
-    "response.in_progress": EventRecorder.on_response_event,
-    "response.completed": partial(EventRecorder.on_response_event, status="completed"),
-    "response.incomplete": partial(EventRecorder.on_response_event, status="incomplete"),
-    "response.failed": partial(EventRecorder.on_response_event, status="failed"),
-    "error": EventRecorder.on_error,
+HANDLERS: Final[Mapping[str | None, Callable[[ResponseRecorder, _Fields], None]]] = {
+    **dict.fromkeys(_WHOLE, ResponseRecorder.on_whole_piece),
+    "transcription.text.delta": ResponseRecorder.on_delta,
+    "transcription.done": ResponseRecorder.on_audio_done,
+    "speech.audio.delta": ResponseRecorder.on_delta,
+    "speech.audio.done": ResponseRecorder.on_audio_done,
+    "response.output_text.delta": ResponseRecorder.on_delta,
+    "response.reasoning_text.delta": ResponseRecorder.on_thought,
+    "response.function_call_arguments.delta": ResponseRecorder.on_silent_delta,
+    "response.created": ResponseRecorder.on_response_event,
+    "response.in_progress": ResponseRecorder.on_response_event,
+    "response.completed": partial(ResponseRecorder.on_response_event, status="completed"),
+    "response.incomplete": partial(ResponseRecorder.on_response_event, status="incomplete"),
+    "response.failed": partial(ResponseRecorder.on_response_event, status="failed"),
+    "error": ResponseRecorder.on_error,
 }

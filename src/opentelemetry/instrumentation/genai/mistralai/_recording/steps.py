@@ -7,61 +7,61 @@ attributes. Whoever was handed the conversation works under a span of its own, t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
 from .._reading.fields import name_of
 from .._reading.settings import AttributeValue
-from .recorder import Child, OpenCall
 
 _Fields = Mapping[str, object]
 
 # A server that starts tools without end must not fill the memory of its client.
 _MAX_OPEN: Final = 1024
 _MAX_NAMES: Final = 256
-# A confirmation that was given or refused is nothing that the caller still has to answer.
-_ANSWERED: Final = frozenset({"allowed", "denied"})
 _DATASTORES: Final = frozenset({"document_library"})
 
 
-class _Step:
+class Step:
+    """A tool, a handoff, or an agent's work; a recorder tells its call of it, as plain data.
+
+    Attributes:
+        name: the span's.
+        attributes: the span's.
+        started: ns since the epoch.
+        ended: the same; None while an agent is at work.
+        error_type: why it failed, None if it did not.
+        inside: the agent's work that it is a part of, None outside of one.
+        span: whoever is told keeps here what it has made of this.
+    """
+
+    __slots__ = ("attributes", "ended", "error_type", "inside", "name", "span", "started")
+
+    def __init__(
+        self, name: str, attributes: Mapping[str, AttributeValue], started: int, inside: Step | None
+    ) -> None:
+        self.name = name
+        self.attributes = attributes
+        self.started = started
+        self.ended: int | None = None
+        self.error_type: str | None = None
+        self.inside = inside
+        self.span: Any = None
+
+
+class _Begun:
     """A tool or handoff under way."""
 
-    __slots__ = ("agent_id", "name", "parent", "started")
+    __slots__ = ("agent_id", "inside", "name", "started")
 
     def __init__(self, name: str | None, started: int, agent_id: str | None) -> None:
         self.name = name
         self.started = started
         self.agent_id = agent_id
-        self.parent: Child | None = None
+        self.inside: Step | None = None
 
 
-_Steps = dict["str | None", list[_Step]]
-
-
-class FunctionCalls:
-    """The functions that a conversation wants to have called, by the caller."""
-
-    __slots__ = ("_settled",)
-
-    def __init__(self) -> None:
-        # Of each call: whether any piece of it said that it was allowed or denied.
-        self._settled: dict[str | None, bool] = {}
-
-    def note(self, data: _Fields) -> None:
-        """A piece of a call, or a whole one."""
-        call_id = name_of(data.get("tool_call_id")) or name_of(data.get("id"))
-        # Those that are too many are taken for one.
-        key = call_id if call_id in self._settled or len(self._settled) < _MAX_OPEN else None
-        settled = name_of(data.get("confirmation_status")) in _ANSWERED
-        self._settled[key] = settled or self._settled.get(key, False)
-
-    @property
-    def wait(self) -> bool:
-        """Whether the caller still has to answer one of them."""
-        return not all(self._settled.values())
+_AllBegun = dict["str | None", list[_Begun]]
 
 
 class Steps:
@@ -72,22 +72,31 @@ class Steps:
     """
 
     __slots__ = (
-        "_agent", "_agent_id", "_call", "_conversation_id", "_handed_over", "_handoffs", "_latest",
-        "_names", "_open", "_tools",
+        "_agent", "_agent_id", "_conversation_id", "_handed_over", "_handoffs", "_latest", "_names",
+        "_open", "_tell", "_tools",
     )  # fmt: skip
 
-    def __init__(self, call: OpenCall, conversation_id: str | None) -> None:
-        self._call = call
+    def __init__(
+        self, tell: Callable[[Step], None], started: int, conversation_id: str | None
+    ) -> None:
+        """Begins without any.
+
+        Args:
+            tell: is told of each step.
+            started: when the call did.
+            conversation_id: whose steps they are.
+        """
+        self._tell = tell
         self._conversation_id = conversation_id
-        self._agent: Child | None = None
+        self._agent: Step | None = None
         self._agent_id: str | None = None
         self._handed_over = False
         self._names: dict[str, str] = {}
         self._open = 0
-        self._latest = call.started
+        self._latest = started
         # Lists, because a server may use an id twice; what was started first is done first.
-        self._tools: _Steps = {}
-        self._handoffs: _Steps = {}
+        self._tools: _AllBegun = {}
+        self._handoffs: _AllBegun = {}
 
     def begin(self, agent_id: str | None) -> Steps:
         """The agent of the client span is at work, unless it has handed over; None if unknown."""
@@ -98,13 +107,13 @@ class Steps:
     def start_tool(self, data: _Fields, at: int) -> None:
         """A tool starts, for the agent that its event names, else for the one at work."""
         at = self._not_before(at)
-        step = _Step(name_of(data.get("name")), at, name_of(data.get("agent_id")))
+        step = _Begun(name_of(data.get("name")), at, name_of(data.get("agent_id")))
         self._start(self._tools, name_of(data.get("id")), step)
 
     def end_tool(self, data: _Fields, at: int, content: Mapping[str, str]) -> None:
         """A tool is done; one whose start was not told has no duration."""
         at, step_id, name = self._not_before(at), name_of(data.get("id")), name_of(data.get("name"))
-        step = self._take(self._tools, step_id) or self._placed(_Step(name, at, None))
+        step = self._take(self._tools, step_id) or self._placed(_Begun(name, at, None))
         step.name = name or step.name
         self._make_tool(step, step_id, at, content)
 
@@ -113,20 +122,21 @@ class Steps:
         at = self._not_before(at)
         agent_id = name_of(data.get("previous_agent_id"))
         self._learn(agent_id, name_of(data.get("previous_agent_name")))
-        self._start(self._handoffs, name_of(data.get("id")), _Step(None, at, agent_id))
+        self._start(self._handoffs, name_of(data.get("id")), _Begun(None, at, agent_id))
 
     def end_handoff(self, data: _Fields, at: int) -> None:
         """An agent takes over, and works until it hands over in turn."""
         step_id, agent_id = name_of(data.get("id")), name_of(data.get("next_agent_id"))
         at, name = self._not_before(at), name_of(data.get("next_agent_name"))
-        step = self._take(self._handoffs, step_id) or self._placed(_Step(None, at, None))
+        step = self._take(self._handoffs, step_id) or self._placed(_Begun(None, at, None))
         self._make_handoff(step, at, agent_id, name)
         self._end_agent(at, None)
         self._learn(agent_id, name)
         self._agent_id, self._handed_over = agent_id, True
         span_name = f"{s.INVOKE_AGENT} {name}" if name else s.INVOKE_AGENT
         attributes = self._attributes(s.INVOKE_AGENT, agent_id)
-        self._agent = self._call.begin_child(span_name, attributes, at, None)
+        self._agent = Step(span_name, attributes, at, None)
+        self._tell(self._agent)
 
     def end(self, at: int, error_type: str | None) -> int:
         """The conversation ends, and with it what never was done; returns when it does."""
@@ -142,25 +152,24 @@ class Steps:
         return at
 
     def _end_agent(self, at: int, error_type: str | None) -> None:
-        agent = self._agent
-        # In a forked child it is the parent's to end.
-        if agent is not None and self._call.is_open:
-            try:
-                agent.end(at, error_type)
-            except Exception as exc:  # noqa: BLE001 -- as below
-                _log.report("end an agent", exc)
-        self._agent = None
+        agent, self._agent = self._agent, None
+        if agent is not None:
+            self._done(agent, at, error_type)
+
+    def _done(self, step: Step, at: int, error_type: str | None) -> None:
+        step.ended, step.error_type = at, error_type
+        self._tell(step)
 
     def _not_before(self, at: int) -> int:
         self._latest = max(self._latest, at)
         return self._latest
 
-    def _start(self, steps: _Steps, step_id: str | None, step: _Step) -> None:
+    def _start(self, steps: _AllBegun, step_id: str | None, step: _Begun) -> None:
         if self._open < _MAX_OPEN:
             self._open += 1
             steps.setdefault(step_id, []).append(self._placed(step))
 
-    def _take(self, steps: _Steps, step_id: str | None) -> _Step | None:
+    def _take(self, steps: _AllBegun, step_id: str | None) -> _Begun | None:
         if step_id not in steps:
             return None
         self._open -= 1
@@ -169,12 +178,12 @@ class Steps:
             del steps[step_id]
         return step
 
-    def _placed(self, step: _Step) -> _Step:
+    def _placed(self, step: _Begun) -> _Begun:
         """Finds whose work a step is; of an agent that nobody handed over to, the call's own."""
         if step.agent_id is None:
             step.agent_id = self._agent_id
         if step.agent_id == self._agent_id:
-            step.parent = self._agent
+            step.inside = self._agent
         return step
 
     def _learn(self, agent_id: str | None, name: str | None) -> None:
@@ -183,7 +192,7 @@ class Steps:
 
     def _make_tool(
         self,
-        step: _Step,
+        step: _Begun,
         step_id: str | None,
         at: int,
         content: Mapping[str, str],
@@ -200,7 +209,7 @@ class Steps:
 
     def _make_handoff(
         self,
-        step: _Step,
+        step: _Begun,
         at: int,
         agent_id: str | None,
         name: str | None,
@@ -219,19 +228,14 @@ class Steps:
 
     def _make(
         self,
-        step: _Step,
+        step: _Begun,
         label: str | None,
         attributes: Mapping[str, AttributeValue],
         at: int,
         error_type: str | None,
     ) -> None:
         span_name = f"{s.EXECUTE_TOOL} {label}" if label else s.EXECUTE_TOOL
-        try:
-            child = self._call.begin_child(span_name, attributes, step.started, step.parent)
-            if child is not None:
-                child.end(at, error_type)
-        except Exception as exc:  # noqa: BLE001 -- the spans around it are still to be ended
-            _log.report("record a step", exc)
+        self._done(Step(span_name, attributes, step.started, step.inside), at, error_type)
 
     def _attributes(self, operation: str, agent_id: str | None) -> dict[str, AttributeValue]:
         attributes: dict[str, AttributeValue] = {s.OPERATION_NAME: operation}

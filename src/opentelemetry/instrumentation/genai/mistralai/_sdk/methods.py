@@ -19,7 +19,7 @@ from .._otel.context import RUN
 from .._otel.conversation_ids import conversation_of
 from .._reading.requests import ReadRequest, locate
 from .._recording.ending import Ending
-from .._recording.recorder import OpenCall, StreamRecorder
+from .._recording.recorder import OpenCall, Recorder
 from .._recording.turns import last_turns
 from .calls import give_up
 from .loops import run_under_way
@@ -47,7 +47,7 @@ class Surface(NamedTuple):
     method: str
     request: ReadRequest
     content: ReadContent
-    recorder: Callable[[OpenCall], StreamRecorder]
+    recorder: Callable[[OpenCall], Recorder]
     streamed: bool | None
 
     def begin(
@@ -96,9 +96,11 @@ class Surface(NamedTuple):
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder; the caller gets it as it is."""
         if self.streamed is not False and is_stream(result):
-            observe(result, self.recorder(call), call)
+            recorder = call.recorder = self.recorder(call)
+            observe(result, recorder, call)
         elif not self.streamed:
-            self.recorder(call).on_response(result)
+            recorder = call.recorder = self.recorder(call)
+            recorder.on_response(result)
         else:
             _log.say_once(
                 "%s.%s returned no stream of the SDK, so its span ended with the call: is it"

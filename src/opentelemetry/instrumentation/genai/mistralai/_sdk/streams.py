@@ -18,7 +18,7 @@ from .._otel.open_calls import OpenSpan, open_calls
 from .._otel.reentrancy import may_hold_a_lock
 from .._reading.errors import is_cancellation
 from .._recording.ending import Outcome
-from .._recording.recorder import StreamRecorder
+from .._recording.recorder import Recorder
 
 # Filled when the SDK's module with these classes is patched.
 # References, because a module that is reloaded makes new ones; in a plain set, because asking a
@@ -35,7 +35,7 @@ def is_stream(result: object) -> bool:
     return isinstance(result, tuple(kind for each in known if (kind := each()) is not None))
 
 
-def observe(stream: Any, recorder: StreamRecorder, call: OpenSpan) -> None:
+def observe(stream: Any, recorder: Recorder, call: OpenSpan) -> None:
     """Puts an observer into one of the SDK's streams, which stays what it is for the caller.
 
     Args:
@@ -62,7 +62,7 @@ class _Observer:
 
     __slots__ = ("__weakref__", "_call", "_generator", "_recorder")
 
-    def __init__(self, generator: Any, recorder: StreamRecorder, call: OpenSpan) -> None:
+    def __init__(self, generator: Any, recorder: Recorder, call: OpenSpan) -> None:
         self._generator = generator
         self._recorder = recorder
         self._call = call

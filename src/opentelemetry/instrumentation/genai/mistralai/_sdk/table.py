@@ -17,9 +17,9 @@ from .._reading.requests import (
     restart_request,
     start_request,
 )
-from .._recording.capturing import conversation_recorder
 from .._recording.completions import CompletionRecorder
-from .._recording.responses import EventRecorder
+from .._recording.conversation import ConversationRecorder
+from .._recording.responses import ResponseRecorder
 from .loops import Loop
 from .methods import Surface
 
@@ -36,11 +36,11 @@ ROOTS: Final = (
 
 _CONVERSATIONS: Final = ("conversations", "Conversations")
 _TRANSCRIPTIONS: Final = ("transcriptions", "Transcriptions")
-_TURN: Final = (conversation_content, conversation_recorder)
+_TURN: Final = (conversation_content, ConversationRecorder)
 _ANSWER: Final = (completion_content, CompletionRecorder)
 _RESULT: Final = (no_content, CompletionRecorder)
-_EVENTS: Final = (completion_content, EventRecorder)
-_TRANSCRIPT: Final = (no_content, EventRecorder)
+_EVENTS: Final = (completion_content, ResponseRecorder)
+_TRANSCRIPT: Final = (no_content, ResponseRecorder)
 
 _chat: Final = partial(model_request, s.CHAT)
 _ask_agent: Final = partial(model_request, s.INVOKE_AGENT)
