@@ -226,7 +226,9 @@ ROWS: Final[dict[Guard, Row]] = {
         "read settings",
         (r"chat .*: gen_ai\.request\.(temperature|max_tokens)=",),
     ),
-    Guard("_otel/client_span.py", "Call.step"): Row(calls.handoff, "record a step", (TOOL, TOOLS)),
+    Guard("_otel/client_span.py", "Call.step"): Row(
+        calls.handoff, "record a step", ("execute_tool agent_handoff ",)
+    ),
     Guard("_sdk/streams.py", "_Observer.leave"): Row(
         calls.left_early,
         "leave a stream",
