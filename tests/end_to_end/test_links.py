@@ -24,7 +24,7 @@ from tests.end_to_end.recording import Recording
 from tests.end_to_end.test_function_calls import ask_async, ask_sync
 
 Turn = Callable[..., str]
-MODULES = ("_recording.conversation", "_sdk.methods")
+MODULES = ("_otel.client_span", "_sdk.methods")
 
 
 @pytest.fixture(autouse=True)

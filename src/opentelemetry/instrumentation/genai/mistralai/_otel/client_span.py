@@ -27,7 +27,7 @@ from .._recording.ending import Ending
 from .._recording.steps import Step
 from .._recording.turns import last_turns
 from .child_spans import ChildSpan
-from .clocks import all_clocks, ticks
+from .clocks import ONE_MOMENT, all_clocks, ticks
 from .context import CALL, SPAN, Called, give_back
 from .open_calls import Abandoned, open_calls
 from .plans import plan_of, run_hook
@@ -50,9 +50,8 @@ class Call:
     """
 
     __slots__ = (
-        "_parent", "_ticks", "_token", "called", "children", "clean", "clock_offset", "content",
-        "native_hook", "record_chunk_times", "recorder", "recording", "request",
-        "span", "started", "telemetry", "watch",
+        "_offset", "_parent", "_token", "called", "children", "clean", "clock_offset", "content",
+        "native_hook", "recorder", "recording", "request", "span", "started", "telemetry", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -72,13 +71,15 @@ class Call:
         self.content: Content | None = None
         self.recorder: Abandoned | None = None
         self.watch: object = None
-        self.record_chunk_times = telemetry.record_chunk_times
         if open_calls.dropped:
             open_calls.end_dropped()
         # Durations are measured on a clock that nobody sets back, so that within a call time never
         # runs backwards; arrivals of events on one that is quicker to read.
-        self.started, self._ticks, arrival = all_clocks()
-        self.clock_offset = self.started - arrival
+        self.started, at, arrival = all_clocks()
+        # What makes local time of either clock: the same number, while they are the same clock.
+        self._offset = self.clock_offset = self.started - at
+        if not 0 <= arrival - at < ONE_MOMENT:
+            self.clock_offset = self.started - arrival
         open_calls.add(self)
 
     def start(self) -> None:
@@ -119,18 +120,18 @@ class Call:
         return self._parent if self.span is None else Context({**self._parent, SPAN: self.span})
 
     @property
+    def record_chunk_times(self) -> bool:
+        """Whether each output chunk's time is to be recorded."""
+        return self.telemetry.record_chunk_times
+
+    @property
     def content_on_spans(self) -> bool:
         """Whether spans may carry content."""
         return self.telemetry.content_on_spans
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the span has not ended, and is this process's to end."""
-        return self in open_calls
-
     def now(self) -> int:
         """Local time, ns since the epoch; within a call it never runs backwards."""
-        return self.started + ticks() - self._ticks
+        return ticks() + self._offset
 
     def at(self, arrived: int) -> int:
         """When an event arrived, ns since the epoch.
@@ -141,7 +142,7 @@ class Call:
         """
         if open_calls.dropped:
             open_calls.end_dropped()
-        moment, now = arrived + self.clock_offset, self.started + ticks() - self._ticks
+        moment, now = arrived + self.clock_offset, ticks() + self._offset
         return moment if self.started <= moment <= now else now
 
     def leave(self) -> None:
@@ -211,7 +212,7 @@ class Call:
         Returns:
             Whether this call ended it.
         """
-        ended = self.started + ticks() - self._ticks
+        ended = ticks() + self._offset
         if at is not None:
             ended = max(self.started, min(at, ended))
         # In whole microseconds, as viewers draw it: see `all_clocks`.

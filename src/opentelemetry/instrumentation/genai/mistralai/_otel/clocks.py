@@ -9,7 +9,7 @@ from functools import partial
 from time import monotonic_ns, time_ns
 from typing import Final
 
-_ONE_MOMENT: Final = 100_000
+ONE_MOMENT: Final = 100_000
 # A clock for durations that tests with frozen time (freezegun, time-machine) do not replace, where
 # there is one: a call that starts in such a test and ends after it lasted for minus fifty years.
 ticks: Final[Callable[[], int]] = (
@@ -29,7 +29,7 @@ def all_clocks() -> tuple[int, int, int]:
     """
     before, now, arrival = ticks(), time_ns(), monotonic_ns()
     for _ in range(2):
-        if ticks() - before < _ONE_MOMENT:
+        if ticks() - before < ONE_MOMENT:
             break
         before, now, arrival = ticks(), time_ns(), monotonic_ns()
     return now + 999 - (now + 999) % 1000, before, arrival

@@ -35,10 +35,9 @@ _native_start: Final = _thread.start_new_thread
 class Watch(weakref.ref[Any]):
     """A weak reference to what the caller reads a stream through; it knows the stream's call."""
 
-    __slots__ = ("call", "other", "waking")
+    __slots__ = ("call", "other")
     call: Any
     other: Any
-    waking: Any
 
 
 class Waker:
@@ -56,16 +55,20 @@ class Waker:
         # A look-up of the flag, where it is missing, starts the thread: once, and in C.
         self._flag: defaultdict[str, object] = defaultdict(self._starter())
         self._wake = partial(self._flag.__getitem__, _FLAG)
+        # Bound once, since each open stream would have its own.
+        self._note = dropped.append
+        self._waking: Any = type(
+            "_Waking", (weakref.ref,), {"__slots__": (), "wake": staticmethod(self._wake)}
+        )
 
     def watch(self, call: Any, used: object) -> None:
         """Notes ``call`` as dropped when ``used`` is collected, while the call keeps its watch."""
         starter: Any = self._flag.default_factory
         if starter is not object and starter.func is not _thread.start_new_thread:
             self._flag.default_factory = self._starter()
-        waking = Watch(used, _WAKE)
-        waking.waking = self._wake
+        waking = self._waking(used, _WAKE)
         # Made last, because the interpreter calls the newest reference's callback first.
-        told = Watch(used, self._dropped.append)
+        told = Watch(used, self._note)
         told.call, told.other = call, waking
         call.watch = told
 
@@ -144,4 +147,4 @@ def _in_subinterpreter() -> bool:
     return False
 
 
-_WAKE: Final[Any] = methodcaller("waking")
+_WAKE: Final[Any] = methodcaller("wake")

@@ -87,7 +87,7 @@ def read_usage(source: object) -> Usage:
         # What it nearly always is, without the call of a function.
         if type(value) is int and 0 <= value <= _MAX_COUNT:
             counts[attribute] = value
-        else:
+        elif value:
             count(value)
     if s.USAGE_CACHE_WRITE in counts:
         # The conventions' older name, by which viewers know it. No metric has it.

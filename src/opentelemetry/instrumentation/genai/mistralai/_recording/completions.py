@@ -62,7 +62,7 @@ class CompletionRecorder(Recorder):
         self._arrived, self._unheard, fields = monotonic_ns(), event, fields_of(data)
         self.on_completion(fields, "delta")
         self._unheard = None
-        looked_at = self._call.clean is not None or self._chunk_times
+        looked_at = self._call.clean is not None or self._call.record_chunk_times
         if self._first_chunk is not None and not looked_at and fields is not data:
             self._chunk_class = type(data)
 
@@ -98,7 +98,7 @@ class CompletionRecorder(Recorder):
             for position, each in enumerate(several or (choice.get(field),)):
                 message = fields_of(each)
                 told = message.get("content") or message.get("tool_calls")
-                if told:
+                if told and not self._whole:
                     self.on_chunk()
                 # One that tells nothing yet may say whose the next one is.
                 if self._call.clean is not None and (told or message.get("role")):
@@ -113,8 +113,8 @@ class CompletionRecorder(Recorder):
         self._chunk_class = None
         ending.closing = self._closing
         ending.usage = read_usage(self._usage)
-        reasons = [self._choices[index] for index in sorted(self._choices)]
-        if told := [reason for reason in reasons if reason]:
+        # Without a comprehension, which is a function of its own before Python 3.12.
+        if told := list(filter(None, map(self._choices.get, sorted(self._choices)))):
             ending.attributes[s.RESPONSE_FINISH_REASONS] = told
         if self._call.request.operation == s.CREATE_AGENT:
             if self._response_id is not None:

@@ -9,7 +9,6 @@ the API's JSON in ``data.raw``. A whole response is read as the events that its 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -38,7 +37,7 @@ class ConversationRecorder(Recorder):
 
     __slots__ = (
         "_agent_id", "_agent_name", "_called", "_capture", "_clock", "_conversation_id",
-        "_created_at", "_handed_over", "_piece", "_piece_class", "_steps",
+        "_handed_over", "_piece", "_piece_class", "_steps",
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
@@ -53,7 +52,6 @@ class ConversationRecorder(Recorder):
         self._piece: Any = None
         self._called: FunctionCalls | None = None
         self._handed_over = False
-        self._created_at: datetime | None = None
         self._steps: Steps | None = None
         self._capture = None if call.clean is None else Capture(call.clean)
 
@@ -109,7 +107,7 @@ class ConversationRecorder(Recorder):
         self._output(data, "agent_id")
         # Not while something is to be learned from each piece; nor for events that were rejected,
         # or named so by mistake: the done event would be of the same class.
-        settled = not self._chunk_times and None not in (self._model, self._clock.shift)
+        settled = not self._call.record_chunk_times and None not in (self._model, self._clock.shift)
         named = data.get("type") == event.event
         if settled and named and data is getattr(event.data, "__dict__", None):
             self._piece, self._piece_class = event.data, type(event.data)
@@ -149,9 +147,11 @@ class ConversationRecorder(Recorder):
 
     def on_done(self, event: Any, data: _Fields) -> None:
         """Ends the conversation at the event's ``created_at``; later events change nothing."""
-        self._created_at = read_time(data.get("created_at"))
-        at = self._clock.to_local(self._created_at, self._call.at(self._arrived))
+        created = read_time(data.get("created_at"))
+        at = self._clock.to_local(created, self._call.at(self._arrived))
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
+        if created is not None:
+            ending.attributes[s.RESPONSE_CREATED_AT] = created.isoformat()
         self.finish(ending, at)
 
     def on_error(self, event: Any, data: _Fields) -> None:
@@ -222,7 +222,6 @@ class ConversationRecorder(Recorder):
             s.CONVERSATION_ID: self._conversation_id,
             s.AGENT_ID: self._agent_id,
             s.AGENT_NAME: self._agent_name,
-            s.RESPONSE_CREATED_AT: self._created_at.isoformat() if self._created_at else None,
             s.CLOCK_SHIFT: self._clock.shift_ms,
         }
         for key, value in known.items():

@@ -27,8 +27,11 @@ class OpenCall(Protocol):
     request: Request
     started: int
     """The span's start, ns since the epoch."""
-    record_chunk_times: bool
-    """Whether each output chunk's time is to be recorded."""
+
+    @property
+    def record_chunk_times(self) -> bool:
+        """Whether each output chunk's time is to be recorded."""
+        ...
 
     @property
     def clean(self) -> Callable[[str], str | None] | None:
@@ -73,7 +76,7 @@ class Recorder:
     """
 
     __slots__ = (
-        "_arrived", "_call", "_chunk_times", "_corrected", "_first_chunk", "_last_chunk",
+        "_arrived", "_call", "_corrected", "_first_chunk", "_last_chunk",
         "_left_at", "_model", "_response_id", "_unheard", "_whole", "ended",
     )  # fmt: skip
 
@@ -81,7 +84,6 @@ class Recorder:
         """Takes charge of a call whose result is handed to the caller now."""
         self._call = call
         self._arrived = monotonic_ns()
-        self._chunk_times = call.record_chunk_times
         # The operation and the span's name, where the response tells otherwise than the request.
         self._corrected: tuple[str, str] | None = None
         self._left_at: int | None = None
@@ -132,7 +134,7 @@ class Recorder:
             return
         if self._first_chunk is None:
             self._first_chunk = self._arrived
-        if self._chunk_times:
+        if self._call.record_chunk_times:
             if self._last_chunk is not None:
                 known = Ending()
                 known.response_model = self._model
