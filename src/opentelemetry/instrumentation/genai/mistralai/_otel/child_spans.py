@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode
-from opentelemetry.trace.propagation import set_span_in_context
 
 from .. import _log
 from .. import _names as s
 from .._reading.settings import AttributeValue
+from .context import SPAN
 from .open_calls import Plan, carry_out
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ChildSpan:
         self._span = self._telemetry.tracer.start_span(
             self._name, self.context, SpanKind.INTERNAL, self._attributes, (), self._started
         )
-        self.context = set_span_in_context(self._span, self.context)
+        self.context = Context({**self.context, SPAN: self._span})
 
     @property
     def is_open(self) -> bool:

@@ -8,15 +8,12 @@ measurement.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
 from .metric_names import ADDRESSES, REQUEST_MODELS, RESPONSE_MODELS
 
 if TYPE_CHECKING:
-    from .._reading.requests import Request
-    from .._recording.ending import Ending
-
     Attributes = dict[str, "str | int"]
 
 # More kinds of calls than the names of metrics allow are hardly alike; the rest is made each time.
@@ -57,21 +54,14 @@ class CallAttributes:
         self.answered: Attributes = {**common, s.TOKEN_TYPE: "output"}
 
 
-known: Final[dict[Any, CallAttributes]] = {}
+# Of operation, requested model, address, port and the model that answered.
+Key = tuple[str, "str | None", "str | None", "int | None", "str | None"]
+known: Final[dict[Key, CallAttributes]] = {}
 
 
-def attributes_of(request: Request, ending: Ending) -> CallAttributes:
-    """The attributes of a call's metrics.
-
-    Args:
-        request: the call's.
-        ending: what is known of its end.
-    """
-    operation = ending.operation or request.operation
-    key = operation, request.model, request.address, request.port, ending.response_model
-    found = known.get(key)
-    if found is None:
-        found = CallAttributes(*key)
-        if len(known) < _MAX_KINDS:
-            known[key] = found
-    return found
+def made(key: Key) -> CallAttributes:
+    """The attributes of a kind of calls that is not `known`; the next ones find them there."""
+    attributes = CallAttributes(*key)
+    if len(known) < _MAX_KINDS:
+        known[key] = attributes
+    return attributes

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
 from .._reading.requests import COUNTED, INFERENCE, TIMED
-from .metric_attributes import attributes_of
+from .metric_attributes import known, made
 from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, by_metric_name
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ class Instruments:
         """
         usage = ending.usage
         measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
-        shared = attributes_of(request, ending)
+        operation = ending.operation or request.operation
+        key = operation, request.model, request.address, request.port, ending.response_model
+        # Looked up here first, because a call of a function costs as much as a measurement's step.
+        shared = known.get(key) or made(key)
         common = shared.common
         found: list[Measurement] = []
         sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
@@ -177,7 +180,9 @@ class Instruments:
     ) -> None:
         """Records the time between two output chunks; ``ending`` is what is known by now."""
         if self._between_name not in request.recorded_elsewhere:
-            self._chunk.record(seconds, attributes_of(request, ending).common, context)
+            operation = ending.operation or request.operation
+            key = operation, request.model, request.address, request.port, ending.response_model
+            self._chunk.record(seconds, (known.get(key) or made(key)).common, context)
 
     def of_tool(
         self,

@@ -195,7 +195,25 @@ class Recorder:
         try:
             try:
                 at = self.conclude(ending, at)
-                self._describe(ending)
+                attributes, model = ending.attributes, self._model
+                ending.response_model = model
+                if self._response_id is not None:
+                    attributes[s.RESPONSE_ID] = self._response_id
+                if model is not None:
+                    attributes[s.RESPONSE_MODEL] = model
+                    if self._call.request.model is None:
+                        # Of an append, a restart, an agent: viewers look nowhere else for it.
+                        attributes[s.REQUEST_MODEL] = model
+                if self._first_chunk is not None:
+                    waited = self._call.at(self._first_chunk) - self._call.started
+                    # In whole microseconds as the span's end, which may be the same moment.
+                    ending.first_chunk = (waited - waited % 1000) / 1e9
+                    attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
+                if ending.outcome is not None:
+                    attributes[s.STREAM_OUTCOME] = ending.outcome
+                attributes.update(ending.usage.counts)
+                if ending.usage.connectors:
+                    attributes.update(ending.usage.of_connectors())
             except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
                 _log.report("describe a response", exc)
             clean = self._call.clean
@@ -208,25 +226,3 @@ class Recorder:
             # Also when the user's `redact` was interrupted.
             self._call.end(ending, at)
         self.ended = True
-
-    def _describe(self, ending: Ending) -> None:
-        """Adds what every kind of response tells; what is there already is not changed."""
-        attributes, model = ending.attributes, self._model
-        ending.response_model = model
-        if self._response_id is not None:
-            attributes[s.RESPONSE_ID] = self._response_id
-        if model is not None:
-            attributes[s.RESPONSE_MODEL] = model
-            if self._call.request.model is None:
-                # Of an append, a restart, an agent. Viewers look for a span's model nowhere else.
-                attributes[s.REQUEST_MODEL] = model
-        if self._first_chunk is not None:
-            waited = self._call.at(self._first_chunk) - self._call.started
-            # In whole microseconds as the span's end, which may be the same moment.
-            ending.first_chunk = (waited - waited % 1000) / 1e9
-            attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
-        if ending.outcome is not None:
-            attributes[s.STREAM_OUTCOME] = ending.outcome
-        attributes.update(ending.usage.counts)
-        if ending.usage.connectors:
-            attributes.update(ending.usage.of_connectors())
