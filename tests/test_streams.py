@@ -196,14 +196,3 @@ def test_copy_and_pickle_fail_as_for_a_generator(make: Any) -> None:
             tried(make(1))
         with pytest.raises(TypeError, match=f"^{bare.value}$"):
             tried(observer)
-
-
-@BOTH
-def test_who_looks_at_the_generator_finds_its_attributes(make: Any) -> None:
-    generator, missing = make(1), object()
-    observer = observed(generator, Recorder()).generator
-    names = ("gi_frame", "gi_running", "ag_frame", "ag_running", "send", "throw", "asend", "athrow")
-    assert [getattr(observer, name, missing) for name in names] == [
-        getattr(generator, name, missing) for name in names
-    ]
-    assert (iter if make is events else aiter)(observer) is observer

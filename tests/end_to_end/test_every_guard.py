@@ -237,7 +237,7 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_sdk/streams.py", "_Observer._interrupted"): Row(calls.chat_stream, "end a stream"),
     Guard("_switch.py", "switch_on"): Row(calls.chat, "instrument", CHAT),
-    Guard("_otel/telemetry.py", "Telemetry.is_idle"): Row(calls.chat, "find a provider"),
+    Guard("_otel/telemetry.py", "Telemetry.look_for_listeners"): Row(calls.chat, "find a provider"),
     Guard("_recording/capturing.py", "Capture.keep"): Row(
         calls.conversation, "capture content", (OUTPUT, SAID_BY_TOOL), CONTENT
     ),

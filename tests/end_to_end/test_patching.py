@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 import wrapt
+from opentelemetry.instrumentation.utils import unwrap
 
 from opentelemetry.instrumentation.genai.mistralai import (
     MistralAIInstrumentor,
@@ -138,7 +139,7 @@ def test_reconfiguring_keeps_what_is_not_named(client: Any, run: Run, recording:
 
 
 @pytest.mark.parametrize("ours_first", [True, False])
-def test_uninstrument_takes_our_wrapper_from_under_another_wrapt_wrapper(
+def test_uninstrument_leaves_ours_under_another_wrapt_wrapper_where_it_passes_through(
     recording: Recording, calls: Callable[[], int], *, ours_first: bool
 ) -> None:
     other: list[str] = []
@@ -156,11 +157,24 @@ def test_uninstrument_takes_our_wrapper_from_under_another_wrapt_wrapper(
     assert (calls(), len(other)) == (1, 1)
     uninstrument()
     assert (calls(), len(other)) == (0, 2)
+    # What is there is switched on again, and not doubled.
+    instrument(**recording.providers)
+    assert (calls(), len(other)) == (1, 3)
+    uninstrument()
     for name in ("start_stream", "start_stream_async"):
-        outer = own(CONVERSATIONS)[name]
-        # Nothing of ours is left beneath theirs.
-        assert outer.__wrapped__ is BEFORE[name]
-        setattr(CONVERSATIONS, name, outer.__wrapped__)
+        assert own(CONVERSATIONS)[name].__wrapped__.__wrapped__ is BEFORE[name]
+        setattr(CONVERSATIONS, name, BEFORE[name])
+
+
+def test_ours_is_put_in_again_after_somebody_unwrapped_it(
+    recording: Recording, calls: Callable[[], int]
+) -> None:
+    for name in ("start_stream", "start_stream_async"):
+        unwrap(CONVERSATIONS, name)
+    assert calls() == 0
+    uninstrument()
+    instrument(**recording.providers)
+    assert calls() == 1
 
 
 def _get(name: str) -> Any:

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 from unittest import mock
 
-from tests.end_to_end.usages import OwnError, asking, class_of, read_all, usage
+from tests.end_to_end.usages import asking, class_of, read_all, usage
 
 _COPYING = (copy.copy, pickle.dumps, copy.deepcopy)
 
@@ -30,22 +30,9 @@ def looks_at_the_response(conversations: Any) -> Any:
 def reads_the_generator_inside(conversations: Any) -> Any:
     events = list(conversations.start_stream(**asking()).generator)
     generator = conversations.start_stream(**asking()).generator
-    states = [inspect.getgeneratorstate(generator), next(generator).event]
-    states.append(inspect.getgeneratorstate(generator))
+    first = next(generator)
     generator.close()
-    return [events, states, inspect.getgeneratorstate(generator), next(generator, "over")]
-
-
-@usage("completed", "abandoned")
-def throws_into_the_generator(conversations: Any) -> Any:
-    sent = conversations.start_stream(**asking()).generator
-    first = sent.send(None)
-    thrown = conversations.start_stream(**asking()).generator
-    next(thrown)
-    try:
-        thrown.throw(OwnError("into"))
-    except OwnError as exc:
-        return [first, list(sent), exc]
+    return [events, first, next(generator, "over")]
 
 
 @usage("completed", "completed")
@@ -145,19 +132,7 @@ async def reads_the_generator_inside_too(conversations: Any) -> Any:
     generator = (await conversations.start_stream_async(**asking())).generator
     first = await anext(generator)
     await generator.aclose()
-    return [events, first, generator.ag_running, await anext(generator, "over")]
-
-
-@usage("completed", "abandoned")
-async def throws_into_the_generator_too(conversations: Any) -> Any:
-    sent = (await conversations.start_stream_async(**asking())).generator
-    first = await sent.asend(None)
-    thrown = (await conversations.start_stream_async(**asking())).generator
-    await anext(thrown)
-    try:
-        await thrown.athrow(OwnError("into"))
-    except OwnError as exc:
-        return [first, await read_all(sent), exc]
+    return [events, first, await anext(generator, "over")]
 
 
 @usage("completed")

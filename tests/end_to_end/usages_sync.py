@@ -185,7 +185,9 @@ def reads_one_stream_in_two_threads(conversations: Any) -> Any:
 
     thread = threading.Thread(target=read)
     thread.start()
-    while not stream.generator.gi_running:
+    # Beneath our observer, if there is one.
+    generator = getattr(stream.generator, "_generator", stream.generator)
+    while not generator.gi_running:
         time.sleep(0.001)
     try:
         next(stream)

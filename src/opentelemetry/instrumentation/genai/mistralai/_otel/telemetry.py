@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
@@ -26,15 +25,11 @@ from .open_calls import open_calls
 from .reentrancy import note_provider
 
 _API: Final = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
-# The API's functions, and where each looks first. Looking there ourselves spares 12 us of a call
-# that nobody listens to; of an API that keeps it elsewhere the function is asked.
-_LOOK_UPS: Final[tuple[tuple[Any, str, str], ...]] = (
-    (trace.get_tracer_provider, "_TRACER_PROVIDER", "OTEL_PYTHON_TRACER_PROVIDER"),
-    (metrics.get_meter_provider, "_METER_PROVIDER", "OTEL_PYTHON_METER_PROVIDER"),
-    (_logs.get_logger_provider, "_LOGGER_PROVIDER", "OTEL_PYTHON_LOGGER_PROVIDER"),
+_LOOK_UPS: Final[tuple[Callable[[], Any], ...]] = (
+    trace.get_tracer_provider,
+    metrics.get_meter_provider,
+    _logs.get_logger_provider,
 )
-
-
 # The calls that are told as a log event and to a completion hook, as in the rest of the family.
 _INFERENCE: Final = frozenset({s.CHAT, s.INVOKE_AGENT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
 _NOBODY_LISTENS: Final = (
@@ -53,6 +48,7 @@ class Telemetry:
             wants them so.
         always_reads: whether content is wanted also of a call whose span is not recorded.
         emits_details: whether calls are told as a log event, too.
+        listened_to: whether somebody was found to listen.
         adopts: whether another library's inference span takes the place of ours.
     """
 
@@ -71,50 +67,36 @@ class Telemetry:
         hooked = self._on_completion is not None
         self.clean_whole = cleaner(options.redact, whole=True) if hooked else self.clean
         self.listened_to = self.has_recorded = False
-        given = (options.tracer_provider, options.meter_provider, options.logger_provider)
-        self._given = given
-        named = any(variable in os.environ for _, _, variable in _LOOK_UPS)
-        self._only_global = not (named or hooked) and all(one is None for one in given)
+        self._given = (options.tracer_provider, options.meter_provider, options.logger_provider)
         self.request_hook = options.request_hook
         self.response_hook = options.response_hook
         self.record_chunk_times = options.record_chunk_times
         self.adopts = options.inside_inference == "adopt"
         self._told_nobody_listens = False
 
-    def is_idle(self) -> bool:
-        """Whether nobody listens: no completion hook, no provider but the API's, which drops all.
+    def look_for_listeners(self) -> None:
+        """Looks whether somebody listens by now: a completion hook, a provider but the API's.
 
-        The first time that this is so is one log line.
+        Called at each call while nobody does: global providers are often set after `instrument`.
+        The first time that nobody listens is one log line, once for all configurations.
         """
-        if self._only_global:
-            for look_up, name, _ in _LOOK_UPS:
-                if getattr(look_up, "__globals__", {}).get(name, self) is not None:
-                    break
-            else:
-                if not self._told_nobody_listens:
-                    self._tell_nobody_listens()
-                return True
         listened_to = self._on_completion is not None
-        for given, (look_up, _, _) in zip(self._given, _LOOK_UPS, strict=True):
+        for given, look_up in zip(self._given, _LOOK_UPS, strict=True):
             try:
                 provider = look_up() if given is None else given
+                # The API's own drop all that they are given.
                 if not type(provider).__module__.startswith(_API):
                     listened_to = True
                     note_provider(provider)
             except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
                 _log.report("find a provider", exc)
-        # Only now: what is looked up may be made, and registers for the exit itself.
-        if listened_to and not self.listened_to:
+        if listened_to:
+            # Only now: what is looked up may be made, and registers for the exit itself.
             self.listened_to = True
             open_calls.end_all_at_exit()
-        if not (listened_to or self._told_nobody_listens):
-            self._tell_nobody_listens()
-        return not listened_to
-
-    def _tell_nobody_listens(self) -> None:
-        self._told_nobody_listens = True
-        # Once for all configurations since instrumentation was switched on.
-        _log.inform_once(_NOBODY_LISTENS)
+        elif not self._told_nobody_listens:
+            self._told_nobody_listens = True
+            _log.inform_once(_NOBODY_LISTENS)
 
     def on_first_span(self) -> None:
         """A span is recorded: if the tracer provider came late, this registers after it."""

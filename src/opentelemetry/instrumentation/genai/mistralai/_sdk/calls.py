@@ -79,7 +79,7 @@ def wrap_async_call(
     surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around the async twin; nothing happens before the caller awaits, as without us."""
-    if not _is_heard():
+    if _listening() is None:
         return wrapped(*args, **kwargs)
     try:
         # Called now, since a wrong argument is a TypeError now.
@@ -111,16 +111,20 @@ async def _awaited(
         raise
 
 
-def _is_heard() -> bool:
-    """Whether somebody listens: instrumentation is on, and a provider is set."""
+def _listening() -> Telemetry | None:
+    """Where calls are recorded; None while instrumentation is off, or nobody listens."""
     telemetry = Switch.telemetry
-    return telemetry is not None and (telemetry.listened_to or not telemetry.is_idle())
+    if telemetry is not None and not telemetry.listened_to:
+        telemetry.look_for_listeners()
+        return telemetry if telemetry.listened_to else None
+    return telemetry
 
 
 def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
     telemetry = Switch.telemetry
-    if telemetry is None or not (telemetry.listened_to or not telemetry.is_idle()):
+    # Asked here at first, because a call of a function costs as much as all the rest of the look.
+    if telemetry is None or not (telemetry.listened_to or _listening()):
         return None
     if owner is None:
         owner, args = _bound(owner, args)

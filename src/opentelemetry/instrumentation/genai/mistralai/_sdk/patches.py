@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 from weakref import ref
@@ -31,16 +31,15 @@ class _Warning(NamedTuple):
 class Patch:
     """A name in a class or a module, and what stands in its place while we are on.
 
-    Weak references: a wrapper has the function, the function its module, and that its classes.
+    A weak reference: a wrapper has the function, the function its module, and that its classes.
     """
 
-    __slots__ = ("_make", "_ours", "_owner", "name")
+    __slots__ = ("_make", "_owner", "name")
 
     def __init__(self, owner: Any, name: str, make: Make) -> None:
         self._owner: ref[Any] = ref(owner)
         self.name = name
         self._make = make
-        self._ours: ref[Any] | None = None
 
     @property
     def owner(self) -> Any:
@@ -48,23 +47,34 @@ class Patch:
         return self._owner()
 
     def put_in(self) -> None:
-        """Puts ours into the place of the SDK's, unless it is there."""
+        """Puts ours next to the SDK's function, beneath the wrapt wrappers of others.
+
+        Around theirs we would be handed what they make of the SDK's stream, and their ``unwrap``,
+        which takes away whatever is outermost, would take ours. One that calls the SDK's function
+        by a reference of its own, past what it wraps, is not seen. Where ours is still there, it
+        is switched on again by that instrumentation is.
+        """
         owner = self.owner
-        if owner is not None and self.name in owner.__dict__ and not self._is_in(owner):
-            self._ours = ref(_put_in(owner, self.name, self._make))
+        if owner is None or self.name not in owner.__dict__:
+            return
+        outer, inner = None, owner.__dict__[self.name]
+        while not _is_ours(whole := _whole(inner)):
+            if not _is_wrapper(whole):
+                ours = self._make(inner)
+                if outer is None:
+                    setattr(owner, self.name, ours)
+                else:
+                    outer.__wrapped__ = ours
+                return
+            outer, inner = whole, whole.__wrapped__
 
     def take_out(self) -> None:
-        """Takes ours out, if it is where we can reach it."""
-        owner, ours = self.owner, self._ours and self._ours()
-        self._ours = None
-        if owner is not None and ours is not None and self.name in owner.__dict__:
-            _splice_out(owner, self.name, lambda wrapper: wrapper is ours)
-
-    def _is_in(self, owner: Any) -> bool:
-        ours = self._ours and self._ours()
-        if ours is None:
-            return False
-        return any(wrapper is ours for wrapper in _wrappers(owner.__dict__[self.name]))
+        """Takes ours out where it is outermost; beneath another it stays, and lets calls pass."""
+        owner = self.owner
+        if owner is not None and self.name in owner.__dict__:
+            outermost = _whole(owner.__dict__[self.name])
+            if _is_ours(outermost):
+                setattr(owner, self.name, outermost.__wrapped__)
 
 
 def wrapped_by(wrapper: Callable[..., Any], *describe: Callable[[], Any]) -> Make:
@@ -120,39 +130,6 @@ class _Ours(partial[Any]):
     """
 
 
-def _put_in(owner: Any, name: str, make: Make) -> Any:
-    """Puts ours next to the SDK's function, beneath the wrapt wrappers of others.
-
-    Around theirs we would be handed what they make of the SDK's stream, and their ``unwrap``, which
-    takes away whatever is outermost, would take ours. One that calls the SDK's function by a
-    reference of its own, past what it wraps, is not seen.
-    """
-    _splice_out(owner, name, _is_ours)
-    outer, inner = None, owner.__dict__[name]
-    while _is_wrapper(inner):
-        outer = _whole(inner)
-        inner = outer.__wrapped__
-    ours = make(inner)
-    if outer is None:
-        setattr(owner, name, ours)
-    else:
-        outer.__wrapped__ = ours
-    return ours
-
-
-def _splice_out(owner: Any, name: str, unwanted: Callable[[Any], bool]) -> None:
-    """Takes wrappers out of a method, also from under others."""
-    while unwanted(outermost := _whole(owner.__dict__[name])):
-        setattr(owner, name, outermost.__wrapped__)
-    outer = outermost
-    while _is_wrapper(outer):
-        inner = _whole(outer.__wrapped__)
-        if unwanted(inner):
-            outer.__wrapped__ = inner.__wrapped__
-        else:
-            outer = inner
-
-
 def _whole(value: Any) -> Any:
     # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class.
     return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt's only name for it
@@ -167,12 +144,3 @@ def _is_ours(wrapper: Any) -> bool:
 
 def _is_wrapper(value: object) -> bool:
     return isinstance(value, (wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper))
-
-
-def _wrappers(outermost: Any) -> Iterator[Any]:
-    """All wrappers around a method, from without."""
-    wrapper = _whole(outermost)
-    yield wrapper
-    while _is_wrapper(wrapper):
-        wrapper = _whole(wrapper.__wrapped__)
-        yield wrapper

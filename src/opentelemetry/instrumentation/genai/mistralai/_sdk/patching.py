@@ -75,10 +75,10 @@ def patch(*, check_versions: bool) -> None:
 
 
 def unpatch() -> None:
-    """Takes our wrappers out, also from under another library's wrapt wrapper.
+    """Takes our wrappers out where they are outermost.
 
-    Under any other kind of wrapper, and in a bound method that was saved earlier, ours stays and
-    passes every call through.
+    Beneath another library's wrapper, and in a bound method that was saved earlier, ours stays and
+    passes every call through; the next `patch` finds it there.
     """
     global _active  # noqa: PLW0603 -- as above
     _active = False

@@ -50,13 +50,6 @@ def observe(stream: Any, recorder: Recorder, call: OpenSpan) -> None:
     stream.generator = observer
 
 
-def _of_generator(name: str) -> Any:
-    """A property that is the generator's, for code that looks at ``stream.generator``."""
-    # Not __getattr__: with it, reading any attribute of an observer takes the slow way, which
-    # costs 0.1 us per event.
-    return property(lambda observer: getattr(observer._generator, name))  # noqa: SLF001
-
-
 class _Observer:
     """What the sync and the async observer share: everything but the step itself."""
 
@@ -112,10 +105,6 @@ class StreamObserver(_Observer):
     """In the place of the generator inside an ``EventStream``."""
 
     __slots__ = ()
-    send, throw = _of_generator("send"), _of_generator("throw")
-    gi_code, gi_frame = _of_generator("gi_code"), _of_generator("gi_frame")
-    gi_running, gi_yieldfrom = _of_generator("gi_running"), _of_generator("gi_yieldfrom")
-    gi_suspended = _of_generator("gi_suspended")
 
     def __iter__(self) -> StreamObserver:
         """Is an iterator, as the generator is."""
@@ -141,10 +130,6 @@ class AsyncStreamObserver(_Observer):
     """In the place of the async generator inside an ``EventStreamAsync``."""
 
     __slots__ = ()
-    asend, athrow = _of_generator("asend"), _of_generator("athrow")
-    ag_await, ag_code = _of_generator("ag_await"), _of_generator("ag_code")
-    ag_frame, ag_running = _of_generator("ag_frame"), _of_generator("ag_running")
-    ag_suspended = _of_generator("ag_suspended")
 
     def __aiter__(self) -> AsyncStreamObserver:
         """Is an async iterator, as the generator is."""
