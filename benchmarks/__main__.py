@@ -37,7 +37,7 @@ LIMITS: Final = {
     "event_sync_us": 0.25,
     "event_async_us": 0.4,
     "conversation_ratio": 1.4,
-    "conversation_no_sdk_us": 35.0,
+    "conversation_no_sdk_us": 45.0,
     "open_stream_kib": 4.0,
     "end_ms": 0.2,
     "import_ms": 60.0,

@@ -26,7 +26,6 @@ from opentelemetry.instrumentation.genai.mistralai._recording.completions import
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import (
     ConversationRecorder,
 )
-from opentelemetry.instrumentation.genai.mistralai._recording.responses import ResponseRecorder
 from opentelemetry.instrumentation.genai.mistralai._sdk.streams import leave, observe
 from tests.fakes import PACKAGE, FakeCall, FakeClock
 
@@ -163,7 +162,7 @@ def test_a_recorder_that_fails_never_fails_the_caller(log: pytest.LogCaptureFixt
     ]
 
 
-@pytest.mark.parametrize("kind", [ConversationRecorder, CompletionRecorder, ResponseRecorder])
+@pytest.mark.parametrize("kind", [ConversationRecorder, CompletionRecorder])
 def test_an_event_that_cannot_be_read_is_the_callers_all_the_same(
     kind: Any, log: pytest.LogCaptureFixture
 ) -> None:

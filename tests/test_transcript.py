@@ -213,8 +213,10 @@ def test_a_text_is_redacted_once_and_whole() -> None:
 
 def test_deltas_are_joined_in_linear_time() -> None:
     def seconds(count: int) -> float:
-        transcript, data = Transcript(), {"id": "m", "content": "twenty characters..."}
-        piece = {"id": "fc_1", "tool_call_id": "c", "name": "f", "arguments": "1" * 20}
+        transcript = Transcript()
+        data: dict[str, object] = {"id": "m", "content": "twenty characters..."}
+        piece: dict[str, object] = {"id": "fc_1", "tool_call_id": "c", "name": "f"}
+        piece["arguments"] = "1" * 20
         began = time.perf_counter()
         for _ in range(count):
             transcript.on_message(data)

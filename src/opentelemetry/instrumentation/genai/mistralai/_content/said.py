@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from .._reading.fields import Fields
 from .messages import parts_of
 from .mode import Part
 from .parts import server_tool, text_part, tool_call, tool_response
 from .structure import Clean, as_text
-
-_Fields = dict[str, Any]
 
 
 class Text:
@@ -38,14 +35,14 @@ class Chunks:
 class Called:
     """A function or tool, with its arguments in pieces."""
 
-    def __init__(self, data: _Fields) -> None:
+    def __init__(self, data: Fields) -> None:
         self.entry_id, self.call_id = data.get("id"), data.get("tool_call_id")
         self.name = data.get("name")
         self.pieces: list[str] = []
         self.result: object = None
         self.add(data)
 
-    def add(self, data: _Fields) -> None:
+    def add(self, data: Fields) -> None:
         # Copied now: the SDK's own loop goes on to change what it was given.
         if arguments := data.get("arguments"):
             self.pieces.append(as_text(arguments))

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from .. import _names as s
-from .._reading.fields import fields_of, items_of, text
+from .._reading.fields import Fields, fields_of, items_of, text
 from .cleaning import cut
 from .mode import Part
 from .parts import collect, joined, references_of, thoughts_of
 from .said import Answer, Called, Chunks, Said, Text
 from .structure import Clean, as_text
-
-_Fields = dict[str, Any]
 
 
 class Transcript:
@@ -28,7 +26,7 @@ class Transcript:
         self._answers: dict[object, Answer] = {}
         self._turn = 0
 
-    def on_message(self, data: _Fields) -> None:
+    def on_message(self, data: Fields) -> None:
         """A piece of a message, or a whole one."""
         content = data.get("content")
         if type(content) is str:
@@ -45,7 +43,7 @@ class Transcript:
             elif fields or isinstance(chunk, str):
                 self._items.append(Chunks(chunk))
 
-    def on_call(self, data: _Fields) -> None:
+    def on_call(self, data: Fields) -> None:
         """A piece of a function call, or news of a tool."""
         key = _key(data.get("id"))
         called = self._called.get(key)
@@ -97,7 +95,7 @@ class Transcript:
             self._items.append(answer)
         return answer
 
-    def on_tool_started(self, data: _Fields) -> None:
+    def on_tool_started(self, data: Fields) -> None:
         """A tool starts anew, even one of an id that was there before."""
         self._called.pop(_key(data.get("id")), None)
         self.on_call(data)

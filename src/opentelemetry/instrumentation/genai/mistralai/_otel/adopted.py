@@ -83,7 +83,7 @@ class AdoptedCall(CallAgain):
         except Exception as exc:  # noqa: BLE001 -- somebody's meter; the host is told all the same
             _log.report("measure a call", exc)
         if self._host.span.is_recording():
-            steps += hook_step(self, self._host.span, ending)
+            steps += hook_step(self.telemetry, self._host.span, ending)
         steps.append(partial(self._tell, ending))
         steps.append(partial(_give_back_seat, self._host, ending))
         return steps

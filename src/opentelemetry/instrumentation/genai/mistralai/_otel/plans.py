@@ -62,14 +62,11 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
         _log.report("measure a call", exc)
     attributes = ending.attributes
-    if ending.operation is not None and ending.operation != call.request.operation:
-        attributes[s.OPERATION_NAME] = ending.operation
+    if call.recording and telemetry.response_hook is not None:
+        plan += hook_step(telemetry, span, ending)
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
-    if call.recording and telemetry.response_hook is not None:
-        plan += hook_step(call, span, ending)
-    if failure is not None:
         # Viewers hide an event that lies past the end, also by a part of a microsecond.
         inside = max(call.started, ended - 1000)
         plan.append(partial(telemetry.record_exception, span, failure, inside, context))
@@ -87,9 +84,9 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     return plan
 
 
-def hook_step(call: Ended, span: Span, ending: Ending) -> Plan:
+def hook_step(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
     """The user's hook, if there is one."""
-    hook = call.telemetry.response_hook
+    hook = telemetry.response_hook
     if hook is None:
         return []
     return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final, NamedTuple, cast
 
 from .clock import read_time
-from .fields import fields_of, items_of, name_of
+from .fields import fields_of, items_of, name_of, unpacked
 
 # Of an entry's type: the event that opens it, and the one that closes it.
 _EVENTS: Final[dict[str | None, tuple[str, str]]] = {
@@ -44,11 +44,10 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
         The events, in the order of their times, and all times, sorted. An entry that was completed
         at no known time was so when the next one was created; the last one never was.
     """
-    entries = [fields_of(entry) for entry in items_of(outputs)]
+    # Of an entry that the SDK's model rejected, the API's own JSON.
+    entries = [unpacked(fields_of(entry)) for entry in items_of(outputs)]
     if not entries:
         return [], []
-    # Of an entry that the SDK's model rejected, the API's own JSON.
-    entries = [fields_of(entry["raw"]) if "raw" in entry else entry for entry in entries]
     created = [read_time(entry.get("created_at")) for entry in entries]
     completed = [read_time(entry.get("completed_at")) for entry in entries]
     times = sorted(time for time in (*created, *completed) if time is not None)

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+# The fields of an object of the SDK's, or of the JSON that it was made from.
+Fields = dict[str, object]
 _MAX_NAME: Final = 256
 _CUT: Final = "…"
 
 
-def fields_of(source: object) -> dict[str, object]:
+def fields_of(source: object) -> Fields:
     """The fields of an SDK object, or a raw dict as it is; nothing of anything else.
 
     Not getattr: for a field that a model lacks, and older SDK lines lack many, pydantic's costs
@@ -27,9 +29,13 @@ def items_of(source: object) -> Sequence[object]:
     return source if isinstance(source, (list, tuple)) else ()  # pyright: ignore[reportUnknownVariableType]
 
 
-def payload_of(event: Any) -> dict[str, object]:
+def payload_of(event: Any) -> Fields:
     """The event's data; of one that the SDK's model rejected, the API's own JSON."""
-    fields = fields_of(event.data)
+    return unpacked(fields_of(event.data))
+
+
+def unpacked(fields: Fields) -> Fields:
+    """These fields, or those of the JSON that they were kept aside with as ``raw``."""
     return fields_of(fields["raw"]) if "raw" in fields else fields
 
 

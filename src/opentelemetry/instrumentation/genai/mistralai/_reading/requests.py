@@ -39,7 +39,7 @@ class Request:
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
-        self.operation = operation
+        self.operation: str = operation
         self.attributes = attributes
         self.address: str | None = None
         self.port: int | None = None
@@ -54,7 +54,7 @@ class Request:
         self.measured = INFERENCE
         # Names of the metrics that somebody else records of this call.
         self.recorded_elsewhere = _NOTHING
-        self.span_name = operation
+        self.span_name: str = operation
 
     def follow(self, operation: str | None, reference: object) -> None:
         """Takes over what the last turn of the conversation was, if that is known.

@@ -11,7 +11,7 @@ from .. import _names as s
 from .._content.parts import word
 from .._content.structure import Clean
 from .._content.transcript import Transcript
-from .._reading.fields import payload_of, text
+from .._reading.fields import Fields, payload_of, text
 from .ending import Output
 
 
@@ -58,7 +58,7 @@ class Capture:
         return [(said.parts(clean), None)]
 
 
-_KEEPERS: Final[Mapping[str, Callable[[Transcript, dict[str, Any]], None]]] = {
+_KEEPERS: Final[Mapping[str, Callable[[Transcript, Fields], None]]] = {
     "message.output.delta": Transcript.on_message,
     "function.call.delta": Transcript.on_call,
     "tool.execution.started": Transcript.on_tool_started,

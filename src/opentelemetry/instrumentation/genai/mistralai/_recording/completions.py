@@ -14,12 +14,11 @@ from .. import _log
 from .. import _names as s
 from .._content.structure import Clean
 from .._content.transcript import Transcript
-from .._reading.fields import fields_of, items_of, name_of
+from .._reading.fields import Fields, fields_of, items_of, name_of
 from .._reading.usage import read_usage
 from .ending import Ending
 from .recorder import OpenCall, Recorder
 
-_Fields = dict[str, object]
 # What a server may make its client remember.
 _MAX_CHOICES: Final = 128
 
@@ -80,7 +79,7 @@ class CompletionRecorder(Recorder):
         else:
             self._usage = fields_of(unheard.data).get("usage") or self._usage
 
-    def on_completion(self, data: _Fields, field: str) -> None:
+    def on_completion(self, data: Fields, field: str) -> None:
         """A chunk of a completion, or a whole one."""
         if self._model is None:
             self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))

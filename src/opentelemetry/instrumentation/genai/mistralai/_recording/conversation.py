@@ -18,7 +18,7 @@ from .._content.structure import Clean
 from .._reading.clock import ServerClock, read_time
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
-from .._reading.fields import fields_of, name_of, payload_of
+from .._reading.fields import Fields, fields_of, name_of, payload_of
 from .._reading.settings import AttributeValue
 from .._reading.usage import read_usage
 from .capturing import Capture
@@ -27,7 +27,6 @@ from .function_calls import FunctionCalls
 from .recorder import OpenCall, Recorder
 from .steps import Steps
 
-_Fields = dict[str, object]
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
 _LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
 
@@ -97,12 +96,12 @@ class ConversationRecorder(Recorder):
         ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
         self.finish(ending, self._call.now())
 
-    def on_started(self, _event: Any, data: _Fields) -> None:
+    def on_started(self, _event: Any, data: Fields) -> None:
         """The server listens; it names the conversation."""
         self._map(data)
         self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
 
-    def on_message(self, event: Any, data: _Fields) -> None:
+    def on_message(self, event: Any, data: Fields) -> None:
         """A piece of text, or of a function call."""
         self._output(data, "agent_id")
         # Not while something is to be learned from each piece; nor for events that were rejected,
@@ -114,26 +113,25 @@ class ConversationRecorder(Recorder):
         else:
             self._read_piece(data)
 
-    def on_function_call(self, event: Any, data: _Fields) -> None:
+    def on_function_call(self, event: Any, data: Fields) -> None:
         """A piece of a function call, which the caller must answer unless any piece settles it."""
         self.on_message(event, data)
         self._piece_class = None
         self._called = self._called or FunctionCalls()
         self._called.note(data)
 
-    def on_tool_started(self, _event: Any, data: _Fields) -> None:
+    def on_tool_started(self, _event: Any, data: Fields) -> None:
         """A tool that runs on the server."""
         self._output(data, "agent_id")
         self._inside().start_tool(data, self._map(data))
 
-    def on_tool_done(self, _event: Any, data: _Fields) -> None:
+    def on_tool_done(self, _event: Any, data: Fields) -> None:
         """The tool is done."""
-        content: Mapping[str, str] = {}
-        if self._capture is not None:
-            content = self._capture.of_tool(data.get("id"), on_span=self._call.content_on_spans)
+        on_span, kept = self._call.content_on_spans, self._capture
+        content = {} if kept is None else kept.of_tool(data.get("id"), on_span=on_span)
         self._inside().end_tool(data, self._map(data), content)
 
-    def on_handoff_started(self, _event: Any, data: _Fields) -> None:
+    def on_handoff_started(self, _event: Any, data: Fields) -> None:
         """An agent hands over; if it is the first agent, its name is learned here."""
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
@@ -141,11 +139,11 @@ class ConversationRecorder(Recorder):
             self._agent_name = name_of(data.get("previous_agent_name"))
         self._inside().start_handoff(data, self._map(data))
 
-    def on_handoff_done(self, _event: Any, data: _Fields) -> None:
+    def on_handoff_done(self, _event: Any, data: Fields) -> None:
         """Another agent takes over."""
         self._inside().end_handoff(data, self._map(data))
 
-    def on_done(self, event: Any, data: _Fields) -> None:
+    def on_done(self, event: Any, data: Fields) -> None:
         """Ends the conversation at the event's ``created_at``; later events change nothing."""
         created = read_time(data.get("created_at"))
         at = self._clock.to_local(created, self._call.at(self._arrived))
@@ -154,16 +152,16 @@ class ConversationRecorder(Recorder):
             ending.attributes[s.RESPONSE_CREATED_AT] = created.isoformat()
         self.finish(ending, at)
 
-    def on_error(self, event: Any, data: _Fields) -> None:
+    def on_error(self, event: Any, data: Fields) -> None:
         """The server gives up."""
         failure = failure_of_event(data.get("code"), data.get("message"))
         self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
 
-    def on_other(self, _event: Any, data: _Fields) -> None:
+    def on_other(self, _event: Any, data: Fields) -> None:
         """Something between other events, of which only the time is of use."""
         self._map(data)
 
-    def _output(self, data: _Fields, agent_field: str) -> None:
+    def _output(self, data: Fields, agent_field: str) -> None:
         """Learns from an output event who answers."""
         self.on_chunk()
         self._learn_agent(data.get(agent_field))
@@ -192,11 +190,11 @@ class ConversationRecorder(Recorder):
         self._read_piece(piece)
         self._piece = None
 
-    def _read_piece(self, data: _Fields) -> None:
+    def _read_piece(self, data: Fields) -> None:
         self._map(data)
         self._response_id = name_of(data.get("id")) or self._response_id
 
-    def _map(self, data: _Fields) -> int:
+    def _map(self, data: Fields) -> int:
         """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
 
@@ -214,6 +212,9 @@ class ConversationRecorder(Recorder):
         ending.conversation_id = self._conversation_id
         if self._corrected is not None:
             ending.operation, ending.span_name = self._corrected
+            ending.attributes[s.OPERATION_NAME] = ending.operation
+        if ending.usage.connectors:
+            ending.attributes.update(ending.usage.of_connectors())
         reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._called is not None and self._called.wait:
             reason = "tool_call"
@@ -235,7 +236,7 @@ class ConversationRecorder(Recorder):
             ending.output = self._capture.output(clean)
 
 
-HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, _Fields], None]]] = {
+HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, Fields], None]]] = {
     "conversation.response.started": ConversationRecorder.on_started,
     "tool.execution.started": ConversationRecorder.on_tool_started,
     "tool.execution.delta": ConversationRecorder.on_other,

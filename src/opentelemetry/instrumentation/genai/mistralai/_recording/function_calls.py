@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from .._reading.fields import name_of
+from .._reading.fields import Fields, name_of
 
 # A server that calls functions without end must not fill the memory of its client.
 _MAX_CALLS: Final = 1024
@@ -23,7 +22,7 @@ class FunctionCalls:
         # Of each call: whether any piece of it said that it was allowed or denied.
         self._settled: dict[str | None, bool] = {}
 
-    def note(self, data: Mapping[str, object]) -> None:
+    def note(self, data: Fields) -> None:
         """A piece of a call, or a whole one."""
         call_id = name_of(data.get("tool_call_id")) or name_of(data.get("id"))
         # Those that are too many are taken for one.

@@ -7,12 +7,12 @@ call each step that ran on the server and each chunk's time, and ends it, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import _log
 from .. import _names as s
+from .._content.structure import Clean
 from .._reading.errors import Failure, failure_of
 from .._reading.requests import Request
 from .ending import Ending, Outcome
@@ -34,7 +34,7 @@ class OpenCall(Protocol):
         ...
 
     @property
-    def clean(self) -> Callable[[str], str | None] | None:
+    def clean(self) -> Clean | None:
         """Gives what may be recorded of a text; None while content is not captured."""
         ...
 
@@ -122,7 +122,7 @@ class Recorder:
         """
         raise NotImplementedError
 
-    def say(self, ending: Ending, clean: Callable[[str], str | None]) -> None:
+    def say(self, ending: Ending, clean: Clean) -> None:
         """Puts what was said into the ending, and lets it go; called only if content is wanted."""
         raise NotImplementedError
 
@@ -212,8 +212,6 @@ class Recorder:
                 if ending.outcome is not None:
                     attributes[s.STREAM_OUTCOME] = ending.outcome
                 attributes.update(ending.usage.counts)
-                if ending.usage.connectors:
-                    attributes.update(ending.usage.of_connectors())
             except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
                 _log.report("describe a response", exc)
             clean = self._call.clean

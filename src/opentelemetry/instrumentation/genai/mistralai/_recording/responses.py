@@ -18,12 +18,11 @@ from .._content.messages import parts_of_items
 from .._content.structure import Clean
 from .._content.transcript import Transcript
 from .._reading.errors import failure_of_event
-from .._reading.fields import fields_of, items_of, name_of
+from .._reading.fields import Fields, fields_of, items_of, name_of, payload_of
 from .._reading.usage import read_usage
 from .ending import Ending, Outcome, Output
 from .recorder import OpenCall, Recorder
 
-_Fields = dict[str, object]
 # Events for the user's hook.
 _CLOSING: Final = frozenset((
     "transcription.done", "speech.audio.done", "response.completed", "response.incomplete",
@@ -58,7 +57,7 @@ class ResponseRecorder(Recorder):
         try:
             if not self.ended:
                 self._arrived, self._unheard = monotonic_ns(), event
-                self._handle(event, event.data)
+                self._handle(event)
                 self._unheard = None
         except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
             _log.report("read an event", exc)
@@ -79,19 +78,19 @@ class ResponseRecorder(Recorder):
             self._said = None
             self.on_response(unheard)
         elif name_of(fields_of(unheard).get("event")) in _CLOSING:
-            self._handle(unheard, unheard.data)
+            self._handle(unheard)
         else:
             self._usage = fields_of(unheard.data).get("usage") or self._usage
 
-    def _handle(self, event: Any, data: Any) -> None:
-        name, fields = name_of(fields_of(event).get("event")), fields_of(data)
+    def _handle(self, event: Any) -> None:
+        name = name_of(fields_of(event).get("event"))
         handler = HANDLERS.get(name)
         if handler is not None:
             if name in _CLOSING and not self._done:
                 self._closing = event
-            handler(self, fields_of(fields["raw"]) if "raw" in fields else fields)
+            handler(self, payload_of(event))
 
-    def on_delta(self, data: _Fields) -> None:
+    def on_delta(self, data: Fields) -> None:
         """A piece of text or sound."""
         piece = data.get("delta") or data.get("text")
         if piece or data.get("audio_data"):
@@ -99,7 +98,7 @@ class ResponseRecorder(Recorder):
         if self._call.clean is not None and isinstance(piece, str):
             self._speech().on_message({"id": data.get("item_id"), "content": piece})
 
-    def on_thought(self, data: _Fields) -> None:
+    def on_thought(self, data: Fields) -> None:
         """A piece of reasoning."""
         piece = data.get("delta")
         if piece:
@@ -108,16 +107,16 @@ class ResponseRecorder(Recorder):
             thought = [{"thinking": piece}]
             self._speech().on_message({"id": data.get("item_id"), "content": thought})
 
-    def on_silent_delta(self, _data: _Fields) -> None:
+    def on_silent_delta(self, _data: Fields) -> None:
         """A piece of arguments, which say nothing before they are whole."""
         self.on_chunk()
 
-    def on_whole_piece(self, data: _Fields) -> None:
+    def on_whole_piece(self, data: Fields) -> None:
         """What its deltas have told before; if it had none, the first of the output."""
         if self._first_chunk is None and _tells_something(data):
             self.on_chunk()
 
-    def on_audio_done(self, data: _Fields) -> None:
+    def on_audio_done(self, data: Fields) -> None:
         """All sound, or all of its text, has come."""
         self._done = True
         self._identify(data)
@@ -125,11 +124,11 @@ class ResponseRecorder(Recorder):
         if self._call.clean is not None and self._said is None:
             self._speech().on_message({"content": data.get("text")})
 
-    def on_response_event(self, data: _Fields, status: str | None = None) -> None:
+    def on_response_event(self, data: Fields, status: str | None = None) -> None:
         """News of a response of the Responses API, of which the event says whether it is over."""
         self.on_response_object(fields_of(data.get("response")), status)
 
-    def on_response_object(self, response: _Fields, status: object) -> None:
+    def on_response_object(self, response: Fields, status: object) -> None:
         """A response of the Responses API, with a status that may be the last word."""
         self._identify(response)
         items = items_of(response.get("output"))
@@ -152,11 +151,11 @@ class ResponseRecorder(Recorder):
         if status == "failed":
             self._fail(fields_of(response.get("error")))
 
-    def on_error(self, data: _Fields) -> None:
+    def on_error(self, data: Fields) -> None:
         """The server gives up."""
         self._fail(data)
 
-    def _fail(self, error: _Fields) -> None:
+    def _fail(self, error: Fields) -> None:
         if self._done:
             return
         outcome = None if self._whole else Outcome.FAILED
@@ -193,19 +192,19 @@ class ResponseRecorder(Recorder):
         said = self._said = self._said or Transcript()
         return said
 
-    def _identify(self, data: _Fields) -> None:
+    def _identify(self, data: Fields) -> None:
         if self._model is None:
             self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
 
 
-def _tells_something(data: _Fields) -> bool:
+def _tells_something(data: Fields) -> bool:
     item, part = fields_of(data.get("item")), fields_of(data.get("part"))
     told = data.get("text") or data.get("arguments") or part.get("text")
     return bool(told or item.get("content") or item.get("summary") or "arguments" in item)
 
 
-HANDLERS: Final[Mapping[str | None, Callable[[ResponseRecorder, _Fields], None]]] = {
+HANDLERS: Final[Mapping[str | None, Callable[[ResponseRecorder, Fields], None]]] = {
     **dict.fromkeys(_WHOLE, ResponseRecorder.on_whole_piece),
     "transcription.text.delta": ResponseRecorder.on_delta,
     "transcription.done": ResponseRecorder.on_audio_done,

@@ -11,10 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .. import _names as s
-from .._reading.fields import name_of
+from .._reading.fields import Fields, name_of
 from .._reading.settings import AttributeValue
-
-_Fields = Mapping[str, object]
 
 # A server that starts tools without end must not fill the memory of its client.
 _MAX_OPEN: Final = 1024
@@ -104,27 +102,27 @@ class Steps:
             self._agent_id = agent_id
         return self
 
-    def start_tool(self, data: _Fields, at: int) -> None:
+    def start_tool(self, data: Fields, at: int) -> None:
         """A tool starts, for the agent that its event names, else for the one at work."""
         at = self._not_before(at)
         step = _Begun(name_of(data.get("name")), at, name_of(data.get("agent_id")))
         self._start(self._tools, name_of(data.get("id")), step)
 
-    def end_tool(self, data: _Fields, at: int, content: Mapping[str, str]) -> None:
+    def end_tool(self, data: Fields, at: int, content: Mapping[str, str]) -> None:
         """A tool is done; one whose start was not told has no duration."""
         at, step_id, name = self._not_before(at), name_of(data.get("id")), name_of(data.get("name"))
         step = self._take(self._tools, step_id) or self._placed(_Begun(name, at, None))
         step.name = name or step.name
         self._make_tool(step, step_id, at, content)
 
-    def start_handoff(self, data: _Fields, at: int) -> None:
+    def start_handoff(self, data: Fields, at: int) -> None:
         """An agent hands over; its name is known from here on."""
         at = self._not_before(at)
         agent_id = name_of(data.get("previous_agent_id"))
         self._learn(agent_id, name_of(data.get("previous_agent_name")))
         self._start(self._handoffs, name_of(data.get("id")), _Begun(None, at, agent_id))
 
-    def end_handoff(self, data: _Fields, at: int) -> None:
+    def end_handoff(self, data: Fields, at: int) -> None:
         """An agent takes over, and works until it hands over in turn."""
         step_id, agent_id = name_of(data.get("id")), name_of(data.get("next_agent_id"))
         at, name = self._not_before(at), name_of(data.get("next_agent_name"))
