@@ -160,7 +160,7 @@ class FakeCall:
         if step.ended is not None:
             step.span.end(step.ended, step.error_type)
 
-    def abandon(self) -> None:
+    def dropped(self) -> None:
         raise AssertionError("nobody looks at it")
 
     def give_up(self) -> None:

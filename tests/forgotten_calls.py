@@ -48,11 +48,11 @@ class Hand:
         self.ends.append(threading.current_thread().name)
         self.ended.set()
 
-    def abandon(self) -> None:
-        self._calls.settle(self, [self._note], Context())
+    def dropped(self) -> None:
+        self._calls.end(self, [self._note], Context())
 
     def give_up(self) -> None:
-        self._calls.settle(self, [lambda: self.ends.append("gave up")], Context())
+        self._calls.end(self, [lambda: self.ends.append("gave up")], Context())
 
 
 class Used:

@@ -48,15 +48,15 @@ ENDINGS: dict[str, tuple[Any, str, Any, float, str, Any]] = {
     "broken after it finished": (FINISHED, "failed", (BROKEN,), 9, "failed", RAISED),
     "closed before it finished": (OPEN, "left", ("closed",), 9, "closed", None),
     "cancelled before it finished": (OPEN, "left", ("cancelled",), 9, "cancelled", None),
-    "never read": ((), "abandon", (), 0.1, "abandoned", None),
-    "dropped before it finished": (OPEN, "abandon", (), 0.3, "abandoned", None),
-    "one choice unfinished, dropped": (HALF, "abandon", (), 0.2, "abandoned", None),
+    "never read": ((), "dropped", (), 0.1, "abandoned", None),
+    "dropped before it finished": (OPEN, "dropped", (), 0.3, "abandoned", None),
+    "one choice unfinished, dropped": (HALF, "dropped", (), 0.2, "abandoned", None),
     "exhausted": (FINISHED, "exhausted", (), 0.4, "completed", None),
     "closed after it finished": (FINISHED, "left", ("closed",), 0.4, "completed", None),
     "cancelled after it finished": (FINISHED, "left", ("cancelled",), 0.4, "completed", None),
-    "dropped after it finished": (FINISHED, "abandon", (), 0.4, "completed", None),
+    "dropped after it finished": (FINISHED, "dropped", (), 0.4, "completed", None),
     "usage after the finish reason": (LATE, "exhausted", (), 0.5, "completed", None),
-    "dropped after late usage": (LATE, "abandon", (), 0.5, "completed", None),
+    "dropped after late usage": (LATE, "dropped", (), 0.5, "completed", None),
 }
 
 
@@ -85,7 +85,7 @@ def test_a_stream_that_has_ended_changes_no_more(told: Told) -> None:
     told.receives(chunk(choice(1, "length", "more"), usage=tokens(999)))
     told.recorder.failed(BROKEN)
     told.recorder.left("closed")
-    told.recorder.abandon()
+    told.recorder.dropped()
     assert told.end() is ended
 
 

@@ -178,7 +178,7 @@ def test_an_abandoned_stream_ends_when_its_last_event_arrived_or_when_it_was_han
 ) -> None:
     story.receives(*arrivals)
     story.clock.set(9)
-    story.recorder.abandon()
+    story.recorder.dropped()
     ended = end_of(story)
     assert (ended.at, ended.outcome, ended.failure) == (at, "abandoned", None)
     assert "gen_ai.response.finish_reasons" not in ended.attributes
@@ -187,7 +187,7 @@ def test_an_abandoned_stream_ends_when_its_last_event_arrived_or_when_it_was_han
 # What changes nothing any more
 
 
-@pytest.mark.parametrize("first", ["done", "error", "exhausted", "failed", "left", "abandon"])
+@pytest.mark.parametrize("first", ["done", "error", "exhausted", "failed", "left", "dropped"])
 def test_whatever_ends_a_span_ends_it_once(story: Story, first: str) -> None:
     ends: dict[str, Any] = {
         "done": lambda: story.receives((0.5, done(0.5))),
@@ -195,7 +195,7 @@ def test_whatever_ends_a_span_ends_it_once(story: Story, first: str) -> None:
         "exhausted": story.recorder.exhausted,
         "failed": lambda: story.recorder.failed(ValueError()),
         "left": lambda: story.recorder.left("closed"),
-        "abandon": story.recorder.abandon,
+        "dropped": story.recorder.dropped,
     }
     ends[first]()
     ended = end_of(story)

@@ -145,7 +145,7 @@ def observed(events: Iterator[object], fails: type[Exception] | None = None) -> 
             if fails is not None:
                 raise fails("the user's words")
 
-        exhausted = failed = left = abandon = tell
+        exhausted = failed = left = dropped = tell
 
     recorder: Any = Recorder()
     stream = SimpleNamespace(generator=events)

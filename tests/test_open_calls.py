@@ -56,13 +56,13 @@ class Interrupted(BaseException):
 def test_a_call_that_was_never_added_cannot_be_ended(calls: OpenCalls) -> None:
     done: list[int] = []
     other = OpenCalls()
-    assert calls.settle(Hand(other), [partial(done.append, 1)], Context()) is False
+    assert calls.end(Hand(other), [partial(done.append, 1)], Context()) is False
     assert done == []
 
 
 def test_a_call_is_ended_once(calls: OpenCalls) -> None:
     call, done = Hand(calls), list[int]()
-    assert [calls.settle(call, [partial(done.append, n)], Context()) for n in range(3)] == [
+    assert [calls.end(call, [partial(done.append, n)], Context()) for n in range(3)] == [
         True,
         False,
         False,
@@ -78,7 +78,7 @@ def test_of_many_threads_one_ends_the_call(calls: OpenCalls) -> None:
     def end_all() -> None:
         together.wait()
         for n, call in enumerate(noted):
-            calls.settle(call, [partial(done.append, n)], Context())
+            calls.end(call, [partial(done.append, n)], Context())
 
     threads = [threading.Thread(target=end_all) for _ in range(4)]
     for thread in threads:
@@ -90,7 +90,7 @@ def test_of_many_threads_one_ends_the_call(calls: OpenCalls) -> None:
 
 def test_a_call_that_is_about_to_end_is_no_longer_open(calls: OpenCalls) -> None:
     call, seen = Hand(calls), list[bool]()
-    calls.settle(call, [lambda: seen.append(call in calls)], Context())
+    calls.end(call, [lambda: seen.append(call in calls)], Context())
     assert seen == [False]
 
 
@@ -129,7 +129,7 @@ def test_an_interrupt_is_the_callers_after_the_other_steps_were_done(
 
     call = Hand(calls)
     with pytest.raises(exc):
-        calls.settle(call, [partial(done.append, 1), interrupt, partial(done.append, 2)], Context())
+        calls.end(call, [partial(done.append, 1), interrupt, partial(done.append, 2)], Context())
     assert (done, call in calls, calls.any()) == ([2, 1], False, False)
 
 
@@ -154,7 +154,7 @@ def test_at_exit_a_plan_that_was_interrupted_is_carried_out_to_its_end(
         # As an interrupt in the first line of this function.
         patched.setattr(f"{PACKAGE}._otel.open_calls.carry_out", partial(int, "interrupted"))
         with pytest.raises(TypeError):
-            calls.settle(call, [partial(done.append, 1), partial(done.append, 2)], Context())
+            calls.end(call, [partial(done.append, 1), partial(done.append, 2)], Context())
     assert (done, calls.any(), call in calls) == ([], True, False)
     at_exit.run()
     assert (done, calls.any(), call.ends) == ([2, 1], False, [])
@@ -204,7 +204,7 @@ def test_what_was_dropped_in_a_cycle_is_noticed_when_it_is_collected(calls: Open
 def test_a_call_that_has_ended_is_not_watched_any_more(calls: OpenCalls) -> None:
     used, call = Used(), Hand(calls)
     calls.watch(call, used)
-    call.abandon()
+    call.dropped()
     del used
     assert (call.watch, list(calls.dropped), len(call.ends)) == (None, [], 1)
 
@@ -383,7 +383,7 @@ def test_at_exit_a_call_whose_recorder_fails_is_given_up(calls: OpenCalls, at_ex
     def fail() -> None:
         raise ValueError("the recorder's own failure")
 
-    call.abandon = fail  # type: ignore[method-assign]
+    call.dropped = fail  # type: ignore[method-assign]
     calls.end_all_at_exit()
     at_exit.run()
     assert (call.ends, calls.any()) == (["gave up"], False)
@@ -433,7 +433,7 @@ def test_a_forked_child_may_not_end_its_parents_calls(calls: OpenCalls, at_exit:
     calls.end_all_at_exit()
     calls.after_fork()
     at_exit.run()
-    assert (calls.settle(parents, [], Context()), parents.ends) == (False, [])
+    assert (calls.end(parents, [], Context()), parents.ends) == (False, [])
     del used
     calls.end_dropped()
     assert parents.ends == []

@@ -131,7 +131,7 @@ class Played:
             except (TimeoutError, asyncio.CancelledError):
                 pass
             if end == "dropped":
-                story.recorder.abandon()
+                story.recorder.dropped()
             leave(stream)
         self.call = story.call
         self.over = (story.call.now() - story.call.started) / 1e9
@@ -152,7 +152,7 @@ class Played:
             if end == "closed":
                 story.recorder.left("closed")
             if end == "dropped":
-                story.recorder.abandon()
+                story.recorder.dropped()
 
 
 def is_usable(value: object) -> bool:

@@ -79,7 +79,7 @@ def test_every_span_inside_a_stream_ends_once_inside_its_parent_and_before_the_c
             "raised": lambda: story.recorder.failed(TimeoutError()),
             "cancelled": lambda: story.recorder.left("cancelled"),
             "closed": lambda: story.recorder.left("closed"),
-            "dropped": story.recorder.abandon,
+            "dropped": story.recorder.dropped,
         }
         ends[end]()
         ended = assert_whole(story.call)

@@ -233,7 +233,7 @@ def test_what_never_was_done_ends_with_the_conversation_and_as_it_does(
         "exhausted": story.recorder.exhausted,
         "failed": lambda: story.recorder.failed(TimeoutError()),
         "left": lambda: story.recorder.left("closed"),
-        "abandoned": story.recorder.abandon,
+        "abandoned": story.recorder.dropped,
     }
     ends[end]()
     (ended,) = story.call.endings

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, SURFACES
+from opentelemetry.instrumentation.genai.mistralai._sdk import table as sdk_table
 from tests.end_to_end.agent_runs import add, asking, prepared, run
 from tests.end_to_end.completions import METHODS, ask_sync
 from tests.end_to_end.conftest import read_sync
@@ -111,14 +111,14 @@ _INSIDE = {"complete": "parse", "stream": "parse_stream"}
 
 def _coverage() -> list[str]:
     names: dict[str, str] = {}
-    for surface in SURFACES:
-        place = f"client.{_PLACES.get(surface.module, surface.module)}"
-        methods = [surface.method]
-        if surface.cls == "Chat":
-            methods.append(_INSIDE[surface.method])
+    for row in sdk_table.METHODS:
+        place = f"client.{_PLACES.get(row.module, row.module)}"
+        methods = [row.method]
+        if row.cls == "Chat":
+            methods.append(_INSIDE[row.method])
         for method in methods:
             names[f"{place}.{method}"] = f"`{method}_async`"
-    for loop in LOOPS:
+    for loop in sdk_table.LOOPS:
         names[f"client.{_PLACES[loop.module]}.{loop.method}"] = "is async"
     rows = [f"| `{name}` | {twin} |" for name, twin in names.items()]
     return ["| method | async twin |", "|---|---|", *rows]

@@ -19,7 +19,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import OpenCalls
-from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Surface
+from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Method
 from tests.end_to_end import guarded_calls as calls
 from tests.end_to_end.guarded_calls import Scene, Seen, Stage, broken, perform
 from tests.end_to_end.guards import Guard, Tracer, guards
@@ -104,14 +104,14 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_sdk/calls.py", "give_up"): Row(
         calls.chat,
         "give a call up",
-        around=lambda: broken(Surface, "returned"),
+        around=lambda: broken(Method, "returned"),
         before=("hand a result over",),
     ),
     Guard("_otel/child_spans.py", "ChildSpan.plan"): Row(calls.loop, "measure a tool", (TOOLS,)),
     Guard("_content/cleaning.py", "Redactor.shown"): Row(
         calls.chat, "redact", (INPUT,), {**CONTENT, "redact": str.upper}
     ),
-    Guard("_sdk/methods.py", "Surface._read_content"): Row(
+    Guard("_sdk/methods.py", "Method._read_content"): Row(
         calls.chat, "read what is asked", (INPUT,), CONTENT
     ),
     Guard("_otel/completion_hook.py", "hook_from_environment"): Row(
@@ -130,7 +130,7 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_recording/conversation.py", "ConversationRecorder.see"): Row(
         calls.conversation, "read an event", (r".*: gen_ai\.conversation\.id=",)
     ),
-    Guard("_recording/recorder.py", "Recorder.finish"): Row(
+    Guard("_recording/recorder.py", "Recorder.end"): Row(
         calls.conversation,
         "describe a response",
         (
@@ -140,7 +140,7 @@ ROWS: Final[dict[Guard, Row]] = {
             METRICS,
         ),
     ),
-    Guard("_recording/recorder.py", "Recorder.finish", 1): Row(
+    Guard("_recording/recorder.py", "Recorder.end", 1): Row(
         calls.chat, "capture content", (OUTPUT,), CONTENT
     ),
     Guard("_recording/responses.py", "ResponseRecorder.see"): Row(
@@ -207,7 +207,7 @@ ROWS: Final[dict[Guard, Row]] = {
         ("chat m: hook=",),
         {"response_hook": response_hook},
     ),
-    Guard("_recording/recorder.py", "Recorder.abandon"): Row(
+    Guard("_recording/recorder.py", "Recorder.dropped"): Row(
         calls.interrupted,
         "read an event",
         (ANSWER, r"chat .*: mistral_ai\.(response\.created_at|stream\.outcome)=", METRICS),

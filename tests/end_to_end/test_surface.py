@@ -13,7 +13,7 @@ import pytest
 import wrapt
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, SURFACES
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS
 from tests.end_to_end import sdk
 
 # Which versions have what not all supported ones have: from this one on, or until before it.
@@ -45,7 +45,7 @@ ASKS: Final = {"model", "agent_id", "response_format", "run_ctx"}
 
 def rows() -> Iterator[tuple[str, str, str]]:
     """Module, class and method of all that is to be wrapped, with async twins."""
-    for row in SURFACES:
+    for row in METHODS:
         yield row.module, row.cls, row.method
         yield row.module, row.cls, f"{row.method}_async"
     for loop in LOOPS:
@@ -79,7 +79,7 @@ def test_a_row_is_a_method_that_is_wrapped_and_put_back(module: str, cls: str, m
 
 
 def test_the_versions_speak_of_modules_in_the_table() -> None:
-    assert (SINCE.keys() | UNTIL.keys()) <= {row.module for row in SURFACES}
+    assert (SINCE.keys() | UNTIL.keys()) <= {row.module for row in METHODS}
     assert len(set(ROWS)) == len(ROWS)
 
 

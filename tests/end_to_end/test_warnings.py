@@ -14,7 +14,7 @@ import pytest
 import typing_extensions
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, ROOTS, SURFACES
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS, ROOTS
 from tests.end_to_end import sdk
 from tests.end_to_end.recording import Recording
 
@@ -138,10 +138,10 @@ def test_a_method_that_another_decorator_marks_is_called_as_it_is(
     uninstrument()
 
 
-ROWS: Final = [f"{row.cls}.{row.method}" for row in (*SURFACES, *LOOPS)]
+ROWS: Final = [f"{row.cls}.{row.method}" for row in (*METHODS, *LOOPS)]
 
 
-@pytest.mark.parametrize("row", [*SURFACES, *LOOPS], ids=ROWS)
+@pytest.mark.parametrize("row", [*METHODS, *LOOPS], ids=ROWS)
 def test_no_wrapped_method_of_this_sdk_warns_by_itself(row: Any) -> None:
     """Our frame would count for its ``stacklevel``; only the decorator's warning is passed on."""
     found = False

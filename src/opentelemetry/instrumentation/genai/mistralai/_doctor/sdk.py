@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
 from .. import instrument, uninstrument
 from .._names import SCOPE
-from .._sdk.table import LOOPS, ROOTS, SURFACES
+from .._sdk.table import LOOPS, METHODS, ROOTS
 from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 from ..version import __version__
 
@@ -117,11 +117,11 @@ def _look(report: Report) -> None:
 def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:
     """Each method and what became of it; an async twin is named only where it differs."""
     states: list[tuple[str, _State]] = []
-    for row in (*SURFACES, *LOOPS):
+    for row in (*METHODS, *LOOPS):
         classes = [getattr(module, row.cls, None) for module in _modules(roots, row.module)]
         own = _state(classes, row.method)
         states.append((f"{row.module}.{row.method}", own))
-        twin = _state(classes, f"{row.method}_async") if row in SURFACES else own
+        twin = _state(classes, f"{row.method}_async") if row in METHODS else own
         if twin is not own:
             states.append((f"{row.module}.{row.method}_async", twin))
     return states

@@ -28,7 +28,7 @@ from .._recording.steps import Step
 from .._recording.turns import last_turns
 from .child_spans import ChildSpan
 from .clocks import ONE_MOMENT, all_clocks, ticks
-from .context import CALL, SPAN, Called, give_back
+from .context import CALL, SPAN, Called, detach
 from .open_calls import Abandoned, open_calls
 from .plans import plan_of, run_hook
 
@@ -100,7 +100,7 @@ class Call:
         if self.recording and not telemetry.has_recorded:
             telemetry.on_first_span()
 
-    def enter(self, kwargs: Mapping[str, Any]) -> None:
+    def attach(self, kwargs: Mapping[str, Any]) -> None:
         """Calls the user's hook, and makes the span current while the SDK's own code runs."""
         hook = self.telemetry.request_hook
         if self.recording and hook is not None:
@@ -145,12 +145,12 @@ class Call:
         moment, now = arrived + self.clock_offset, ticks() + self._offset
         return moment if self.started <= moment <= now else now
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Gives the caller's context back."""
         if self._token is not None:
             # A task that was started meanwhile has this call in its context; it may outlive these.
             self.called = None
-            give_back(self._token)
+            detach(self._token)
             self._token = None
 
     def step(self, step: Step) -> None:
@@ -178,17 +178,17 @@ class Call:
         except Exception as exc:  # noqa: BLE001 -- somebody's provider; the call's own span goes on
             _log.report("record a step", exc)
 
-    def abandon(self) -> None:
+    def dropped(self) -> None:
         """Ends a call that everybody forgot; before it had a result that is no error."""
         if self.recorder is not None:
-            self.recorder.abandon()
+            self.recorder.dropped()
         else:
             self.end(Ending())
 
     def give_up(self) -> None:
         """Ends a call of which no more can be told."""
         if not self.end(Ending()):
-            open_calls.finish(self)
+            open_calls.resume(self)
 
     def fail(self, exc: BaseException) -> None:
         """Ends a call that raised before it had a result."""
@@ -220,7 +220,7 @@ class Call:
         context = self._parent
         if self.span is not None:
             context = Context({**context, SPAN: self.span})
-        if not open_calls.settle(self, self.plan(ending, ended, context), context):
+        if not open_calls.end(self, self.plan(ending, ended, context), context):
             return False
         # No cycle is left, for which a call would wait until the garbage collector runs.
         self.recorder = None

@@ -44,7 +44,7 @@ def context_for(owner: object, method: object) -> Context | None:
     return context
 
 
-def give_back(token: Any) -> None:
+def detach(token: Any) -> None:
     """Detaches what was attached, without a word where there is nothing to detach from.
 
     `context.detach` logs an error when the SDK's coroutine is closed from another context than it

@@ -70,10 +70,10 @@ class LocalSpan:
 
     def give_up(self) -> None:
         """Ends a span of which no more can be told."""
-        if not open_calls.settle(self, self._span.plan(self.now()), self.context):
-            open_calls.finish(self)
+        if not open_calls.end(self, self._span.plan(self.now()), self.context):
+            open_calls.resume(self)
 
-    def abandon(self) -> None:
+    def dropped(self) -> None:
         """Ends the span when something last happened in it."""
         self.end(self._last, None)
 
@@ -94,7 +94,7 @@ class LocalSpan:
             _log.report("measure a loop", exc)
         else:
             plan[1:1] = reversed(measurements)
-        open_calls.settle(self, plan, self.context)
+        open_calls.end(self, plan, self.context)
 
     def measurements(self, _seconds: float, _error_type: str | None) -> list[Measurement]:
         """Metrics that its span does not record itself."""

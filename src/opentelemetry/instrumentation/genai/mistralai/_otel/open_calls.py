@@ -42,7 +42,7 @@ Plan = list[Callable[[], object]]
 class Abandoned(Protocol):
     """What knows how to end a span that everybody forgot."""
 
-    def abandon(self) -> None:
+    def dropped(self) -> None:
         """Ends the span, unless it has ended."""
 
 
@@ -93,7 +93,7 @@ class OpenCalls:
         """Whether a call is open and not about to end, and this process's."""
         return call in self._open and call not in self._plans
 
-    def settle(self, call: OpenSpan, plan: Plan, context: Context) -> bool:
+    def end(self, call: OpenSpan, plan: Plan, context: Context) -> bool:
         """Ends a call by this plan, of which the last item is done first.
 
         Args:
@@ -123,7 +123,7 @@ class OpenCalls:
                 self._plans.pop(call, None)
         return True
 
-    def finish(self, call: OpenSpan) -> None:
+    def resume(self, call: OpenSpan) -> None:
         """Goes on with the end of a call that was interrupted."""
         plan = self._plans.get(call)
         if plan is not None:
@@ -181,9 +181,9 @@ class OpenCalls:
             return
         try:
             if call in self._plans:
-                self.finish(call)
+                self.resume(call)
             else:
-                call.abandon()
+                call.dropped()
         except (Exception, SystemExit) as exc:  # noqa: BLE001 -- hooks may do anything; others wait
             _log.report("end an open call", exc)
             if call in self._open:

@@ -19,7 +19,7 @@ from .._reading.errors import Failure
 from ..version import __version__
 from .completion_hook import Said, cut_texts, on_completion
 from .configuration import Options
-from .context import give_back
+from .context import detach
 from .metrics import Instruments
 from .open_calls import open_calls
 from .reentrancy import note_provider
@@ -189,7 +189,7 @@ class Telemetry:
         try:
             self._logger.emit(record)
         finally:
-            give_back(token)
+            detach(token)
 
     def _details(self, attributes: Mapping[str, Any], at: int, context: Context) -> _logs.LogRecord:
         return _record(s.DETAILS_EVENT, _logs.SeverityNumber.INFO, attributes, at, context)

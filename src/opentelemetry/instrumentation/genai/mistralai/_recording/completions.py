@@ -69,7 +69,7 @@ class CompletionRecorder(Recorder):
         """Takes in a response that was not streamed, and ends the call with it."""
         self._whole, self._closing, self._unheard = True, response, response
         self.on_completion(fields_of(response), "message")
-        self.finish(Ending(), self._call.at(self._arrived))
+        self.end(Ending(), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt kept from being understood, for what was spent."""

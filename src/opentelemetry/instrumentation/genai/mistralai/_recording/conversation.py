@@ -94,7 +94,7 @@ class ConversationRecorder(Recorder):
         for event in events:
             self.see(event)
         ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
-        self.finish(ending, self._call.now())
+        self.end(ending, self._call.now())
 
     def on_started(self, _event: Any, data: Fields) -> None:
         """The server listens; it names the conversation."""
@@ -150,12 +150,12 @@ class ConversationRecorder(Recorder):
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
         if created is not None:
             ending.attributes[s.RESPONSE_CREATED_AT] = created.isoformat()
-        self.finish(ending, at)
+        self.end(ending, at)
 
     def on_error(self, event: Any, data: Fields) -> None:
         """The server gives up."""
         failure = failure_of_event(data.get("code"), data.get("message"))
-        self.finish(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
+        self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
 
     def on_other(self, _event: Any, data: Fields) -> None:
         """Something between other events, of which only the time is of use."""

@@ -148,30 +148,30 @@ class Recorder:
         if self.ended:
             return
         if self.is_complete():
-            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+            self.end(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
         else:
             failure = Failure(s.INCOMPLETE_STREAM)
-            self.finish(Ending(Outcome.FAILED, failure=failure), self._call.now())
+            self.end(Ending(Outcome.FAILED, failure=failure), self._call.now())
 
     def failed(self, exc: BaseException) -> None:
         """The SDK or the transport raised, and the stream is over."""
         if not self.ended:
-            self.finish(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
+            self.end(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
 
     def left(self, outcome: str) -> None:
         """The caller left: closed or cancelled. When all had been said, that changes nothing."""
         if self.ended:
             return
         if self.is_complete():
-            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+            self.end(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
         else:
-            self.finish(Ending(outcome), self._call.now())
+            self.end(Ending(outcome), self._call.now())
 
     def leave_later(self) -> None:
         """The caller left, at a moment when nothing may be done about it but to note the time."""
         self._left_at = self._call.now()
 
-    def abandon(self) -> None:
+    def dropped(self) -> None:
         """Ends the span when the last event arrived; without one, when the stream was made."""
         unheard, self._unheard = self._unheard, None
         if unheard is not None:
@@ -182,13 +182,13 @@ class Recorder:
         if self.ended:
             return
         if self.is_complete():
-            self.finish(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
+            self.end(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
         elif self._left_at is not None:
-            self.finish(Ending(Outcome.CLOSED), self._left_at)
+            self.end(Ending(Outcome.CLOSED), self._left_at)
         else:
-            self.finish(Ending(Outcome.ABANDONED), self._call.at(self._arrived))
+            self.end(Ending(Outcome.ABANDONED), self._call.at(self._arrived))
 
-    def finish(self, ending: Ending, at: int) -> None:
+    def end(self, ending: Ending, at: int) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
         if self.ended:
             return

@@ -70,7 +70,7 @@ class ResponseRecorder(Recorder):
             self.on_response_object(fields, fields.get("status"))
         else:
             self.on_audio_done(fields)
-        self.finish(Ending(), self._call.at(self._arrived))
+        self.end(Ending(), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt kept from being understood, if it was the last."""
@@ -160,7 +160,7 @@ class ResponseRecorder(Recorder):
             return
         outcome = None if self._whole else Outcome.FAILED
         failure = failure_of_event(error.get("code"), error.get("message"))
-        self.finish(Ending(outcome, failure=failure), self._call.now())
+        self.end(Ending(outcome, failure=failure), self._call.now())
 
     def is_complete(self) -> bool:
         """Whether the last word has come; the stream may go on after it."""

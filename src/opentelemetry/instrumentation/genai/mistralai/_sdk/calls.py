@@ -34,14 +34,14 @@ class Opened(OpenSpan, Protocol):
     def recorder(self) -> object:
         """Who took charge of the call's result; None before that."""
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """Gives the caller's context back."""
 
     def fail(self, exc: BaseException) -> None:
         """Ends the span of a call that raised."""
 
 
-class Surface(Protocol):
+class Method(Protocol):
     """A method of the SDK, of which `table` knows what it means."""
 
     def begin(
@@ -61,22 +61,22 @@ class Surface(Protocol):
 
 
 def wrap_call(
-    surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
+    method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around a method that returns a stream or a response."""
     call, result = None, _NOTHING
     try:
-        call = _begin(surface, instance, args, kwargs)
+        call = _begin(method, instance, args, kwargs)
         result = wrapped(*args, **kwargs)
-        return result if call is None else _returned(call, surface, result)
+        return result if call is None else _returned(call, method, result)
     except BaseException as exc:
         if call is not None:
-            _stopped(call, surface, result, exc)
+            _stopped(call, method, result, exc)
         raise
 
 
 def wrap_async_call(
-    surface: Surface, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
+    method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Around the async twin; nothing happens before the caller awaits, as without us."""
     if _listening() is None:
@@ -85,29 +85,29 @@ def wrap_async_call(
         # Called now, since a wrong argument is a TypeError now.
         coroutine = wrapped(*args, **kwargs)
     except Exception as exc:
-        call = _begin(surface, instance, args, kwargs)
+        call = _begin(method, instance, args, kwargs)
         if call is not None:
-            _stopped(call, surface, _NOTHING, exc)
+            _stopped(call, method, _NOTHING, exc)
         raise
     if is_coroutine(coroutine):
-        ours = _awaited(surface, Unawaited(coroutine), instance, args, kwargs)
+        ours = _awaited(method, Unawaited(coroutine), instance, args, kwargs)
         return named_like(coroutine, ours)
-    call = _begin(surface, instance, args, kwargs)
-    return coroutine if call is None else _returned(call, surface, coroutine)
+    call = _begin(method, instance, args, kwargs)
+    return coroutine if call is None else _returned(call, method, coroutine)
 
 
 async def _awaited(
-    surface: Surface, unawaited: Unawaited, instance: object, args: _Args, kwargs: Arguments
+    method: Method, unawaited: Unawaited, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     call, result = None, _NOTHING
     try:
         coroutine = unawaited.started()
-        call = _begin(surface, instance, args, kwargs)
+        call = _begin(method, instance, args, kwargs)
         result = await coroutine
-        return result if call is None else _returned(call, surface, result)
+        return result if call is None else _returned(call, method, result)
     except BaseException as exc:
         if call is not None:
-            _stopped(call, surface, result, exc)
+            _stopped(call, method, result, exc)
         raise
 
 
@@ -120,7 +120,7 @@ def _listening() -> Telemetry | None:
     return telemetry
 
 
-def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
+def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; None where there is to be none."""
     telemetry = Switch.telemetry
     # Asked here at first, because a call of a function costs as much as all the rest of the look.
@@ -129,8 +129,8 @@ def _begin(surface: Surface, owner: object, args: _Args, kwargs: Arguments) -> O
     if owner is None:
         owner, args = _bound(owner, args)
     try:
-        context = context_for(owner, surface)
-        return None if context is None else surface.begin(telemetry, owner, args, kwargs, context)
+        context = context_for(owner, method)
+        return None if context is None else method.begin(telemetry, owner, args, kwargs, context)
     except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
         _log.report("start a call", exc)
         return None
@@ -142,25 +142,25 @@ def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
     return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
-def _stopped(call: Opened, surface: Surface, result: Any, exc: BaseException) -> None:
+def _stopped(call: Opened, method: Method, result: Any, exc: BaseException) -> None:
     """Ends a call that raised, or was interrupted after it had a result."""
     try:
-        call.leave()
+        call.detach()
         if result is _NOTHING:
             call.fail(exc)
         elif call.recorder is None and call in open_calls:
-            surface.returned(call, result)
+            method.returned(call, result)
         else:
-            call.abandon()
+            call.dropped()
     except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
         give_up(call)
         _log.report("end a call", failure)
 
 
-def _returned(call: Opened, surface: Surface, result: Any) -> Any:
+def _returned(call: Opened, method: Method, result: Any) -> Any:
     try:
-        call.leave()
-        return surface.returned(call, result)
+        call.detach()
+        return method.returned(call, result)
     except Exception as failure:  # noqa: BLE001 -- the caller gets its result all the same
         give_up(call)
         _log.report("hand a result over", failure)
@@ -172,7 +172,7 @@ def give_up(call: Opened) -> None:
     try:
         try:
             # With the call still in the caller's context, their next one would have no span.
-            call.leave()
+            call.detach()
         finally:
             call.give_up()
     except Exception as exc:  # noqa: BLE001 -- somebody's provider; another thread tries once more

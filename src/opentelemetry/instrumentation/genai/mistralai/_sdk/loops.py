@@ -20,7 +20,7 @@ from .. import _log
 from .. import _names as s
 from .._content.messages import input_messages
 from .._content.mode import Content, Part, fitted, to_json
-from .._otel.context import RUN, give_back
+from .._otel.context import RUN, detach
 from .._otel.local_spans import LocalSpan
 from .._otel.metrics import Measurement
 from .._otel.open_calls import open_calls
@@ -81,23 +81,19 @@ class Run(LocalSpan):
         """Keeps the answer to a request of the loop; the last one is the loop's own."""
         self._output = messages
 
-    def enter(self) -> None:
+    def attach(self) -> None:
         """The SDK's own code runs."""
-        self._token = self.attach()
+        self._token = otel_context.attach(self.context)
 
-    def leave(self) -> None:
+    def detach(self) -> None:
         """The caller's code runs again."""
         if self._token is not None:
-            self.detach(self._token)
+            self.pause(self._token)
             self._token = None
 
-    def attach(self) -> object:
-        """Makes the span current; a generator may be entered twice at once, so returns a token."""
-        return otel_context.attach(self.context)
-
-    def detach(self, token: object) -> None:
-        """Gives the caller's context back."""
-        give_back(token)
+    def pause(self, token: object) -> None:
+        """The caller's code runs again, between two events."""
+        detach(token)
         self._last = self.now()
 
     def leave_by(self, exc: BaseException) -> None:
@@ -159,21 +155,22 @@ class RunStream(AsyncGenerator[Any, Any]):
     async def _step(self, stopped: Callable[[BaseException], None], step: Awaitable[Any]) -> Any:
         run, token = self._run, None
         try:
-            token = run.attach()
+            # A generator may be asked for two events at once: each has its own token.
+            token = otel_context.attach(run.context)
             result = await step
-            run.detach(token)
+            run.pause(token)
             self._stopped(stopped, StopAsyncIteration())
             return result
         except BaseException as exc:
             # It may hold the exception, whose traceback holds this frame: a stream in one of its
             # frames would wait for the collector, and be closed too late.
             del step
-            run.detach(token)
+            run.pause(token)
             self._stopped(stopped, exc)
             raise
         finally:
             # Once more, should an interrupt have come before the line above.
-            give_back(token)
+            detach(token)
 
     def _stopped(self, stopped: Callable[[BaseException], None], exc: BaseException) -> None:
         # A generator that is alive yields more, or was asked for two events at once.
@@ -217,11 +214,11 @@ class Loop(NamedTuple):
         run = Run(telemetry, run_context, context, streamed=self.streamed)
         try:
             run.ask(args[1] if len(args) > 1 else kwargs.get("inputs"))
-            run.enter()
+            run.attach()
             return run
         except BaseException:
             # The user's `redact` was interrupted: the loop is not run.
-            run.leave()
+            run.detach()
             run.give_up()
             raise
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .._otel.telemetry import Telemetry
 
 
-class Surface(NamedTuple):
+class Method(NamedTuple):
     """One method of the SDK.
 
     Attributes:
@@ -79,7 +79,7 @@ class Surface(NamedTuple):
                 call.content = self._read_content(kwargs, call.clean)
                 if run is not None and self.content is conversation_content:
                     call.content.heard = run.hear
-            call.enter(kwargs)
+            call.attach(kwargs)
             return call
         except BaseException:
             # An interrupt, or the user's hook wants to exit: the call is not made.

@@ -26,11 +26,11 @@ from .._otel.open_calls import open_calls
 from .calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
 from .imports import ImportWatch
 from .loops import Loop
-from .methods import Surface
+from .methods import Method
 from .own_spans import QuietTrace, QuietTracer, wrap_before_request, wrap_traced_request
 from .patches import Make, Patch, wrapped_by
 from .streams import stream_classes
-from .table import LOOPS, ROOTS, SURFACES
+from .table import LOOPS, METHODS, ROOTS
 from .tools import wrap_tool
 from .versions import conflict
 
@@ -40,7 +40,7 @@ _CONVERSATIONS: Final = "conversations"
 _LOOPS: Final = "extra.run.context"
 _TOOLS: Final = "extra.run.tools"
 _MODULES: Final = dict.fromkeys(
-    [_STREAMS, *(surface.module for surface in SURFACES), _TRACING, _LOOPS, _TOOLS]
+    [_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS]
 )
 _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
@@ -49,7 +49,7 @@ _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 _patches: Final[dict[str, list[Patch]]] = {}
 # Of each row of the table: its copy, by which `context` knows our wrappers from older ones. A
 # method and its async twin share it, since the one may be called inside the other.
-_copies: Final[dict[Surface | Loop, Surface | Loop]] = {}
+_copies: Final[dict[Method | Loop, Method | Loop]] = {}
 _active = False
 _check_versions = False
 # Of each root: the SDK's other clients number their versions themselves.
@@ -153,19 +153,19 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
         yield module, "trace", QuietTrace
     elif name.endswith(f".{_CONVERSATIONS}"):
         yield module, "tracer", QuietTracer
-    for surface in SURFACES:
-        if name.endswith(f".{surface.module}"):
-            cls = getattr(module, surface.cls, None)
-            own = partial(_own, surface)
-            yield cls, surface.method, wrapped_by(wrap_call, own)
-            yield cls, f"{surface.method}_async", wrapped_by(wrap_async_call, own)
+    for method in METHODS:
+        if name.endswith(f".{method.module}"):
+            cls = getattr(module, method.cls, None)
+            own = partial(_own, method)
+            yield cls, method.method, wrapped_by(wrap_call, own)
+            yield cls, f"{method.method}_async", wrapped_by(wrap_async_call, own)
     for loop in LOOPS:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)
             yield cls, loop.method, wrapped_by(wrap_async_call, partial(_own, loop))
 
 
-def _own(row: Surface | Loop) -> Surface | Loop:
+def _own(row: Method | Loop) -> Method | Loop:
     return _copies.setdefault(row, row._replace())
 
 

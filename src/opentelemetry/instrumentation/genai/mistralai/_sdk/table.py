@@ -21,7 +21,7 @@ from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
 from .._recording.responses import ResponseRecorder
 from .loops import Loop
-from .methods import Surface
+from .methods import Method
 
 # Where the SDK's modules are: in 1.x directly, later one level down; so for its other clients.
 ROOTS: Final = (
@@ -52,32 +52,32 @@ _ocr: Final = partial(model_request, s.GENERATE_CONTENT, measured=TIMED)
 _transcribe: Final = partial(model_request, s.GENERATE_CONTENT)
 _speak: Final = partial(model_request, s.GENERATE_CONTENT, output_type="speech")
 
-SURFACES: Final = (
-    Surface(*_CONVERSATIONS, "start", start_request, *_TURN, streamed=False),
-    Surface(*_CONVERSATIONS, "append", append_request, *_TURN, streamed=False),
-    Surface(*_CONVERSATIONS, "restart", restart_request, *_TURN, streamed=False),
-    Surface(*_CONVERSATIONS, "start_stream", start_request, *_TURN, streamed=True),
-    Surface(*_CONVERSATIONS, "append_stream", append_request, *_TURN, streamed=True),
-    Surface(*_CONVERSATIONS, "restart_stream", restart_request, *_TURN, streamed=True),
-    Surface("chat", "Chat", "complete", _chat, *_ANSWER, streamed=False),
-    Surface("chat", "Chat", "stream", _chat, *_ANSWER, streamed=True),
-    Surface("agents", "Agents", "complete", _ask_agent, *_ANSWER, streamed=False),
-    Surface("agents", "Agents", "stream", _ask_agent, *_ANSWER, streamed=True),
-    Surface("fim", "Fim", "complete", _fim, *_ANSWER, streamed=False),
-    Surface("fim", "Fim", "stream", _fim, *_ANSWER, streamed=True),
-    Surface("responses", "Responses", "create", _chat, *_EVENTS, streamed=None),
-    Surface("embeddings", "Embeddings", "create", _embed, *_RESULT, streamed=False),
-    Surface("classifiers", "Classifiers", "moderate", _moderate, *_RESULT, streamed=False),
-    Surface("classifiers", "Classifiers", "moderate_chat", _moderate, *_RESULT, streamed=False),
-    Surface("classifiers", "Classifiers", "classify", _classify, *_RESULT, streamed=False),
-    Surface("classifiers", "Classifiers", "classify_chat", _classify, *_RESULT, streamed=False),
-    Surface("ocr", "Ocr", "process", _ocr, *_RESULT, streamed=False),
-    Surface(*_TRANSCRIPTIONS, "complete", _transcribe, *_TRANSCRIPT, streamed=False),
-    Surface(*_TRANSCRIPTIONS, "stream", _transcribe, *_TRANSCRIPT, streamed=True),
-    Surface("speech", "Speech", "complete", _speak, *_EVENTS, streamed=None),
-    Surface("beta_agents", "BetaAgents", "create", create_agent_request, *_RESULT, streamed=False),
+METHODS: Final = (
+    Method(*_CONVERSATIONS, "start", start_request, *_TURN, streamed=False),
+    Method(*_CONVERSATIONS, "append", append_request, *_TURN, streamed=False),
+    Method(*_CONVERSATIONS, "restart", restart_request, *_TURN, streamed=False),
+    Method(*_CONVERSATIONS, "start_stream", start_request, *_TURN, streamed=True),
+    Method(*_CONVERSATIONS, "append_stream", append_request, *_TURN, streamed=True),
+    Method(*_CONVERSATIONS, "restart_stream", restart_request, *_TURN, streamed=True),
+    Method("chat", "Chat", "complete", _chat, *_ANSWER, streamed=False),
+    Method("chat", "Chat", "stream", _chat, *_ANSWER, streamed=True),
+    Method("agents", "Agents", "complete", _ask_agent, *_ANSWER, streamed=False),
+    Method("agents", "Agents", "stream", _ask_agent, *_ANSWER, streamed=True),
+    Method("fim", "Fim", "complete", _fim, *_ANSWER, streamed=False),
+    Method("fim", "Fim", "stream", _fim, *_ANSWER, streamed=True),
+    Method("responses", "Responses", "create", _chat, *_EVENTS, streamed=None),
+    Method("embeddings", "Embeddings", "create", _embed, *_RESULT, streamed=False),
+    Method("classifiers", "Classifiers", "moderate", _moderate, *_RESULT, streamed=False),
+    Method("classifiers", "Classifiers", "moderate_chat", _moderate, *_RESULT, streamed=False),
+    Method("classifiers", "Classifiers", "classify", _classify, *_RESULT, streamed=False),
+    Method("classifiers", "Classifiers", "classify_chat", _classify, *_RESULT, streamed=False),
+    Method("ocr", "Ocr", "process", _ocr, *_RESULT, streamed=False),
+    Method(*_TRANSCRIPTIONS, "complete", _transcribe, *_TRANSCRIPT, streamed=False),
+    Method(*_TRANSCRIPTIONS, "stream", _transcribe, *_TRANSCRIPT, streamed=True),
+    Method("speech", "Speech", "complete", _speak, *_EVENTS, streamed=None),
+    Method("beta_agents", "BetaAgents", "create", create_agent_request, *_RESULT, streamed=False),
     # Its name until 2.0.
-    Surface(
+    Method(
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
     ),
 )

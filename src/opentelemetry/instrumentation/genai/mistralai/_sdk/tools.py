@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from .. import _log
 from .. import _names as s
 from .._content.structure import as_text
-from .._otel.context import give_back
+from .._otel.context import detach
 from .._otel.local_spans import LocalSpan
 from .._reading.errors import Failure
 from .._reading.fields import fields_of, name_of
@@ -113,12 +113,12 @@ async def _run_tool(run: Run, wrapped: Callable[..., Any], arguments: dict[str, 
             token = otel_context.attach(tool.context)
         result = await wrapped(**arguments)
         if tool is not None:
-            give_back(token)
+            detach(token)
             _end_tool(tool, tool.raised, result)
         return result
     except BaseException as exc:
         if tool is not None:
-            give_back(token)
+            detach(token)
             _end_tool(tool, tool.raised or exc, None)
         raise
 
