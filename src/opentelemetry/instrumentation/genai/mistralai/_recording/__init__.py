@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Understands what a call brings back: events or one response in, one `Ending` out.
+"""Reads the events or the response of a call and makes one `Ending` of them.
 
-Recorders are pure: no OpenTelemetry, no lock, no thread. Start with `recorder`, then
+Recorders are pure: they use no OpenTelemetry, no lock, no thread. Start with `recorder`, then
 `conversation`.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a conversation's recorder keeps beside, while content is captured."""
+"""Keeps the content of a conversation's events for its recorder, while content is captured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .ending import Output
 
 
 class Capture:
-    """All that one response says, until its call ends."""
+    """Holds the content of one response until its call ends."""
 
     __slots__ = ("_clean", "_transcript")
 
@@ -30,30 +30,30 @@ class Capture:
             keep = _KEEPERS.get(event.event)
             if keep is not None:
                 keep(self._transcript, payload_of(event))
-        except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+        except Exception as exc:  # noqa: BLE001 -- the span must end even if its content is lost
             _log.report("capture content", exc)
 
     def of_tool(self, step_id: object, *, on_span: bool) -> dict[str, str]:
-        """What a tool was given and what it returned, as attributes of its span.
+        """Returns a tool's arguments and result as attributes of its span.
 
         Args:
-            step_id: the tool's, as its events have it.
-            on_span: whether spans may carry content; the id is cleaned all the same.
+            step_id: the tool's id, as its events have it.
+            on_span: whether spans may carry content; the id is cleaned in either case.
         """
         try:
             told: dict[str, str] = {}
             if (known := word(step_id, self._clean)) != text(step_id):
-                # The id is recorded anyway: as `redact` leaves it.
+                # The span carries the id in any case: without this line it would be unredacted.
                 told[s.TOOL_CALL_ID] = (known or "")[:256]
             if on_span:
                 told |= self._transcript.tool_content(step_id, self._clean)
-        except Exception as exc:  # noqa: BLE001 -- the tool has ended, with these words or without
+        except Exception as exc:  # noqa: BLE001 -- the tool's span must end even if its content is lost
             _log.report("capture content", exc)
             return {}
         return told
 
     def output(self, clean: Clean) -> list[Output]:
-        """The one message that was said; it is let go, since the caller may keep the stream."""
+        """Returns the one output message, and releases it: the caller may keep the stream alive."""
         said, self._transcript = self._transcript, Transcript()
         return [(said.parts(clean), None)]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorder of chats, agents, fim and what is never streamed: most that is no conversation.
+"""Records chats, agents, fim and all methods that are never streamed.
 
-Their streams have no ``createdAt`` and say of no event that it is the last: usage may come after
-the finish reason. So the span waits for the end of the stream, and ends when its last chunk came.
+Their streams have no ``createdAt`` and mark no event as the last: usage may come after the finish
+reason. So the recorder waits for the end of the stream, and ends the span at its last chunk's time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .._reading.usage import read_usage
 from .ending import Ending
 from .recorder import OpenCall, Recorder
 
-# What a server may make its client remember.
+# The limit keeps a server that sends choices without end from filling its client's memory.
 _MAX_CHOICES: Final = 128
 
 
@@ -30,9 +30,9 @@ class CompletionRecorder(Recorder):
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
-        # Of each choice: why it is finished.
+        # The value is the choice's finish reason, None until it has one.
         self._choices: dict[int, str | None] = {}
-        # That of the chunks, when all that most of them have to tell is the time.
+        # This is the chunks' class, set once most of the chunks carry no new fact but their time.
         self._chunk_class: Any = None
         self._usage: object = None
         self._closing: object = None
@@ -42,9 +42,9 @@ class CompletionRecorder(Recorder):
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
             data = event.data
-            # One more piece of a choice, neither its end nor usage, is what thousands of chunks
-            # are. It is looked at here, because a call of a function costs as much as the look, and
-            # at once, because the caller may change it.
+            # Most chunks are a further piece of one choice, with neither a finish reason nor usage.
+            # They are read inline, because a function call costs as much as the reading; and now,
+            # because the caller may change the chunk later.
             if type(data) is self._chunk_class:
                 choices = data.choices
                 if len(choices) == 1 and data.usage is None:
@@ -54,7 +54,7 @@ class CompletionRecorder(Recorder):
                         return
             if not self.ended:
                 self._on_event(event, data)
-        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
             _log.report("read an event", exc)
 
     def _on_event(self, event: Any, data: Any) -> None:
@@ -72,7 +72,7 @@ class CompletionRecorder(Recorder):
         self.end(Ending(), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
-        """Takes in once more what an interrupt kept from being understood, for what was spent."""
+        """Takes in once more what an interrupt cut off; of a chunk only its usage is read."""
         if self._whole:
             self._said.clear()
             self.on_response(unheard)
@@ -80,7 +80,7 @@ class CompletionRecorder(Recorder):
             self._usage = fields_of(unheard.data).get("usage") or self._usage
 
     def on_completion(self, data: Fields, field: str) -> None:
-        """A chunk of a completion, or a whole one."""
+        """Reads a chunk of a completion, or a whole completion."""
         if self._model is None:
             self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
@@ -99,20 +99,21 @@ class CompletionRecorder(Recorder):
                 told = message.get("content") or message.get("tool_calls")
                 if told and not self._whole:
                     self.on_chunk()
-                # One that tells nothing yet may say whose the next one is.
+                # An empty message may carry the role of the chunks that follow: skipping it would
+                # lose that role.
                 if self._call.clean is not None and (told or message.get("role")):
                     self._transcript(index).on_completion(message, position)
 
     def is_complete(self) -> bool:
-        """Whether each choice has a finish reason: usage may come after it, or may not."""
+        """Returns whether each choice has a finish reason; usage may still come after that."""
         return bool(self._choices) and all(self._choices.values())
 
     def conclude(self, ending: Ending, at: int) -> int:
-        """Puts usage and finish reasons into the ending, and whether an agent was made."""
+        """Adds usage, the finish reasons and a created agent's id to the ending."""
         self._chunk_class = None
         ending.closing = self._closing
         ending.usage = read_usage(self._usage)
-        # Without a comprehension, which is a function of its own before Python 3.12.
+        # A comprehension would cost a function call here before Python 3.12.
         if told := list(filter(None, map(self._choices.get, sorted(self._choices)))):
             ending.attributes[s.RESPONSE_FINISH_REASONS] = told
         if self._call.request.operation == s.CREATE_AGENT:
@@ -122,9 +123,9 @@ class CompletionRecorder(Recorder):
         return at
 
     def say(self, ending: Ending, clean: Clean) -> None:
-        """One message for each choice, in their order."""
+        """Moves one message for each choice into the ending, in their order."""
         said, self._said = self._said, {}
-        # What is cut short has no reason, unless the call failed.
+        # A choice that was cut short has no finish reason, unless the call failed.
         other = "error" if ending.failure else ""
         ending.output = [
             (said[at].parts(clean), self._choices.get(at) or other) for at in sorted(said)

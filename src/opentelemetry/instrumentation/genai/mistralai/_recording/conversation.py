@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorder of a conversation: events in, one finished span out.
+"""Records a conversation: reads its events and makes one `Ending`.
 
-Events are dispatched on their name as the API spells it, never on their class: classes differ from
+It dispatches events on their name as the API spells it, never on their class: classes differ from
 one SDK line to the next, and an event that the SDK's model rejects arrives as another class, with
-the API's JSON in ``data.raw``. A whole response is read as the events that its entries tell of.
+the API's JSON in ``data.raw``. A response that was not streamed is turned into events first.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ConversationRecorder(Recorder):
         self._conversation_id = request.conversation_id
         self._agent_id = request.agent_id
         self._agent_name: str | None = None
-        # Of the pieces of a message: the class of their data, and the last one, not looked at yet.
+        # These are the class of the current message's chunks, and its last chunk, still unread.
         self._piece_class: Any = None
         self._piece: Any = None
         self._called: FunctionCalls | None = None
@@ -57,8 +57,8 @@ class ConversationRecorder(Recorder):
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
         try:
-            # One more piece of a message is what thousands of events are; the first and the last
-            # one tell all. Reading a field of a model costs 30 ns: the class stands for the name.
+            # Most events are further chunks of one message, and only its first and last chunk carry
+            # new facts: the others stay unread. Comparing classes saves the 30 ns of a field read.
             data = event.data
             if self._capture is not None and not self.ended:
                 self._capture.keep(event)
@@ -67,7 +67,7 @@ class ConversationRecorder(Recorder):
                 self._piece = data
             elif not self.ended:
                 self._on_event(event)
-        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
             _log.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
@@ -80,7 +80,7 @@ class ConversationRecorder(Recorder):
         self._unheard = None
 
     def hear_again(self, unheard: Any) -> None:
-        """Takes in the last word once more, if an interrupt kept it from being understood."""
+        """Takes in the last event or response once more, if an interrupt cut its reading off."""
         if self._whole or unheard.event in _LAST_WORDS:
             (self.on_response if self._whole else self._on_event)(unheard)
 
@@ -97,15 +97,15 @@ class ConversationRecorder(Recorder):
         self.end(ending, self._call.now())
 
     def on_started(self, _event: Any, data: Fields) -> None:
-        """The server listens; it names the conversation."""
+        """Reads the conversation's id: the server has begun the response."""
         self._map(data)
         self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
 
     def on_message(self, event: Any, data: Fields) -> None:
-        """A piece of text, or of a function call."""
+        """Reads a chunk of a message, or of a function call."""
         self._output(data, "agent_id")
-        # Not while something is to be learned from each piece; nor for events that were rejected,
-        # or named so by mistake: the done event would be of the same class.
+        # Later chunks stay unread only if none carries a new fact. A rejected or misnamed event may
+        # share its class with the done event: as `_piece_class` it would hide the stream's end.
         settled = not self._call.record_chunk_times and None not in (self._model, self._clock.shift)
         named = data.get("type") == event.event
         if settled and named and data is getattr(event.data, "__dict__", None):
@@ -114,25 +114,25 @@ class ConversationRecorder(Recorder):
             self._read_piece(data)
 
     def on_function_call(self, event: Any, data: Fields) -> None:
-        """A piece of a function call, which the caller must answer unless any piece settles it."""
+        """Reads a chunk of a function call; the caller must answer it unless a chunk settles it."""
         self.on_message(event, data)
         self._piece_class = None
         self._called = self._called or FunctionCalls()
         self._called.note(data)
 
     def on_tool_started(self, _event: Any, data: Fields) -> None:
-        """A tool that runs on the server."""
+        """Starts a tool that runs on the server."""
         self._output(data, "agent_id")
         self._inside().start_tool(data, self._map(data))
 
     def on_tool_done(self, _event: Any, data: Fields) -> None:
-        """The tool is done."""
+        """Ends a tool."""
         on_span, kept = self._call.content_on_spans, self._capture
         content = {} if kept is None else kept.of_tool(data.get("id"), on_span=on_span)
         self._inside().end_tool(data, self._map(data), content)
 
     def on_handoff_started(self, _event: Any, data: Fields) -> None:
-        """An agent hands over; if it is the first agent, its name is learned here."""
+        """Starts a handoff, and reads the first agent's name: only this event carries it."""
         self._output(data, "previous_agent_id")
         first, self._handed_over = not self._handed_over, True
         if first and self._agent_id and name_of(data.get("previous_agent_id")) == self._agent_id:
@@ -140,7 +140,7 @@ class ConversationRecorder(Recorder):
         self._inside().start_handoff(data, self._map(data))
 
     def on_handoff_done(self, _event: Any, data: Fields) -> None:
-        """Another agent takes over."""
+        """Ends a handoff: another agent takes over."""
         self._inside().end_handoff(data, self._map(data))
 
     def on_done(self, event: Any, data: Fields) -> None:
@@ -153,16 +153,16 @@ class ConversationRecorder(Recorder):
         self.end(ending, at)
 
     def on_error(self, event: Any, data: Fields) -> None:
-        """The server gives up."""
+        """Ends the conversation as failed."""
         failure = failure_of_event(data.get("code"), data.get("message"))
         self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
 
     def on_other(self, _event: Any, data: Fields) -> None:
-        """Something between other events, of which only the time is of use."""
+        """Reads the time of an event that carries nothing else of use."""
         self._map(data)
 
     def _output(self, data: Fields, agent_field: str) -> None:
-        """Learns from an output event who answers."""
+        """Reads the answering agent and model from an output event."""
         self.on_chunk()
         self._learn_agent(data.get(agent_field))
         if self._model is None:
@@ -184,7 +184,7 @@ class ConversationRecorder(Recorder):
         return self._steps.begin(self._agent_id)
 
     def _catch_up(self) -> None:
-        """Learns from the last piece of a message, and from its arrival, what is still of use."""
+        """Reads the last chunk of a message, which `see` left unread."""
         piece = self._piece.__dict__
         self._learn_agent(piece.get("agent_id"))
         self._read_piece(piece)
@@ -195,15 +195,15 @@ class ConversationRecorder(Recorder):
         self._response_id = name_of(data.get("id")) or self._response_id
 
     def _map(self, data: Fields) -> int:
-        """Maps an event's server time onto this machine's clock; of a message's, the last one's."""
+        """Maps an event's server time onto this machine's clock."""
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
 
     def is_complete(self) -> bool:
-        """Never: a conversation that is over says so."""
+        """Returns False: only its done event completes a conversation."""
         return False
 
     def conclude(self, ending: Ending, at: int) -> int:
-        """Ends the steps, and puts what is known into the ending; returns when it all ends."""
+        """Ends the steps and adds all facts to the ending; returns when the call ends."""
         self._piece_class = None
         if self._piece is not None:
             self._catch_up()
@@ -231,7 +231,7 @@ class ConversationRecorder(Recorder):
         return at
 
     def say(self, ending: Ending, clean: Clean) -> None:
-        """The one message that the response is."""
+        """Moves the response's one message into the ending."""
         if self._capture is not None:
             ending.output = self._capture.output(clean)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of a call when it ends, as plain data."""
+"""Defines the `Ending`: what is known of a call when it ends, as plain data."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .._reading.errors import Failure
 from .._reading.settings import AttributeValue
 from .._reading.usage import Usage
 
-# Shared by all calls that report nothing.
+# All calls that report no usage share this object.
 _NOTHING: Final = Usage()
-# One message that was said: its parts, and why it is finished, None if it is not.
+# An output message is its parts and its finish reason; the reason is None if none is known.
 Output = tuple[list[dict[str, Any]], "str | None"]
 
 
 class Outcome:
-    """How a stream ended; ``mistral_ai.stream.outcome``."""
+    """Names how a stream ended: the values of ``mistral_ai.stream.outcome``."""
 
     COMPLETED: Final = "completed"
     FAILED: Final = "failed"
@@ -26,20 +26,20 @@ class Outcome:
 
 
 class Ending:
-    """What is known of a call when it ends.
+    """Holds what is known of a call when it ends.
 
     Attributes:
-        attributes: span attributes that only the response could tell.
-        operation: ``gen_ai.operation.name``, where the response corrects the request.
-        span_name: the span's, in the same case.
-        conversation_id: the conversation of which this was a turn, for the turns that follow it.
-        usage: what the API reported.
+        attributes: span attributes that come from the response.
+        operation: ``gen_ai.operation.name``, if the response corrects the request; else None.
+        span_name: the span's new name, if the response corrects the request; else None.
+        conversation_id: the conversation that this call was a turn of; later turns link to it.
+        usage: the usage that the API reported.
         response_model: the model that answered.
-        outcome: of a stream; None for a call that had none.
+        outcome: how the stream ended; None for a call that was not streamed.
         first_chunk: seconds from the start to the first output, None without one.
         failure: why the span is an ERROR, None if it is not.
         closing: the response, or the event that closed the stream, for the user's hook.
-        output: what was said; None while content is not captured.
+        output: the output messages; None while content is not captured.
     """
 
     __slots__ = (

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every recorder does: events in, one `Ending` out.
+"""Defines the base of every recorder, which makes one `Ending` of a call's events.
 
-A recorder knows neither the SDK nor OpenTelemetry. It is told what happens to a stream, tells its
-call each step that ran on the server and each chunk's time, and ends it, once.
+A recorder knows neither the SDK nor OpenTelemetry. The stream's observer reports to it what happens
+to the stream. It reports each step and each chunk's time to its call, and ends the call once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class OpenCall(Protocol):
-    """A call whose span is open, as its recorder sees it: the request, the time, the ways out."""
+    """Describes an open call as its recorder sees it: the request, the time, where reports go."""
 
     request: Request
     started: int
@@ -30,49 +30,49 @@ class OpenCall(Protocol):
 
     @property
     def record_chunk_times(self) -> bool:
-        """Whether each output chunk's time is to be recorded."""
+        """Returns whether each output chunk's time is recorded."""
         ...
 
     @property
     def clean(self) -> Clean | None:
-        """Gives what may be recorded of a text; None while content is not captured."""
+        """Returns the function that cleans a text; None while content is not captured."""
         ...
 
     @property
     def content_on_spans(self) -> bool:
-        """Whether spans may carry content."""
+        """Returns whether spans may carry content."""
         ...
 
     def now(self) -> int:
-        """Local time, ns since the epoch."""
+        """Returns the local time, ns since the epoch."""
         ...
 
     def at(self, arrived: int) -> int:
-        """When an event arrived, ns since the epoch, by what ``time.monotonic_ns()`` was then."""
+        """Converts an arrival in ``time.monotonic_ns()`` to ns since the epoch."""
         ...
 
     def step(self, step: Step) -> None:
-        """Takes in a step: when it is done, or an agent's work when it begins, and when it ends."""
+        """Takes in a tool or a handoff when it is done, an agent's work at its start and end."""
 
     def record_chunk(self, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks.
 
         Args:
-            ending: what is known by now of the response.
-            seconds: since the chunk before.
+            ending: what is known of the response so far.
+            seconds: the time since the previous chunk.
         """
 
     def end(self, ending: Ending, at: int) -> bool:
-        """Ends the span at ``at``, ns since the epoch; False if it had ended."""
+        """Ends the span at ``at``, ns since the epoch; returns False if it had ended before."""
         ...
 
 
 class Recorder:
-    """Records what one call brings back, and knows every way in which that can end.
+    """Reads what one call returns, and ends the call however its stream ends.
 
     Attributes:
-        ended: whether the call has its ending. An interrupt in its midst leaves this False, and
-            whoever comes next asks again.
+        ended: whether the call has ended. An interrupt while it ends leaves this False, and
+            the next to use the stream ends it again.
     """
 
     __slots__ = (
@@ -84,20 +84,20 @@ class Recorder:
         """Takes charge of a call whose result is handed to the caller now."""
         self._call = call
         self._arrived = monotonic_ns()
-        # The operation and the span's name, where the response tells otherwise than the request.
+        # These are the operation and the span's name, if the response corrects the request.
         self._corrected: tuple[str, str] | None = None
         self._left_at: int | None = None
         self._first_chunk: int | None = None
         self._last_chunk: int | None = None
         self._model: str | None = None
         self._response_id: str | None = None
-        # Whether the response came at once: then nothing of it is a chunk.
+        # A response that was not streamed has no chunks: True keeps it from reporting their times.
         self._whole = False
-        # An event or response that is being taken in; an interrupt leaves it here.
+        # The event or response that is being read stays here if an interrupt cuts the reading off.
         self._unheard: Any = None
         self.ended = False
 
-    # What a recorder of one kind of response adds; nobody calls the method of this class in it.
+    # Each subclass implements the methods from here to `say`; none of them calls `super()`.
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -108,25 +108,25 @@ class Recorder:
         raise NotImplementedError
 
     def hear_again(self, unheard: Any) -> None:
-        """Takes in once more what an interrupt kept from being understood, if it was the last."""
+        """Takes in once more the last event or response, if an interrupt cut its reading off."""
         raise NotImplementedError
 
     def is_complete(self) -> bool:
-        """Whether all was said, though no event said that it was the last."""
+        """Returns whether all output has come, though no event said that it was the last."""
         raise NotImplementedError
 
     def conclude(self, ending: Ending, at: int) -> int:
-        """Puts what only this kind of response tells into the ending; returns when the call ends.
+        """Adds to the ending what only this kind of response has; returns when the call ends.
 
-        What the response has used, its failure and its finish reasons are in ``ending`` afterwards.
+        Afterwards ``ending`` holds the response's usage, its failure and its finish reasons.
         """
         raise NotImplementedError
 
     def say(self, ending: Ending, clean: Clean) -> None:
-        """Puts what was said into the ending, and lets it go; called only if content is wanted."""
+        """Moves the output into the ending; runs only while content is captured."""
         raise NotImplementedError
 
-    # What all of them do.
+    # All recorders share the methods from here on.
 
     def on_chunk(self) -> None:
         """Notes the time of an event that brought output."""
@@ -144,7 +144,7 @@ class Recorder:
             self._last_chunk = self._arrived
 
     def exhausted(self) -> None:
-        """No more events; if none closed the stream, something was cut off."""
+        """Ends the call when no more events come: as failed, if the stream was cut off."""
         if self.ended:
             return
         if self.is_complete():
@@ -154,12 +154,12 @@ class Recorder:
             self.end(Ending(Outcome.FAILED, failure=failure), self._call.now())
 
     def failed(self, exc: BaseException) -> None:
-        """The SDK or the transport raised, and the stream is over."""
+        """Ends the call when the SDK or the transport raised."""
         if not self.ended:
             self.end(Ending(Outcome.FAILED, failure=failure_of(exc)), self._call.now())
 
     def left(self, outcome: str) -> None:
-        """The caller left: closed or cancelled. When all had been said, that changes nothing."""
+        """Ends the call with ``outcome``, or as completed if all output has come."""
         if self.ended:
             return
         if self.is_complete():
@@ -168,7 +168,7 @@ class Recorder:
             self.end(Ending(outcome), self._call.now())
 
     def leave_later(self) -> None:
-        """The caller left, at a moment when nothing may be done about it but to note the time."""
+        """Notes when the caller left, at a moment when the span may not be ended."""
         self._left_at = self._call.now()
 
     def dropped(self) -> None:
@@ -177,7 +177,7 @@ class Recorder:
         if unheard is not None:
             try:
                 self.hear_again(unheard)
-            except Exception as exc:  # noqa: BLE001 -- the span must end, with this event or without
+            except Exception as exc:  # noqa: BLE001 -- the span must end even if the event is lost
                 _log.report("read an event", exc)
         if self.ended:
             return
@@ -189,7 +189,7 @@ class Recorder:
             self.end(Ending(Outcome.ABANDONED), self._call.at(self._arrived))
 
     def end(self, ending: Ending, at: int) -> None:
-        """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
+        """Ends the span at ``at``, ns since the epoch, unless it has ended."""
         if self.ended:
             return
         try:
@@ -202,25 +202,28 @@ class Recorder:
                 if model is not None:
                     attributes[s.RESPONSE_MODEL] = model
                     if self._call.request.model is None:
-                        # Of an append, a restart, an agent: viewers look nowhere else for it.
+                        # An append, a restart and an agent's request name no model, and viewers
+                        # read it from here only.
                         attributes[s.REQUEST_MODEL] = model
                 if self._first_chunk is not None:
                     waited = self._call.at(self._first_chunk) - self._call.started
-                    # In whole microseconds as the span's end, which may be the same moment.
+                    # The span's end has whole microseconds: a first chunk at the same moment with
+                    # more digits would come after it.
                     ending.first_chunk = (waited - waited % 1000) / 1e9
                     attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
                 if ending.outcome is not None:
                     attributes[s.STREAM_OUTCOME] = ending.outcome
                 attributes.update(ending.usage.counts)
-            except Exception as exc:  # noqa: BLE001 -- the span must end, described or not
+            except Exception as exc:  # noqa: BLE001 -- the span must end even without its description
                 _log.report("describe a response", exc)
             clean = self._call.clean
             if clean is not None:
                 try:
                     self.say(ending, clean)
-                except Exception as exc:  # noqa: BLE001 -- as above, with these words or without
+                except Exception as exc:  # noqa: BLE001 -- the span must end even without its content
                     _log.report("capture content", exc)
         finally:
-            # Also when the user's `redact` was interrupted.
+            # An interrupt in the user's `redact` passes the guards above: without the `finally` the
+            # span would stay open.
             self._call.end(ending, at)
         self.ended = True

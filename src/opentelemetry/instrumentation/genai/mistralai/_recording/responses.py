@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorder of what streams named events: the Responses API, transcription and speech.
+"""Records the methods that stream named events: the Responses API, transcription and speech.
 
-The name of an event says what it is, and whether it is the last word; the ``status`` of the
-response inside it may be missing, or lag behind.
+The name of an event decides what it means, and whether it ends the response; the ``status`` of the
+response inside the event may be missing, or lag behind.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .._reading.usage import read_usage
 from .ending import Ending, Outcome, Output
 from .recorder import OpenCall, Recorder
 
-# Events for the user's hook.
+# The first of these events is passed to the user's hook as the one that closed the stream.
 _CLOSING: Final = frozenset((
     "transcription.done", "speech.audio.done", "response.completed", "response.incomplete",
     "response.failed", "error",
 ))  # fmt: skip
-# Events that tell whole what deltas told before, if there were any.
+# These events repeat as a whole what deltas brought before, if there were any.
 _WHOLE: Final = (
     "transcription.segment", "response.output_item.added", "response.output_item.done",
     "response.output_text.done", "response.reasoning_text.done",
@@ -43,12 +43,13 @@ class ResponseRecorder(Recorder):
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
-        # Whether the last word has come, and why that came.
+        # These are whether the response is over, and its finish reason.
         self._done = False
         self._reason: str | None = None
         self._usage: object = None
         self._closing: object = None
-        # What was said piece by piece, and what a response told whole, which is the better one.
+        # `_said` collects the deltas, `_output` comes from a whole response; `say` prefers the
+        # latter, because it is complete.
         self._said: Transcript | None = None
         self._output: list[Output] | None = None
 
@@ -59,7 +60,7 @@ class ResponseRecorder(Recorder):
                 self._arrived, self._unheard = monotonic_ns(), event
                 self._handle(event)
                 self._unheard = None
-        except Exception as exc:  # noqa: BLE001 -- the caller gets its event all the same
+        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
             _log.report("read an event", exc)
 
     def on_response(self, response: Any) -> None:
@@ -73,7 +74,7 @@ class ResponseRecorder(Recorder):
         self.end(Ending(), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
-        """Takes in once more what an interrupt kept from being understood, if it was the last."""
+        """Takes in the last event or response once more; of any other event only its usage."""
         if self._whole:
             self._said = None
             self.on_response(unheard)
@@ -91,7 +92,7 @@ class ResponseRecorder(Recorder):
             handler(self, payload_of(event))
 
     def on_delta(self, data: Fields) -> None:
-        """A piece of text or sound."""
+        """Reads a delta of text or sound."""
         piece = data.get("delta") or data.get("text")
         if piece or data.get("audio_data"):
             self.on_chunk()
@@ -99,7 +100,7 @@ class ResponseRecorder(Recorder):
             self._speech().on_message({"id": data.get("item_id"), "content": piece})
 
     def on_thought(self, data: Fields) -> None:
-        """A piece of reasoning."""
+        """Reads a delta of reasoning."""
         piece = data.get("delta")
         if piece:
             self.on_chunk()
@@ -108,16 +109,16 @@ class ResponseRecorder(Recorder):
             self._speech().on_message({"id": data.get("item_id"), "content": thought})
 
     def on_silent_delta(self, _data: Fields) -> None:
-        """A piece of arguments, which say nothing before they are whole."""
+        """Notes a delta of arguments; its text is read when the arguments are complete."""
         self.on_chunk()
 
     def on_whole_piece(self, data: Fields) -> None:
-        """What its deltas have told before; if it had none, the first of the output."""
+        """Notes the first output, if no delta came before this event."""
         if self._first_chunk is None and _tells_something(data):
             self.on_chunk()
 
     def on_audio_done(self, data: Fields) -> None:
-        """All sound, or all of its text, has come."""
+        """Reads the event after which no more sound, or no more of its text, comes."""
         self._done = True
         self._identify(data)
         self.on_whole_piece(data)
@@ -125,14 +126,14 @@ class ResponseRecorder(Recorder):
             self._speech().on_message({"content": data.get("text")})
 
     def on_response_event(self, data: Fields, status: str | None = None) -> None:
-        """News of a response of the Responses API, of which the event says whether it is over."""
+        """Reads an event of the Responses API; ``status`` comes from the event's name."""
         self.on_response_object(fields_of(data.get("response")), status)
 
     def on_response_object(self, response: Fields, status: object) -> None:
-        """A response of the Responses API, with a status that may be the last word."""
+        """Reads a response of the Responses API; some statuses end it."""
         self._identify(response)
         items = items_of(response.get("output"))
-        # Of one that goes on, none is known yet.
+        # A response that goes on has no finish reason yet.
         reason = "error" if status == "failed" else ""
         if status == "completed":
             called = any(fields_of(item).get("type") == "function_call" for item in items)
@@ -152,7 +153,7 @@ class ResponseRecorder(Recorder):
             self._fail(fields_of(response.get("error")))
 
     def on_error(self, data: Fields) -> None:
-        """The server gives up."""
+        """Ends the call as failed."""
         self._fail(data)
 
     def _fail(self, error: Fields) -> None:
@@ -163,11 +164,11 @@ class ResponseRecorder(Recorder):
         self.end(Ending(outcome, failure=failure), self._call.now())
 
     def is_complete(self) -> bool:
-        """Whether the last word has come; the stream may go on after it."""
+        """Returns whether the response is over; the stream may go on after that."""
         return self._done
 
     def conclude(self, ending: Ending, at: int) -> int:
-        """Puts usage and the finish reason into the ending."""
+        """Adds usage and the finish reason to the ending."""
         ending.closing = self._closing
         ending.usage = read_usage(self._usage)
         if self._reason:
@@ -175,14 +176,14 @@ class ResponseRecorder(Recorder):
         return at
 
     def say(self, ending: Ending, clean: Clean) -> None:
-        """What the response told whole, else what its pieces said."""
+        """Moves the whole response's output into the ending, else the output of the deltas."""
         said, self._said = self._said, None
         output, self._output = self._output, None
         failed = "error" if ending.failure else ""
         if output is not None:
             ending.output = [(parts, reason or failed) for parts, reason in output]
         elif said is not None:
-            # Of sound no reason is told.
+            # The API gives no finish reason for sound.
             reason = self._reason or ("stop" if self._done else failed)
             ending.output = [(said.parts(clean), reason)]
         else:

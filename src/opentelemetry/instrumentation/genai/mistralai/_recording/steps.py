@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens inside a conversation on the server: tools run, agents hand over to each other.
+"""Collects the steps of a conversation on the server: tools, handoffs, and agents at work.
 
-A tool or a handoff becomes a span when its closing event arrives, with both times and all
-attributes. Whoever was handed the conversation works under a span of its own, to the next handoff.
+A tool or a handoff is reported when its closing event arrives, with both times and all attributes.
+An agent that was handed the conversation gets a span of its own, which lasts to the next handoff.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from .. import _names as s
 from .._reading.fields import Fields, name_of
 from .._reading.settings import AttributeValue
 
-# A server that starts tools without end must not fill the memory of its client.
+# The limits keep a server that starts tools without end from filling its client's memory.
 _MAX_OPEN: Final = 1024
 _MAX_NAMES: Final = 256
 _DATASTORES: Final = frozenset({"document_library"})
 
 
 class Step:
-    """A tool, a handoff, or an agent's work; a recorder tells its call of it, as plain data.
+    """Describes a tool, a handoff, or an agent's work as plain data, for the recorder's call.
 
     Attributes:
-        name: the span's.
-        attributes: the span's.
+        name: the span's name.
+        attributes: the span's attributes.
         started: ns since the epoch.
-        ended: the same; None while an agent is at work.
-        error_type: why it failed, None if it did not.
-        inside: the agent's work that it is a part of, None outside of one.
-        span: whoever is told keeps here what it has made of this.
+        ended: ns since the epoch; None while an agent is at work.
+        error_type: why the step failed, None if it did not.
+        inside: the agent's work that this step is part of, None outside of one.
+        span: the span of this step; the receiver sets it.
     """
 
     __slots__ = ("attributes", "ended", "error_type", "inside", "name", "span", "started")
@@ -48,7 +48,7 @@ class Step:
 
 
 class _Begun:
-    """A tool or handoff under way."""
+    """Holds a tool or handoff that has started and is not done."""
 
     __slots__ = ("agent_id", "inside", "name", "started")
 
@@ -63,10 +63,10 @@ _AllBegun = dict["str | None", list[_Begun]]
 
 
 class Steps:
-    """The tools, handoffs and agents at work of one conversation.
+    """Tracks the tools, handoffs and agents at work of one conversation.
 
-    All times are ns since the epoch on this machine's clock. None is taken for earlier than the one
-    before it: an event without a time has that of its arrival, which is late.
+    All times are ns since the epoch on this machine's clock. An event without a time gets its
+    arrival, which is late; so a time before the previous one is replaced by the previous one.
     """
 
     __slots__ = (
@@ -77,12 +77,12 @@ class Steps:
     def __init__(
         self, tell: Callable[[Step], None], started: int, conversation_id: str | None
     ) -> None:
-        """Begins without any.
+        """Begins without any step.
 
         Args:
-            tell: is told of each step.
-            started: when the call did.
-            conversation_id: whose steps they are.
+            tell: the function that each step is passed to.
+            started: when the call started.
+            conversation_id: the conversation's id, an attribute of each step.
         """
         self._tell = tell
         self._conversation_id = conversation_id
@@ -92,38 +92,38 @@ class Steps:
         self._names: dict[str, str] = {}
         self._open = 0
         self._latest = started
-        # Lists, because a server may use an id twice; what was started first is done first.
+        # The values are lists, because a server may use an id twice; the first started ends first.
         self._tools: _AllBegun = {}
         self._handoffs: _AllBegun = {}
 
     def begin(self, agent_id: str | None) -> Steps:
-        """The agent of the client span is at work, unless it has handed over; None if unknown."""
+        """Sets the agent of the client span, None if unknown; does nothing after a handoff."""
         if not self._handed_over:
             self._agent_id = agent_id
         return self
 
     def start_tool(self, data: Fields, at: int) -> None:
-        """A tool starts, for the agent that its event names, else for the one at work."""
+        """Starts a tool, for the agent that its event names, else for the agent at work."""
         at = self._not_before(at)
         step = _Begun(name_of(data.get("name")), at, name_of(data.get("agent_id")))
         self._start(self._tools, name_of(data.get("id")), step)
 
     def end_tool(self, data: Fields, at: int, content: Mapping[str, str]) -> None:
-        """A tool is done; one whose start was not told has no duration."""
+        """Ends a tool; a tool whose start event was missing has no duration."""
         at, step_id, name = self._not_before(at), name_of(data.get("id")), name_of(data.get("name"))
         step = self._take(self._tools, step_id) or self._placed(_Begun(name, at, None))
         step.name = name or step.name
         self._make_tool(step, step_id, at, content)
 
     def start_handoff(self, data: Fields, at: int) -> None:
-        """An agent hands over; its name is known from here on."""
+        """Starts a handoff, and reads the name of the agent that hands over."""
         at = self._not_before(at)
         agent_id = name_of(data.get("previous_agent_id"))
         self._learn(agent_id, name_of(data.get("previous_agent_name")))
         self._start(self._handoffs, name_of(data.get("id")), _Begun(None, at, agent_id))
 
     def end_handoff(self, data: Fields, at: int) -> None:
-        """An agent takes over, and works until it hands over in turn."""
+        """Ends a handoff, and starts the next agent's work, which lasts to the next handoff."""
         step_id, agent_id = name_of(data.get("id")), name_of(data.get("next_agent_id"))
         at, name = self._not_before(at), name_of(data.get("next_agent_name"))
         step = self._take(self._handoffs, step_id) or self._placed(_Begun(None, at, None))
@@ -137,9 +137,10 @@ class Steps:
         self._tell(self._agent)
 
     def end(self, at: int, error_type: str | None) -> int:
-        """The conversation ends, and with it what never was done; returns when it does."""
+        """Ends all open steps with the conversation; returns when the conversation ends."""
         at = self._not_before(at)
-        # Taken out first: a stream that is read to its end and closed by another thread ends twice.
+        # `pop` comes first, because two threads may end one stream: without it a step would be
+        # reported twice.
         for step_id in list(self._tools):
             for step in self._tools.pop(step_id, ()):
                 self._make_tool(step, step_id, at, {}, error_type)
@@ -177,7 +178,7 @@ class Steps:
         return step
 
     def _placed(self, step: _Begun) -> _Begun:
-        """Finds whose work a step is; of an agent that nobody handed over to, the call's own."""
+        """Puts a step inside the work of the agent at work, if the step is that agent's."""
         if step.agent_id is None:
             step.agent_id = self._agent_id
         if step.agent_id == self._agent_id:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the last turn of each conversation was, for the turns that follow it in this process."""
+"""Remembers the last turn of each conversation, so that later turns in this process link to it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MAX_CONVERSATIONS: Final = 1024
 
 
 class LastTurns:
-    """A bounded map from conversation to its last turn; the least recently used goes first.
+    """Maps a conversation to its last turn, and discards the least recently used when it is full.
 
-    There is no lock, which a fork or a late gevent patch could leave held: each line is one
-    operation of an ``OrderedDict``, whole for every thread, and may find that another thread's
-    line has taken the conversation out.
+    It has no lock, because a fork or a late gevent patch could leave a lock held. Each line is one
+    atomic operation of an ``OrderedDict``; between two lines another thread may have removed the
+    conversation.
     """
 
     def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:
@@ -24,13 +24,14 @@ class LastTurns:
         self._turns: OrderedDict[str, tuple[str, object]] = OrderedDict()
 
     def remember(self, conversation_id: str, operation: str, reference: object) -> None:
-        """Notes that a turn of this conversation has ended; ``reference`` is what to link to.
+        """Stores the turn of this conversation that has ended; ``reference`` is what to link to.
 
-        An id that was cut, as that of `name_of`, is not remembered: others may begin so, too.
+        It ignores an id that `name_of` cut: two conversations may share the part that is left.
         """
         if len(conversation_id) > 255 and not is_whole(conversation_id):
             return
-        # Taken out first, so that it is put in as the newest.
+        # Assigning to an existing key keeps its old position: without this `pop` an active
+        # conversation would be discarded as the oldest.
         self._turns.pop(conversation_id, None)
         self._turns[conversation_id] = operation, reference
         while len(self._turns) > self._size:
@@ -40,7 +41,7 @@ class LastTurns:
                 break
 
     def last(self, conversation_id: str | None) -> tuple[str | None, object]:
-        """The final operation of a conversation's last turn and its reference, if it is known."""
+        """Returns the operation and the reference of a conversation's last turn, None if unknown."""
         turn = None if conversation_id is None else self._turns.get(conversation_id)
         if conversation_id is None or turn is None:
             return None, None
@@ -51,7 +52,7 @@ class LastTurns:
         try:
             self._turns.move_to_end(conversation_id)
         except KeyError:
-            # Another thread's turn has taken its place.
+            # Another thread has removed the conversation since it was looked up.
             pass
 
 
