@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that touches OpenTelemetry: spans, metrics, contexts, and that each span is ended.
+"""Makes spans, metrics and log events with OpenTelemetry, and ends every span once.
 
-Knows nothing of mistralai and wrapt. Start with `client_span`, then `plans` and `open_calls`.
+It uses neither mistralai nor wrapt. Start with `client_span`, then `plans` and `open_calls`.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls inside somebody else's inference: the facts go to their span, the counts stay ours.
+"""Records calls inside another library's inference: on that library's span, with our counters.
 
-An adopted call looks like any other to its recorder. Of what it knows at the end it adds to the
-host what the host does not say itself; it sets no status, no content, and never ends their span.
+An adopted call looks like any other to its recorder. At its end it adds to the host's span the
+attributes that the host has not set; it sets no status, no content, and never ends that span.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def open_call(telemetry: Telemetry, request: Request, called: Called, context: Context) -> Call:
-    """Makes a call: with a span of its own, or in the span that somebody else has opened."""
+    """Makes a call: with a span of its own, or in the span that another library has opened."""
     host = find_host(context, request, telemetry)
     if host is None:
         return Call(telemetry, request, called, context)
@@ -38,10 +38,10 @@ def open_call(telemetry: Telemetry, request: Request, called: Called, context: C
 
 
 class CallAgain(Call):
-    """A framework's second request under one span of its own: a retry, or another model.
+    """Records a framework's second request under one framework span: a retry, or another model.
 
-    It has a span, since the host's one tells of the first request; but the tokens of the request
-    that answers are the framework's to count.
+    It has a span of its own, because the host's span describes the first request. The framework
+    counts the tokens of the request that answers, so this call does not.
     """
 
     __slots__ = ("_host",)
@@ -53,34 +53,34 @@ class CallAgain(Call):
         super().__init__(telemetry, request, called, parent)
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
-        """What is to be done at the end; the last item comes first."""
+        """Returns the steps that end the call; the last item runs first."""
         plan = super().plan(ending, ended, context)
         plan.append(partial(_give_back_seat, self._host, ending))
         return plan
 
 
 class AdoptedCall(CallAgain):
-    """A call without a span of its own, from its begin to its one end."""
+    """Records a call without a span of its own, on its host's span."""
 
     __slots__ = ()
 
     def start(self) -> None:
-        """Starts no span: the host's is there."""
+        """Starts no span, and uses the host's."""
         self.span = self._host.span
         self.recording = self._host.span.is_recording()
 
     def step(self, step: Step) -> None:
-        """Makes nothing: only conversations have steps inside, and these are never adopted."""
+        """Does nothing: only conversations have steps, and these are never adopted."""
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
-        """What is to be told to the host, and counted; the last item comes first."""
+        """Returns the steps that inform the host and count; the last item runs first."""
         steps: Plan = []
         try:
             seconds = (ended - self.started) / 1e9
             steps += reversed(
                 self.telemetry.instruments.of_call(self.request, ending, seconds, context)
             )
-        except Exception as exc:  # noqa: BLE001 -- somebody's meter; the host is told all the same
+        except Exception as exc:  # noqa: BLE001 -- the host must be informed even if a meter fails
             _log.report("measure a call", exc)
         if self._host.span.is_recording():
             steps += hook_step(self.telemetry, self._host.span, ending)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spans inside a call: a tool that ran, an agent at work."""
+"""Makes the spans inside a call: a tool that ran, an agent at work."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class ChildSpan:
-    """An INTERNAL span; of a tool's the duration is a metric, too.
+    """Holds an INTERNAL span; the duration of a tool's span is a metric, too.
 
     Attributes:
-        context: in which the span is the current one, once it has started.
+        context: the context in which the span is the current one, once it has started.
     """
 
     __slots__ = (
@@ -42,8 +42,8 @@ class ChildSpan:
     ) -> None:
         """Describes a span from ``started`` on, ns since the epoch; `start` makes it.
 
-        In ``siblings`` it is known while it is open, so that whatever interrupts its start or its
-        end, the end of the span around it finds it.
+        The span is in ``siblings`` while it is open: if an interrupt hits its start or its end, the
+        end of the span around it ends it.
         """
         self._telemetry = telemetry
         self._name = name
@@ -58,7 +58,7 @@ class ChildSpan:
 
     def start(self) -> None:
         """Starts the span."""
-        # On one line: between start and assignment an interrupt would leave it open for ever.
+        # An interrupt between start and assignment would leave the span open: keep one statement.
         self._span = self._telemetry.tracer.start_span(
             self._name, self.context, SpanKind.INTERNAL, self._attributes, (), self._started
         )
@@ -66,7 +66,7 @@ class ChildSpan:
 
     @property
     def is_open(self) -> bool:
-        """Whether the span has not ended."""
+        """Returns whether the span has started and not ended."""
         return self._span is not None and self._plan is None
 
     def plan(
@@ -78,28 +78,28 @@ class ChildSpan:
         *,
         log: bool = False,
     ) -> Plan:
-        """What is to be done to end the span, the last thing first.
+        """Returns the steps that end the span; the last item runs first.
 
         Args:
-            at: ns since the epoch.
-            error_type: what makes the span an ERROR, None if nothing does.
+            at: the end, ns since the epoch.
+            error_type: why the span is an ERROR, None if it is not.
             learned: attributes that were not known at the start.
-            exception: to be recorded.
-            log: whether the exception is told to the log, too.
+            exception: the exception to record, if any.
+            log: whether the exception is recorded as a log event, too.
         """
         span, attributes, telemetry = self._span, self._attributes, self._telemetry
         if span is None:
             return []
-        # In whole microseconds, as all times that are written: see `clocks.all_clocks`.
+        # All recorded times are whole microseconds: see `clocks.all_clocks`.
         at = max(at - at % 1000, self._started)
         plan: Plan = [partial(span.end, at)]
-        # Handoffs have no type, and are no tools that anybody waits for.
+        # A handoff has no tool type, and its duration must not count as a tool's.
         if s.TOOL_TYPE in attributes:
             seconds = (at - self._started) / 1e9
             try:
                 instruments = telemetry.instruments
                 plan.append(instruments.of_tool(attributes, error_type, seconds, self.context))
-            except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+            except Exception as exc:  # noqa: BLE001 -- the span must end even if a meter fails
                 _log.report("measure a tool", exc)
         if exception is not None:
             inside = max(self._started, at - 1000)
@@ -114,7 +114,7 @@ class ChildSpan:
         return plan
 
     def end(self, at: int, error_type: str | None = None) -> None:
-        """Ends the span at ``at``, ns since the epoch; goes on with an end that was interrupted."""
+        """Ends the span at ``at``, ns since the epoch, or finishes an interrupted end."""
         if self._plan is None:
             self._plan = self.plan(at, error_type)
         carry_out(self._plan)

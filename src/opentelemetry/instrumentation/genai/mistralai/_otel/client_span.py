@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One client span, and the context that it is current in.
+"""Starts and ends the one client span of a call.
 
 A span starts with all that is known, in one mapping, because samplers see only that, and ends once:
 attributes, then counters, then the end itself. Everything that is recorded later is recorded in the
-context that the caller was in at the start, plus the span: whoever reads the stream may be in
-another user's. With `telemetry` and `metrics` this is all that uses OpenTelemetry's API.
+caller's context at the start, plus the span: the stream may be read in another user's context.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """One client span, from its start to its one end.
+    """Holds one client span, from its start to its one end.
 
     Attributes:
-        called: the SDK object whose method was called, and what describes the method; None when it
+        called: the SDK object whose method was called, and the method's description; None when it
             has returned.
         children: the steps whose spans are open.
-        content: what the user says, if that is recorded.
+        content: the call's content, if that is recorded.
         native_hook: the SDK's tracing hook, while that asks for a span.
-        recorder: ends the call, should everybody forget it.
-        watch: tells when the caller dropped the stream.
+        recorder: the recorder, which ends the call if its stream is dropped.
+        watch: the weak reference that reports when the caller dropped the stream.
     """
 
     __slots__ = (
@@ -57,7 +56,7 @@ class Call:
     def __init__(
         self, telemetry: Telemetry, request: Request, called: Called, parent: Context
     ) -> None:
-        """Notes a call, so that it is ended at exit if nothing else ends it; `start` follows."""
+        """Registers a call, so that it is ended at exit if nothing else ends it."""
         self.telemetry = telemetry
         self.request = request
         self.called: Called | None = called
@@ -73,10 +72,10 @@ class Call:
         self.watch: object = None
         if open_calls.dropped:
             open_calls.end_dropped()
-        # Durations are measured on a clock that nobody sets back, so that within a call time never
-        # runs backwards; arrivals of events on one that is quicker to read.
+        # Durations need a clock that nobody sets back, else time runs backwards within a call.
+        # Arrivals of events are read from another clock, which is quicker to read.
         self.started, at, arrival = all_clocks()
-        # What makes local time of either clock: the same number, while they are the same clock.
+        # These offsets turn either clock into local time; they are equal while the clocks are.
         self._offset = self.clock_offset = self.started - at
         if not 0 <= arrival - at < ONE_MOMENT:
             self.clock_offset = self.started - arrival
@@ -86,7 +85,7 @@ class Call:
         """Starts the span."""
         telemetry, request, previous = self.telemetry, self.request, self.request.previous
         links = (Link(previous),) if isinstance(previous, SpanContext) else ()
-        # On one line: between start and assignment an interrupt would leave it open for ever.
+        # An interrupt between start and assignment would leave the span open: keep one statement.
         self.span = span = telemetry.tracer.start_span(
             request.span_name, self._parent, SpanKind.CLIENT, request.attributes, links,
             self.started,
@@ -95,7 +94,7 @@ class Call:
         if telemetry.always_reads or (telemetry.content_on_spans and self.recording):
             self.clean = telemetry.clean_whole
         if not telemetry.emits_details:
-            # The span has its own copy; what metrics need of them is kept beside.
+            # The span has its own copy: keeping these would only make an open call larger.
             del request.attributes
         if self.recording and not telemetry.has_recorded:
             telemetry.on_first_span()
@@ -104,7 +103,7 @@ class Call:
         """Calls the user's hook, and makes the span current while the SDK's own code runs."""
         hook = self.telemetry.request_hook
         if self.recording and hook is not None:
-            # A view, so that a hook cannot change what is sent.
+            # The view keeps a hook from changing the request.
             run_hook("request_hook(span, kwargs)", hook, self.span, MappingProxyType(kwargs))
         context = {**self._parent, CALL: self}
         if self.span is not None:
@@ -113,32 +112,32 @@ class Call:
 
     @property
     def context(self) -> Context:
-        """The caller's, when the call was made, with the span in it.
+        """Returns the caller's context at the call's start, with the span in it.
 
-        Made anew each time, since an open call is to be small.
+        It is made anew each time: keeping it would make every open call larger.
         """
         return self._parent if self.span is None else Context({**self._parent, SPAN: self.span})
 
     @property
     def record_chunk_times(self) -> bool:
-        """Whether each output chunk's time is to be recorded."""
+        """Returns whether each output chunk's time is recorded."""
         return self.telemetry.record_chunk_times
 
     @property
     def content_on_spans(self) -> bool:
-        """Whether spans may carry content."""
+        """Returns whether spans may carry content."""
         return self.telemetry.content_on_spans
 
     def now(self) -> int:
-        """Local time, ns since the epoch; within a call it never runs backwards."""
+        """Returns the local time, ns since the epoch; within a call it never runs backwards."""
         return ticks() + self._offset
 
     def at(self, arrived: int) -> int:
-        """When an event arrived, ns since the epoch.
+        """Returns when an event arrived, ns since the epoch.
 
         Args:
-            arrived: by ``time.monotonic_ns()``, which tests with frozen time replace: what it says
-                lies between the start and now, or is not believed.
+            arrived: by ``time.monotonic_ns()``, which tests with frozen time replace: a time that
+                is not between the start and now is replaced by now.
         """
         if open_calls.dropped:
             open_calls.end_dropped()
@@ -146,20 +145,20 @@ class Call:
         return moment if self.started <= moment <= now else now
 
     def detach(self) -> None:
-        """Gives the caller's context back."""
+        """Makes the caller's context current again."""
         if self._token is not None:
-            # A task that was started meanwhile has this call in its context; it may outlive these.
+            # A task started meanwhile has this call in its context, and may outlive the request.
             self.called = None
             detach(self._token)
             self._token = None
 
     def step(self, step: Step) -> None:
-        """Makes a span of a step inside this call, when it is told of, and ends it when it ends.
+        """Starts the span of a step inside this call, and ends it if the step has ended.
 
-        An agent's work is told of twice: its span has to be there before those of its tools.
+        An agent's work comes twice: its span has to exist before those of its tools.
         """
         if self not in open_calls or self.span is None:
-            # It has ended, or is the parent's of a forked process.
+            # The call has ended, or belongs to the parent of a forked process.
             return
         try:
             span: ChildSpan | None = step.span
@@ -175,18 +174,18 @@ class Call:
                 span.start()
             if step.ended is not None:
                 span.end(step.ended, step.error_type)
-        except Exception as exc:  # noqa: BLE001 -- somebody's provider; the call's own span goes on
+        except Exception as exc:  # noqa: BLE001 -- the call's own span must go on
             _log.report("record a step", exc)
 
     def dropped(self) -> None:
-        """Ends a call that everybody forgot; before it had a result that is no error."""
+        """Ends a call that was dropped; without a result yet, that is no error."""
         if self.recorder is not None:
             self.recorder.dropped()
         else:
             self.end(Ending())
 
     def give_up(self) -> None:
-        """Ends a call of which no more can be told."""
+        """Ends a call without asking its recorder."""
         if not self.end(Ending()):
             open_calls.resume(self)
 
@@ -203,10 +202,10 @@ class Call:
             self.end(ending)
 
     def end(self, ending: Ending, at: int | None = None) -> bool:
-        """Ends the span, unless it has ended or is another process's.
+        """Ends the span, unless it has ended or belongs to another process.
 
         Args:
-            ending: what is known now.
+            ending: what is known of the call.
             at: ns since the epoch; None: now.
 
         Returns:
@@ -215,26 +214,26 @@ class Call:
         ended = ticks() + self._offset
         if at is not None:
             ended = max(self.started, min(at, ended))
-        # In whole microseconds, as viewers draw it: see `all_clocks`.
+        # Viewers cut times to microseconds, and would show other durations: see `all_clocks`.
         ended -= ended % 1000
         context = self._parent
         if self.span is not None:
             context = Context({**context, SPAN: self.span})
         if not open_calls.end(self, self.plan(ending, ended, context), context):
             return False
-        # No cycle is left, for which a call would wait until the garbage collector runs.
+        # The cycle would keep the call in memory until the garbage collector runs.
         self.recorder = None
         if ending.conversation_id is not None:
             operation = ending.operation or self.request.operation
             last_turns.remember(ending.conversation_id, operation, self.reference)
         return True
 
-    # What is to be done at the end; the last item comes first.
+    # `AdoptedCall` overrides this method; a plan's last item runs first.
     plan = plan_of
 
     @property
     def reference(self) -> SpanContext | None:
-        """What a later turn may link to; nothing leads to a span that is not recorded."""
+        """Returns the span context for later turns' links; None if the span is not recorded."""
         span = self.span
         return span.get_span_context() if span is not None and self.recording else None
 
@@ -245,6 +244,6 @@ class Call:
 
 
 def call_under_way() -> Call | None:
-    """The call whose request is being made in this context, None outside of one."""
+    """Returns the call whose request is being made in this context, None outside of one."""
     call: Any = otel_context.get_value(CALL)
     return call if call is not None and call.called is not None else None

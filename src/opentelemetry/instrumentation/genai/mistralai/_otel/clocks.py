@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The clocks of this machine that a span's times come from."""
+"""Reads this machine's clocks for a span's times."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from time import monotonic_ns, time_ns
 from typing import Final
 
 ONE_MOMENT: Final = 100_000
-# A clock for durations that tests with frozen time (freezegun, time-machine) do not replace, where
-# there is one: a call that starts in such a test and ends after it lasted for minus fifty years.
+# Where the system has it, durations use a clock that tests with frozen time (freezegun,
+# time-machine) do not replace: with `time_ns` a call that started in such a test and ended after it
+# lasted minus fifty years.
 ticks: Final[Callable[[], int]] = (
     partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
     if hasattr(time, "CLOCK_MONOTONIC")
@@ -20,12 +21,12 @@ ticks: Final[Callable[[], int]] = (
 
 
 def all_clocks() -> tuple[int, int, int]:
-    """``time_ns()`` in whole microseconds, `ticks` and ``monotonic_ns()`` of one moment.
+    """Returns ``time_ns()`` in whole microseconds, `ticks` and ``monotonic_ns()`` of one moment.
 
-    A thread that another one interrupts between them would have all times of a span wrong by that
-    long, and its end after its parent's. Viewers cut start and duration to microseconds one by
-    one, so that with parts of them an end lies before what happened last; rounded up, so that no
-    span starts before the one around it.
+    If another thread runs between the readings, all times of the span are wrong by that long, and
+    it ends after its parent; so the readings are repeated. Viewers cut start and duration to
+    microseconds separately: with nanoseconds in them, the span would seem to end before its last
+    event. The start is rounded up, so that no span starts before the one around it.
     """
     before, now, arrival = ticks(), time_ns(), monotonic_ns()
     for _ in range(2):
@@ -36,5 +37,5 @@ def all_clocks() -> tuple[int, int, int]:
 
 
 def whole_microseconds(nanoseconds: int) -> int:
-    """Cuts off what is less than a microsecond."""
+    """Rounds down to whole microseconds."""
     return nanoseconds - nanoseconds % 1000

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The completion hook: the user's own place for what was said, as the whole GenAI family has it.
+"""Passes a call's content to the user's completion hook, as other GenAI instrumentations do.
 
 The hook gets util-genai's message classes, after ``redact`` and before anything is cut, whatever
-the capture mode is. opentelemetry-util-genai is an optional dependency, and is imported here only
-when there is a hook.
+the capture mode is. opentelemetry-util-genai is an optional dependency, and this module imports it
+only when there is a hook.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class CompletionHook(Protocol):
-    """A completion hook, in the shape that opentelemetry-util-genai gives it."""
+    """Describes a completion hook as opentelemetry-util-genai defines it."""
 
     def on_completion(
         self,
@@ -35,10 +35,10 @@ class CompletionHook(Protocol):
         span: Span | None = None,
         log_record: LogRecord | None = None,
     ) -> None:
-        """Called at the end of each inference call, with its content as util-genai's messages."""
+        """Receives each inference call's content at its end, as util-genai's messages."""
 
 
-# What was said in a call: messages, parts and tools, by their attributes' names.
+# A call's content is its messages, parts and tools, by their attributes' names.
 Said = Mapping[str, "list[Part]"]
 OnCompletion = Callable[[Said, "Span", "LogRecord | None"], None]
 
@@ -48,7 +48,7 @@ def hook_from_environment() -> CompletionHook | None:
     if not os.environ.get(_environment.COMPLETION_HOOK):
         return None
     try:
-        # First what is only there since 1.3b0, so that an older util-genai is told of once.
+        # Only util-genai 1.3b0 and newer passes the first import: an older one is reported here.
         from . import completion_messages  # noqa: F401, I001  # pyright: ignore[reportUnusedImport]
         from opentelemetry.util.genai.completion_hook import load_completion_hook  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as exc:
@@ -56,13 +56,13 @@ def hook_from_environment() -> CompletionHook | None:
         return None
     try:
         return _own(load_completion_hook())
-    except Exception as exc:  # noqa: BLE001 -- somebody's entry point; the rest is instrumented
+    except Exception as exc:  # noqa: BLE001 -- calls must be instrumented even without a hook
         _log.report("load the completion hook", exc)
         return None
 
 
 def on_completion(hook: CompletionHook | None) -> OnCompletion | None:
-    """What calls a hook at the end of a call; None without a hook that does anything."""
+    """Returns the function that calls a hook at a call's end; None if the hook does nothing."""
     hook = None if hook is None else _own(hook)
     if hook is None:
         return None
@@ -89,7 +89,7 @@ def on_completion(hook: CompletionHook | None) -> OnCompletion | None:
 
 
 def cut_texts(said: Said) -> dict[str, list[Part]]:
-    """What was said with each text cut, for spans and events: a hook was shown it whole."""
+    """Returns the content with each text cut, for spans and events; only a hook gets it uncut."""
     return {key: cast("list[Part]", _cut_texts(items)) for key, items in said.items()}
 
 
@@ -104,10 +104,10 @@ def _cut_texts(value: object) -> object:
 
 
 def _own(hook: Any) -> CompletionHook | None:
-    """The user's own hook out of util-genai's wrapper; None for one that does nothing.
+    """Unwraps the user's hook from util-genai's wrapper; returns None for one that does nothing.
 
-    The wrapper logs each exception with its text, which can repeat what was said; ours logs once
-    and without. Content is not kept for a hook that does nothing.
+    The wrapper logs each exception with its text, which can repeat content; our guard logs one line
+    without it. Returning None keeps content from being read for a hook that does nothing.
     """
     own = (
         getattr(hook, "_wrapped", hook) if _is_of_util_genai(hook, "_SafeCompletionHook") else hook

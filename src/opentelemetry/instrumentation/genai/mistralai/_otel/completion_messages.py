@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our messages as the dataclasses of opentelemetry-util-genai, for a completion hook.
+"""Converts our messages into the dataclasses of opentelemetry-util-genai, for a completion hook.
 
-Imported only when there is a hook: util-genai is an optional dependency.
+It is imported only when there is a hook, because util-genai is an optional dependency.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from .._content.mode import Part
 
 
 def inputs(messages: Iterable[Part]) -> list[InputMessage]:
-    """The messages that were sent."""
+    """Converts the messages of the request."""
     return [InputMessage(message["role"], parts(message["parts"])) for message in messages]
 
 
 def outputs(messages: Iterable[Part]) -> list[OutputMessage]:
-    """The messages of the answer."""
+    """Converts the messages of the response."""
     return [
         OutputMessage(message["role"], parts(message["parts"]), message.get("finish_reason"))
         for message in messages
@@ -46,12 +46,12 @@ def outputs(messages: Iterable[Part]) -> list[OutputMessage]:
 
 
 def parts(of_message: Iterable[Part]) -> list[MessagePart]:
-    """The parts of a message, or the system's instructions."""
+    """Converts the parts of a message, or the system instructions."""
     return [_part(part) for part in of_message]
 
 
 def tools(definitions: Iterable[Part]) -> list[ToolDefinition]:
-    """The tools on offer: type and name, and nothing else of them."""
+    """Converts the tool definitions, which have a type and a name only."""
     return [
         FunctionToolDefinition(tool["name"], description=None, parameters=None)
         if tool["type"] == "function"
@@ -66,8 +66,8 @@ def _part(part: Part) -> MessagePart:
 
 
 def _other(part: Part) -> MessagePart:
-    # An image of which only the size is known, a reference: util-genai has no class with these
-    # fields, and its own for any other part has none but the type.
+    # util-genai has no class for such parts (an image of which only the size is known, a
+    # reference), and its generic one has no field but the type: it would lose the others.
     return _other_class(tuple(key for key in part if key != "type"))(**part)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `instrument` was told, checked and whole: which providers, hooks, names and content."""
+"""Defines the checked options of `instrument`: providers, hooks, metric names and content."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ InsideInference = Literal["adopt", "record"]
 
 @dataclass(frozen=True)
 class Options:
-    """What `instrument` was told, or the environment where it was not; each is explained there.
+    """Holds the options from `instrument` or the environment; `instrument` explains each.
 
     Attributes:
-        emit_event: whether a call's details are a log event; None: if content goes there. Only the
-            environment says so, as in the rest of the family.
+        emit_event: whether a call's details are a log event; None: if events carry content. Only
+            the environment sets it, as in other GenAI instrumentations.
     """
 
     tracer_provider: TracerProvider | None = None

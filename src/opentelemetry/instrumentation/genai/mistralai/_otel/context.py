@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What OpenTelemetry's context says about a call: whether it is to be recorded, and inside what."""
+"""Reads from OpenTelemetry's context whether a call is recorded, and inside which other call."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 from opentelemetry.trace.propagation import set_span_in_context
 
-# The SDK object of a call, and which method of it as which wrapper describes it.
+# A pair of the SDK object and the method's description, which each wrapper makes for itself.
 Called = tuple[object, object]
-# The call that is under way in this context: who is called by it has no span of its own.
+# This key holds the call that is under way in this context: the calls it makes get no span.
 CALL: Final = otel_context.create_key("mistralai-call")
-# The agent loop that runs in this context.
+# This key holds the agent loop that runs in this context.
 RUN: Final = otel_context.create_key("mistralai-run")
-# Where a context has its span, which the API keeps to itself. Set here, one dict is made and not
-# two, and no function is called.
+# The API keeps this key, under which a context has its span, to itself. With it, a context with a
+# span takes one dict instead of two, and no function call.
 SPAN: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
-# What `suppress_instrumentation` and the GenAI frameworks set.
+# `suppress_instrumentation` sets the first of these keys, the GenAI frameworks the second.
 _SUPPRESSED: Final = "suppress_instrumentation"
 _MODELS_SUPPRESSED: Final = "suppress_language_model_instrumentation"
 
 
 def context_for(owner: object, method: object) -> Context | None:
-    """The context in which a call of this object's method gets its span, None where it gets none.
+    """Returns the context for the span of a call of this object's method, None for no span.
 
-    It gets none if the caller, or a framework, asked for no telemetry; nor where it is the call
-    that is under way, which comes here twice when another library holds an older wrapper of ours.
+    It returns None if the caller, or a framework, asked for no telemetry; and if this is the call
+    already under way, which comes here twice when another library holds an older wrapper of ours.
     """
     context = otel_context.get_current()
     if context:
         call: Any = context.get(CALL)
         if call is not None and call.called is not None:
             at, by = call.called
-            # Wrappers that were put in at another time have a description of their own. The very
-            # same one is a new call of the caller's, made by an event hook or a task meanwhile.
+            # A wrapper from another `instrument` has an equal description that is another object.
+            # The same object means a new call, made by an event hook or a task meanwhile.
             if at is owner and by is not method and by == method:
                 return None
         if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
@@ -45,7 +45,7 @@ def context_for(owner: object, method: object) -> Context | None:
 
 
 def detach(token: Any) -> None:
-    """Detaches what was attached, without a word where there is nothing to detach from.
+    """Detaches a context, without logging if it was attached elsewhere.
 
     `context.detach` logs an error when the SDK's coroutine is closed from another context than it
     ran in.
@@ -55,8 +55,8 @@ def detach(token: Any) -> None:
     try:
         token.var.reset(token)
     except (ValueError, RuntimeError):
-        # From another context; or a second time, after an interrupt in the first.
+        # The token is from another context, or was used before an interrupt.
         pass
     except AttributeError:
-        # OTEL_PYTHON_CONTEXT names something else than contextvars.
+        # OTEL_PYTHON_CONTEXT names another implementation than contextvars.
         otel_context.detach(token)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the span, or the inference, of somebody else that a call is made inside of.
+"""Finds another library's inference span, or its inference, that a call is made inside of.
 
 A framework that records each of its requests as an inference span, and opentelemetry-util-genai's
-``TelemetryHandler().inference(...)``, already tell of the request that the SDK is about to make. A
+``TelemetryHandler().inference(...)``, already describe the request that the SDK is about to make. A
 second span for it would double the tokens, and the price, of everybody who sums over spans. So the
 call gets a `Host`, and its facts go there.
 
-* A framework's span adopts one call: the first that asks for its model. Which call that is has to
-  be remembered for each span, and must not keep the span alive.
+* A framework's span adopts one call: the first that asks for its model. Each span's `Seat` notes
+  that it has adopted one, and must not keep the span alive.
 * The framework counts the tokens of the request that answered. When its first request failed, the
-  next one (a retry, another model) is still the framework's, and so are its counts. What is called
-  while a request of the framework's is under way, or after it has answered, is the user's own.
+  next one (a retry, another model) is still the framework's, and so are its counts. Calls that are
+  made while a request of the framework is under way, or after it has answered, are the user's own.
 """
 
 from __future__ import annotations
@@ -31,69 +31,71 @@ if TYPE_CHECKING:
     from .._reading.requests import Request
     from .._reading.settings import AttributeValue
 
-# get_current_span() takes ten times as long as a look into the context, and most calls are made
-# where there is nothing to be found.
-# util-genai's keys are fixed strings, so it need not be imported to find what it has left there.
+# This module reads the context directly: get_current_span() takes ten times as long, and most calls
+# are made where there is no host. util-genai's keys are fixed strings, so they are found without
+# importing it.
 _INFERENCE_DATA: Final = "opentelemetry.genai.client.inference.context"
 _EMBEDDINGS_DATA: Final = "opentelemetry.genai.client.embedding.context"
 _INFERENCES: Final = frozenset({s.CHAT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
 _EMBEDDINGS: Final = frozenset({s.EMBEDDINGS})
-# Whoever opens an inference of util-genai measures it; with its stream wrappers, each chunk too.
+# The code that opens an inference of util-genai measures it; its stream wrappers measure chunks.
 _OF_UTIL_GENAI: Final = frozenset(
     {s.METRIC_TOKEN_USAGE, s.METRIC_DURATION, s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK}
 )
 _NONE: Final[frozenset[str]] = frozenset()
-# By the scope of a framework's spans: the metrics that we share a name with and that it records
-# itself. tests/frameworks compares them series by series; the frameworks that are not named here
-# (strands.telemetry.tracer, opentelemetry.instrumentation.ag2, semantic_kernel...) record none.
+# The keys are scopes of frameworks' spans; the values are those of our metric names that the
+# framework records itself: recording them again would double them. tests/frameworks compares them
+# series by series; the frameworks that are not named here (strands.telemetry.tracer,
+# opentelemetry.instrumentation.ag2, semantic_kernel...) record none.
 RECORDED_BY: Final[Mapping[str, frozenset[str]]] = {
     "pydantic-ai": frozenset({s.METRIC_TOKEN_USAGE, s.METRIC_FIRST_CHUNK}),
 }
-# What a framework's span may be told. The request is the framework's to describe, and an error is
-# its to judge: it may have another model answer.
+# Only these attributes are added to a framework's span. The framework describes the request itself,
+# and decides what is an error: it may have another model answer.
 _TOLD: Final = ("gen_ai.response.", "gen_ai.usage.", "mistral_ai.")
 # pydantic-ai's FallbackModel names all its models until one has answered.
 _FALLBACK: Final = "fallback:"
-# Ours, and those of mistralai itself, whose spans are replaced and not joined.
+# Our own spans are no hosts, and neither are those of mistralai, which ours replace.
 _NO_HOSTS: Final = frozenset({s.SCOPE, "mistralai_sdk_tracer"})
 _SDK_MODULES: Final = "mistralai."
 
 
 class Seat:
-    """The place that a framework's span has for its own request.
+    """Holds the one place that a framework's span has for its own request.
 
-    It refers to no span: it is kept as the value of a weak dictionary whose key is the span.
+    It must not refer to the span: it is the value of a weak dictionary whose key is the span, which
+    would then never be freed.
     """
 
     __slots__ = ("_free", "used")
 
     def __init__(self) -> None:
-        # One item, or none. list.pop() gives it to one thread only, so that no lock is needed.
+        # The list holds one item or none. list.pop() gives it to one thread only, without a lock.
         self._free = [True]
         self.used = False
 
     def take(self) -> bool:
-        """Whether no request of the framework's is under way or has answered."""
+        """Takes the place; returns False if a request of the framework runs or has answered."""
         try:
             return self._free.pop()
         except IndexError:
             return False
 
     def give_back(self) -> None:
-        """The request failed; the next one is the framework's again."""
+        """Frees the place after the request failed: the next request is the framework's again."""
         self._free.append(True)
 
 
 class Host(NamedTuple):
-    """Who tells of a call in our place.
+    """Describes the span or inference of another library that records a call in our place.
 
     Attributes:
         span: the framework's span, or the current one inside an inference of util-genai.
         recorded: names of the metrics that the host records itself.
-        seat: that of a framework's span; None if the inference is util-genai's alone.
+        seat: the framework span's seat; None if the inference is util-genai's alone.
         adopts: whether the call gets no span of its own.
         data: util-genai's ``InferenceData`` or ``EmbeddingData``, if there is one.
-        tells_usage: whether ``data`` is to have the tokens, which its owner then counts.
+        tells_usage: whether ``data`` gets the tokens, which its owner then counts.
     """
 
     span: Span
@@ -106,7 +108,7 @@ class Host(NamedTuple):
     def tell(
         self, request: Mapping[str, AttributeValue], response: Mapping[str, AttributeValue]
     ) -> None:
-        """Hands the facts of a call over: what is known of its request, and of its response."""
+        """Hands the attributes of a call's request and response over to the host."""
         if self.data is not None:
             _publish({**request, **response}, self.data, usage=self.tells_usage)
         if (self.data is None or self.seat is not None) and self.span.is_recording():
@@ -119,18 +121,18 @@ _seats: Final[WeakKeyDictionary[Span, Seat]] = WeakKeyDictionary()
 
 
 def find_host(context: Context, request: Request, telemetry: object) -> Host | None:
-    """Finds who already tells of a call that is made in this context; None: nobody.
+    """Finds the host of a call that is made in this context; returns None without one.
 
     Args:
-        context: the caller's.
-        request: of an inference or of embeddings; moderation and the like never have a host.
+        context: the caller's context.
+        request: the call's; only inferences and embeddings have a host, moderation has none.
         telemetry: its attribute ``adopts`` says whether the user wants calls to have hosts.
     """
     if not context or request.measured == TIMED or not getattr(telemetry, "adopts", True):
         return None
     try:
         return _find(context, request)
-    except Exception as exc:  # noqa: BLE001 -- somebody's span; the call gets one of its own
+    except Exception as exc:  # noqa: BLE001 -- the call gets a span of its own instead
         _log.report("look for a host", exc)
         return None
 
@@ -155,15 +157,16 @@ def _find(context: Context, request: Request) -> Host | None:
 
 
 def _inside(data: Any, span: Span, operations: frozenset[str], request: Request) -> Host | None:
-    """Inside an inference of util-genai, where the current span nearly always is its owner's."""
+    """Finds the host inside an inference of util-genai; the current span is mostly its owner's."""
     attributes: Any = getattr(span, "attributes", None) or {}
     host = None
     if attributes.get(s.OPERATION_NAME) in operations:
-        # A task that outlives the inference still has it in its context. Nobody reads it any more.
+        # A task that outlives the inference still has it in its context, but facts put there now
+        # would be lost.
         if getattr(span, "end_time", None) is not None:
             return None
-        # A framework that is known to count, inside the inference of somebody else: its counts stay
-        # its own, the owner of the inference gets all but these.
+        # A framework that counts tokens may run inside another library's inference: it keeps its
+        # counts, and the owner of the inference gets everything else.
         recorded = RECORDED_BY.get(_scope_of(span))
         if recorded is not None and span.is_recording():
             host = _framework(span, attributes, request, recorded)
@@ -181,7 +184,7 @@ def _framework(
     is_same = asked is None or asked == request.model
     if not is_same and not _is_among(asked, request.model):
         return None
-    # One dict operation: of two threads both get the same seat.
+    # `setdefault` is one dict operation: two threads get the same seat.
     seat = _seats.get(span) or _seats.setdefault(span, Seat())
     if not seat.take():
         return None
@@ -190,11 +193,11 @@ def _framework(
 
 
 def _publish(known: Mapping[str, AttributeValue], data: Any, *, usage: bool) -> None:
-    """Puts what is known of a call into util-genai's data, as its own inner inferences do.
+    """Puts a call's attributes into util-genai's data, as its own inner inferences do.
 
-    Its fields are named after the attributes (``gen_ai.usage.input_tokens`` is
-    ``usage_input_tokens``). What it has no field for goes to the attributes that its owner adds to
-    span and event. The owner's own values win in any case.
+    The data's fields are named after the attributes (``gen_ai.usage.input_tokens`` is
+    ``usage_input_tokens``). An attribute without a field goes to the attributes that the owner adds
+    to span and event. The owner's own values win in any case.
     """
     others: Any = getattr(data, "attributes", None)
     for key, value in known.items():
@@ -208,7 +211,7 @@ def _publish(known: Mapping[str, AttributeValue], data: Any, *, usage: bool) -> 
 
 
 def _is_among(asked: Any, model: str | None) -> bool:
-    """Whether a request for this model may be one of a fallback's."""
+    """Returns whether a request for this model may belong to a fallback's span."""
     return model is not None and isinstance(asked, str) and asked.startswith(_FALLBACK) and (
         model in asked
     )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spans around code that runs in this process: agent loops and the tools in them."""
+"""Makes spans around code that runs in this process: agent loops and the tools in them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class LocalSpan:
-    """A span around code that runs in this process.
+    """Holds a span around code that runs in this process.
 
     Attributes:
-        context: in which the span is the current one.
-        logs: whether an exception that ends it is to be in the log, too.
-        watch: tells when what the caller holds was dropped.
+        context: the context in which the span is the current one.
+        logs: whether an exception that ends the span is recorded as a log event, too.
+        watch: the weak reference that reports when the caller dropped the stream.
     """
 
     logs: ClassVar[bool]
@@ -54,13 +54,14 @@ class LocalSpan:
         self.context = self._span.context
 
     def now(self) -> int:
-        """Local time, ns since the epoch; it never runs backwards."""
+        """Returns the local time, ns since the epoch; it never runs backwards."""
         return self._started + whole_microseconds(ticks() - self._ticks)
 
     def fail(self, exc: BaseException) -> None:
-        """Ends the span by an exception, which need not be an error."""
+        """Ends the span with an exception; a cancellation is no error."""
         if isinstance(exc, GeneratorExit):
-            # A coroutine that is dropped; perhaps inside the garbage collector.
+            # The coroutine was dropped, perhaps inside the garbage collector, where ending the
+            # span could deadlock.
             self._last = self.now()
             open_calls.drop(self)
         elif is_cancellation(type(exc)) or _is_control_flow(exc):
@@ -69,17 +70,17 @@ class LocalSpan:
             self.end(self.now(), failure_of(exc))
 
     def give_up(self) -> None:
-        """Ends a span of which no more can be told."""
+        """Ends the span without its late attributes and measurements."""
         if not open_calls.end(self, self._span.plan(self.now()), self.context):
             open_calls.resume(self)
 
     def dropped(self) -> None:
-        """Ends the span when something last happened in it."""
+        """Ends the span at the last time that is known of it."""
         self.end(self._last, None)
 
     @property
     def under_way(self) -> bool:
-        """Whether the span has not ended, and is this process's."""
+        """Returns whether the span is open and belongs to this process."""
         return self in open_calls
 
     def end(self, at: int, failure: Failure | None) -> None:
@@ -90,21 +91,21 @@ class LocalSpan:
         plan = self._span.plan(at, error_type, self.learned(), exception, log=self.logs)
         try:
             measurements = self.measurements((at - self._started) / 1e9, error_type)
-        except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+        except Exception as exc:  # noqa: BLE001 -- the span must end even if a meter fails
             _log.report("measure a loop", exc)
         else:
             plan[1:1] = reversed(measurements)
         open_calls.end(self, plan, self.context)
 
     def measurements(self, _seconds: float, _error_type: str | None) -> list[Measurement]:
-        """Metrics that its span does not record itself."""
+        """Returns the measurements that the span's own plan does not contain."""
         return []
 
     def learned(self) -> Mapping[str, AttributeValue]:
-        """Attributes that were not known at the start."""
+        """Returns the attributes that were not known at the start."""
         raise NotImplementedError
 
 
 def _is_control_flow(exc: BaseException) -> bool:
-    """Whether the loop only stops to have its user asked."""
+    """Returns whether an exception only stops the loop so that its user can be asked."""
     return any(kind.__name__ == "DeferredToolCallsException" for kind in type(exc).__mro__)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attributes that the metrics of one call share, made once for all calls that are alike.
+"""Makes the attributes that the metrics of one call share, once for all calls that are alike.
 
-A program calls a few models at one address. To make five dicts of seven items for each call, and to
-look each name up in the bounds of `metric_names`, took as long as half of what the SDK does with a
+A program calls a few models at one address. Making five dicts of seven items for each call, and
+looking each name up in the bounds of `metric_names`, took half as long as the SDK takes for a
 measurement.
 """
 
@@ -16,17 +16,20 @@ from .metric_names import ADDRESSES, REQUEST_MODELS, RESPONSE_MODELS
 if TYPE_CHECKING:
     Attributes = dict[str, "str | int"]
 
-# More kinds of calls than the names of metrics allow are hardly alike; the rest is made each time.
+# The limit bounds the memory: attributes of further kinds of calls are made at each call.
 _MAX_KINDS: Final = 256
 
 
 class CallAttributes:
-    """The attributes of calls of one kind. Never changed: the SDK keeps the first of each.
+    """Holds the attributes of calls of one kind.
+
+    Nothing may change them, because the SDK keeps the dict of each series' first measurement.
 
     Attributes:
-        common: what every metric of such a call has.
-        counted: of the usage counters.
-        sent: of the histogram of tokens, for the input; answered: for the output.
+        common: the attributes of every metric of such a call.
+        counted: those of the usage counters.
+        sent: those of the histogram of tokens, for the input.
+        answered: those of the histogram of tokens, for the output.
     """
 
     __slots__ = ("answered", "common", "counted", "sent")
@@ -54,13 +57,13 @@ class CallAttributes:
         self.answered: Attributes = {**common, s.TOKEN_TYPE: "output"}
 
 
-# Of operation, requested model, address, port and the model that answered.
+# A key is operation, requested model, address, port and the model that answered.
 Key = tuple[str, "str | None", "str | None", "int | None", "str | None"]
 known: Final[dict[Key, CallAttributes]] = {}
 
 
 def made(key: Key) -> CallAttributes:
-    """The attributes of a kind of calls that is not `known`; the next ones find them there."""
+    """Makes the attributes of a kind of calls, and adds them to `known` for the calls after it."""
     attributes = CallAttributes(*key)
     if len(known) < _MAX_KINDS:
         known[key] = attributes

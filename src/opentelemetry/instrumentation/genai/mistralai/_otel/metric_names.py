@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which names metrics may have: each one is a time series more in everybody's database.
+"""Limits the names in metric attributes: each name is a time series more in the user's database.
 
 A server, or a user's own program, may make up names without end, each as long as it likes. The
-first 100 of a kind in a process are told as they are, the rest as ``_OTHER``.
+first 100 of a kind in a process are recorded as they are, the rest as ``_OTHER``.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from .. import _log
 from .. import _names as s
 
 _MAX_NAMES: Final = 100
-# Of a connector or a tool; and of a model, which may be fine-tuned
+# `_WORD` fits a connector or a tool. `_VISIBLE` fits a model, which may be fine-tuned
 # (``ft:open-mistral-7b:587a6b29:20240514:7e6b5b1c``), an exception's class, or a host.
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _VISIBLE: Final = re.compile(r"[!-~]{1,128}")
-# An agent's name is prose that the application chose; it has been cut before.
+# An agent's name is free text that the application chose; it has been cut before.
 _ANY: Final = re.compile(r".+", re.DOTALL)
 
 
 class MetricNames:
-    """The names of one kind that metrics of this process have.
+    """Holds the names of one kind that metrics of this process have.
 
     Attributes:
-        known: these names; who asks here first spares a call.
+        known: these names; looking here first saves the call of `bounded`.
     """
 
     def __init__(self, kind: str, fit: re.Pattern[str]) -> None:
@@ -36,11 +36,11 @@ class MetricNames:
         self.known: set[object] = set()
 
     def bounded(self, name: str, beside: object = None) -> str:
-        """The name, or ``_OTHER`` if it is not fit for a metric, or comes after 100 others.
+        """Returns the name, or ``_OTHER`` if it is unfit for a metric or comes after 100 others.
 
         Args:
-            name: cut as `name_of` does, so that it may be searched.
-            beside: what multiplies the series of a name, and counts with it.
+            name: the name, cut as `name_of` does, so that the pattern's time is bounded.
+            beside: a second value, such as a port: each pair counts as a name of its own.
         """
         key = name if beside is None else (name, beside)
         if key in self.known:
@@ -59,7 +59,7 @@ class MetricNames:
         return name
 
     def forget(self) -> None:
-        """Begins anew."""
+        """Forgets all names."""
         self.known.clear()
 
 
@@ -74,7 +74,7 @@ ALL: Final = (REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TO
 
 
 def by_metric_name(connectors: Mapping[str, int]) -> dict[str, int]:
-    """Calls of connectors by the names that metrics have; the others are added up."""
+    """Returns the calls of connectors by metric name; ``_OTHER`` has the sum of the rest."""
     calls: dict[str, int] = {}
     for name, n in connectors.items():
         key = CONNECTORS.bounded(name)

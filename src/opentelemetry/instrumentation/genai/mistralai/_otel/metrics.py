@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The instruments, and what each call adds to them.
+"""Creates the instruments, and makes each call's measurements.
 
 Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
 ``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
@@ -35,13 +35,13 @@ _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
-# What nearly every call reports, and no more.
+# Nearly every call reports these counts and no others.
 _PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 
 
 class Instruments:
-    """All instruments of one meter."""
+    """Holds all instruments of one meter."""
 
     def __init__(self, meter: Meter, *, latest: bool) -> None:
         def counter(name: str, unit: str, description: str) -> Counter:
@@ -57,7 +57,7 @@ class Instruments:
         self._latest = latest
         sent = counter(s.METRIC_INPUT_TOKENS, "{token}", "Tokens sent to the model.")
         answered = counter(s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that it answered with.")
-        # What each call does is bound once.
+        # Each call uses these methods: they are bound once.
         self._add_input, self._add_output = sent.add, answered.add
         cached = counter(s.METRIC_CACHE_READ, "{token}", "Input tokens read from a cache.")
         written = counter(s.METRIC_CACHE_WRITE, "{token}", "Input tokens written to a cache.")
@@ -109,28 +109,28 @@ class Instruments:
     def of_call(
         self, request: Request, ending: Ending, duration: float, context: Context
     ) -> list[Measurement]:
-        """The measurements of a call that ends; none is recorded yet.
+        """Returns the measurements of a call that ends, without recording them.
 
-        Each is a thing of its own, because each must happen once at most, and must not keep the
-        others from happening.
+        Each is a function of its own, because each must run once at most, and one that fails must
+        not keep the others from running.
 
         Args:
-            request: the call's.
-            ending: what is known of it.
-            duration: its span's, s.
-            context: the call's.
+            request: the call's request.
+            ending: what is known of the call.
+            duration: the span's duration, s.
+            context: the call's context.
         """
         usage = ending.usage
         measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
         operation = ending.operation or request.operation
         key = operation, request.model, request.address, request.port, ending.response_model
-        # Looked up here first, because a call of a function costs as much as a measurement's step.
+        # The look-up is inline, because a function call costs as much as a measurement's step.
         shared = known.get(key) or made(key)
         common = shared.common
         found: list[Measurement] = []
         sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
         if measured != TIMED:
-            # What was not reported counts as 0 tokens.
+            # A count that was not reported is 0 tokens.
             counted = shared.counted
             found.append(partial(self._add_input, sent, counted, context))
             found.append(partial(self._add_output, answered, counted, context))
@@ -158,7 +158,7 @@ class Instruments:
     def _add_details(
         self, found: list[Measurement], shared: CallAttributes, usage: Usage, context: Context
     ) -> None:
-        """Adds the counters of what few calls use."""
+        """Adds the measurements of the counters that few calls use."""
         counts = usage.counts
         for attribute, counter in self._details:
             if attribute in counts:
@@ -173,7 +173,7 @@ class Instruments:
     def record_chunk(
         self, request: Request, ending: Ending, seconds: float, context: Context
     ) -> None:
-        """Records the time between two output chunks; ``ending`` is what is known by now."""
+        """Records the time between two output chunks; ``ending`` holds what is known so far."""
         if self._between_name not in request.recorded_elsewhere:
             operation = ending.operation or request.operation
             key = operation, request.model, request.address, request.port, ending.response_model
@@ -186,7 +186,7 @@ class Instruments:
         seconds: float,
         context: Context,
     ) -> Measurement:
-        """The duration of a tool, of whose span these are the attributes; not recorded yet."""
+        """Returns the measurement of a tool's duration, from its span's attributes."""
         measured = {key: attributes[key] for key in _OF_TOOLS if key in attributes}
         for key, names in ((s.TOOL_NAME, TOOLS), (s.AGENT_NAME, AGENTS)):
             name = measured.get(key)
@@ -204,7 +204,7 @@ class Instruments:
         calls: tuple[int, int],
         context: Context,
     ) -> list[Measurement]:
-        """An agent loop: its duration, and its ``calls`` of models and of tools; not recorded."""
+        """Returns the measurements of an agent loop; ``calls`` counts requests and tool calls."""
         attributes: Attributes = {}
         if model is not None:
             attributes[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(model)
@@ -218,7 +218,7 @@ class Instruments:
 
 
 def _with_outcome(common: Attributes, ending: Ending) -> Attributes:
-    """The attributes of a duration: also how a stream ended, and why a call failed."""
+    """Returns a duration's attributes: ``common``, how the stream ended, why the call failed."""
     attributes = common.copy()
     if ending.failure is not None:
         attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calls whose spans are open in this process: each is ended once, also when nobody does.
+"""Holds the calls whose spans are open in this process, and ends each of them once.
 
-* A call is ended by a *plan*: a list of what is still to be done, the span's end last. Whoever
+* A *plan* ends a call: it lists what is still to be done, the span's end last. The thread that
   installs the plan has ended the call. Each step is taken out before it runs, so that none runs
   twice, whatever interrupts it and whichever thread goes on with the rest.
 * A dropped stream may be noticed inside the garbage collector, inside OpenTelemetry's own locks: a
   span that is ended there deadlocks (reproduced with the metrics SDK). So a dropped call goes into
-  a deque, and is ended by a thread that lives for no longer than that, by the next call, by the
-  next event that is more than a piece of a message, or at exit, whichever comes first.
+  a deque. A thread that lives only for this ends it, or the next call, the next event that is more
+  than a further chunk of a message, or the exit, whichever comes first.
 * At exit, `atexit` ends what is still open. Its handlers run last in, first out, so ours is
   registered when a configuration's first call finds a provider: after the provider's, hence before
-  that shuts down. Not at each call: before Python 3.14 an unregistered handler's place is never
-  freed, so registering at each call would leak.
+  that shuts down. Before Python 3.14, `atexit` never frees an unregistered handler: registering at
+  each call would leak.
 * After a fork the child has the parent's open calls in its memory, but they are the parent's:
-  its table is emptied, so nothing in the child can end them.
+  `after_fork` empties the child's table, so nothing in the child can end them.
 
-There is no lock here and none is needed: each step that must happen once is one operation of a
-dict or a list. A lock that was made before a late ``gevent.monkey.patch_all()`` hangs
-whole workers.
+This module has no lock and needs none: each step that must happen once is one operation of a dict
+or a list. A lock that was made before a late ``gevent.monkey.patch_all()`` would hang whole
+workers.
 """
 
 from __future__ import annotations
@@ -40,72 +40,73 @@ Plan = list[Callable[[], object]]
 
 
 class Abandoned(Protocol):
-    """What knows how to end a span that everybody forgot."""
+    """Describes an object that can end the span of a dropped call."""
 
     def dropped(self) -> None:
         """Ends the span, unless it has ended."""
 
 
 class OpenSpan(Abandoned, Protocol):
-    """A call, a loop or a local tool whose span is open.
+    """Describes a call, a loop or a local tool whose span is open.
 
     Attributes:
-        context: the caller's when it started, with the span in it.
-        watch: is kept for as long as the span is open; see `dropped`.
+        context: the caller's context at the start, with the span in it.
+        watch: the weak reference that reports a dropped stream; it must live as long as the span
+            is open, else nothing is reported; see `dropped`.
     """
 
     watch: object
 
     @property
     def context(self) -> Context:
-        """As above."""
+        """Returns the caller's context at the start, with the span in it."""
         ...
 
     def give_up(self) -> None:
-        """Ends the span with what little is known."""
+        """Ends the span without asking its recorder: that has failed."""
 
 
 class OpenCalls:
-    """A table of open calls, and the plans of those that are being ended."""
+    """Holds the open calls, and the plans of those that are being ended."""
 
     def __init__(self) -> None:
         self._open: dict[OpenSpan, None] = {}
-        # Notes an open call, so that it is ended at exit if nothing else ends it.
+        # `add` registers an open call, so that it is ended at exit if nothing else ends it.
         self.add: Callable[[OpenSpan], None] = self._open.setdefault
         self._plans: dict[OpenSpan, Plan] = {}
         self.dropped: deque[Any] = deque()
-        """Calls that everybody forgot, or the watches that tell so; true if there are any."""
+        """Holds dropped calls, or the watches that reported them; true if there are any."""
         self._waker = Waker(self.dropped, self._end_dropped)
-        # Ends a call when that through which the caller reads its stream is collected.
+        # `watch` has a call ended when the object through which its caller reads is collected.
         self.watch = self._waker.watch
 
     def end_all_at_exit(self) -> None:
-        """Registers for the interpreter's exit, before whatever is registered now."""
+        """Registers `end_all`, so that it runs before every exit handler registered so far."""
         self._waker.start()
         atexit.unregister(self.end_all)
         atexit.register(self.end_all)
 
     def any(self) -> bool:
-        """Whether a call is open."""
+        """Returns whether any call is open."""
         return bool(self._open)
 
     def __contains__(self, call: OpenSpan) -> bool:
-        """Whether a call is open and not about to end, and this process's."""
+        """Returns whether a call is open, is not being ended, and belongs to this process."""
         return call in self._open and call not in self._plans
 
     def end(self, call: OpenSpan, plan: Plan, context: Context) -> bool:
-        """Ends a call by this plan, of which the last item is done first.
+        """Ends a call by this plan, whose last item runs first.
 
         Args:
-            call: whose plan it is.
-            plan: what is to be done; it is empty afterwards.
-            context: the call's, which is current meanwhile.
+            call: the call to end.
+            plan: the steps to run; it is empty afterwards.
+            context: the call's context, which is current meanwhile.
 
         Returns:
-            False if the call had ended, or is another process's: then nothing of the plan is done.
+            False if the call had ended, or belongs to another process: then no step runs.
 
         Raises:
-            BaseException: what interrupted a step; the steps after it are done all the same.
+            BaseException: what interrupted a step; the steps after it run all the same.
         """
         if call not in self._open or self._plans.setdefault(call, plan) is not plan:
             return False
@@ -115,7 +116,8 @@ class OpenCalls:
             return False
         call.watch = None
         try:
-            # In a copy of the context, so that no interrupt can leave the call's in the caller's.
+            # The plan runs in a copy of the context: otherwise an interrupt could leave the call's
+            # span current in the caller's code.
             copy_context().run(carry_out, plan, context)
         finally:
             if not plan:
@@ -134,16 +136,16 @@ class OpenCalls:
     def drop(self, call: OpenSpan) -> None:
         """Hands over a call that may not be ended here.
 
-        Safe inside the garbage collector: no lock, no logging, nothing of OpenTelemetry.
+        It is safe inside the garbage collector: it uses no lock, no logging, no OpenTelemetry.
         """
         self.dropped.append(call)
         self._waker.wake()
 
     def end_dropped(self) -> None:
-        """Ends what was dropped, in the thread of a call.
+        """Ends the dropped calls, in the thread of a call.
 
         Raises:
-            BaseException: what a signal's handler raised meanwhile, which is the caller's.
+            BaseException: what a signal's handler raised meanwhile: it must reach the caller.
         """
         while self.dropped:
             call = self._take()
@@ -155,7 +157,7 @@ class OpenCalls:
                 raise
 
     def _end_dropped(self) -> None:
-        """Ends what was dropped, in a thread of ours, which nothing may stop."""
+        """Ends the dropped calls in our own thread, whatever is raised meanwhile."""
         while self.dropped:
             self._end_quietly(self._take())
 
@@ -163,20 +165,20 @@ class OpenCalls:
         try:
             item = self.dropped.popleft()
         except IndexError:
-            # Another thread was faster.
+            # Another thread has taken the last one.
             return None
         call: OpenSpan = item.call if isinstance(item, Watch) else item
         return call
 
     def end_all(self) -> None:
-        """Ends every open call, at exit, after the thread is done with those that were dropped."""
+        """Ends every open call at exit, after the thread has ended the dropped ones."""
         self._waker.stop()
         for call in list(self._open):
             self._end_quietly(call)
         self.dropped.clear()
 
     def _end(self, call: OpenSpan) -> None:
-        """Ends a call; whatever its hooks raise is logged."""
+        """Ends a call, and logs what its hooks raise."""
         if call not in self._open:
             return
         try:
@@ -184,24 +186,24 @@ class OpenCalls:
                 self.resume(call)
             else:
                 call.dropped()
-        except (Exception, SystemExit) as exc:  # noqa: BLE001 -- hooks may do anything; others wait
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 -- other calls must end, too
             _log.report("end an open call", exc)
             if call in self._open:
                 call.give_up()
 
     def _end_quietly(self, call: OpenSpan | None) -> None:
-        """Ends a call, whatever is raised meanwhile, by a hook, a log handler or a signal."""
+        """Ends a call, and lets nothing out that a hook, a log handler or a signal raises."""
         for _ in range(3):
             try:
                 if call is not None:
                     self._end(call)
                 return
-            except BaseException as exc:  # noqa: BLE001 -- a second try goes on where this stopped
+            except BaseException as exc:  # noqa: BLE001 -- the next try goes on where this one stopped
                 with contextlib.suppress(BaseException):
                     _log.report("end an open call", exc)
 
     def after_fork(self) -> None:
-        """Makes the table the child's own: empty, and without the parent's thread."""
+        """Empties the table in the child, and forgets the parent's thread."""
         self._open.clear()
         self._plans.clear()
         self.dropped.clear()
@@ -209,24 +211,24 @@ class OpenCalls:
 
 
 def carry_out(plan: Plan, context: Context | None = None) -> None:
-    """Does each step of a plan, the last one first; one that fails costs only itself.
+    """Runs each step of a plan, the last one first; a step that fails stops no other step.
 
     Args:
-        plan: what is to be done; each step is taken out.
-        context: is made the current one, in a copy that whoever calls this has made: log processors
-            and hooks look at the current context, and not at the one that they are given.
+        plan: the steps to run; each is taken out.
+        context: becomes the current context, because log processors and hooks read the current one
+            and not the one that they are given. The caller runs this function in a copy.
 
     Raises:
-        BaseException: what interrupted a step, after the others were done.
+        BaseException: what interrupted a step, after the others have run.
     """
     try:
         if context is not None:
             otel_context.attach(context)
         while plan:
             try:
-                # On one line: an interrupt comes before a step is taken out, or inside of it.
+                # On two lines, an interrupt between them would lose the step that was taken out.
                 plan.pop()()
-            except Exception as exc:  # noqa: BLE001 -- somebody's provider, or the user's hook
+            except Exception as exc:  # noqa: BLE001 -- the other steps must run, too
                 _log.report("end a call", exc)
     finally:
         # An interrupt, or a hook that wants to exit, must not leave the span open.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be done at the end of a call: attributes, content, hooks, metrics, the span's end.
+"""Makes the plan that ends a call: attributes, content, hooks, metrics, the span's end.
 
-Each is a thing of its own. What one of them raises, in somebody's provider, hook or redactor, costs
-nothing else of the span; an interrupt in one of them leaves the others to be done.
+Each step is a function of its own. An exception in one, from a provider, a hook or a redactor,
+stops no other step; after an interrupt in one, the others still run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Ended(Protocol):
-    """A call that ends, as its plan sees it."""
+    """Describes a call that ends, as its plan sees it."""
 
     telemetry: Telemetry
     request: Request
@@ -39,18 +39,18 @@ class Ended(Protocol):
 
     @property
     def context(self) -> Context:
-        """The caller's, when the call was made, with the span in it."""
+        """Returns the caller's context at the call's start, with the span in it."""
         ...
 
 
 def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
-    """What is to be done to end a call; the last item comes first.
+    """Returns the steps that end a call; the last item runs first.
 
     Args:
-        call: whose span is open.
-        ending: what is known of it.
+        call: the call, whose span is open.
+        ending: what is known of the call.
         ended: the span's end, ns since the epoch.
-        context: the call's.
+        context: the call's context.
     """
     span, failure, telemetry = call.span, ending.failure, call.telemetry
     if span is None:
@@ -59,7 +59,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     try:
         seconds = (ended - call.started) / 1e9
         plan += reversed(telemetry.instruments.of_call(call.request, ending, seconds, context))
-    except Exception as exc:  # noqa: BLE001 -- somebody's meter; the span has an end all the same
+    except Exception as exc:  # noqa: BLE001 -- the span must end even if a meter fails
         _log.report("measure a call", exc)
     attributes = ending.attributes
     if call.recording and telemetry.response_hook is not None:
@@ -67,7 +67,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
-        # Viewers hide an event that lies past the end, also by a part of a microsecond.
+        # Viewers hide an event that lies past the span's end, even by part of a microsecond.
         inside = max(call.started, ended - 1000)
         plan.append(partial(telemetry.record_exception, span, failure, inside, context))
     if call.content is not None or telemetry.emits_details:
@@ -78,14 +78,14 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
         plan.append(partial(span.set_attributes, attributes))
         if failure is not None:
             plan.append(partial(span.set_status, StatusCode.ERROR, failure.type))
-    # Steps that were interrupted in the middle of being made.
+    # An interrupt may have left the span of a step open: it ends with the call's.
     if call.children:
         plan += [partial(child.end, ended) for child in call.children]
     return plan
 
 
 def hook_step(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
-    """The user's hook, if there is one."""
+    """Returns the step that calls the user's ``response_hook``, if there is one."""
     hook = telemetry.response_hook
     if hook is None:
         return []
@@ -103,8 +103,8 @@ def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context
 def run_hook(
     name: str, hook: Callable[[Any, Any], None], span: Span | None, argument: object
 ) -> None:
-    """Calls the user's hook; what it raises is logged once."""
+    """Calls the user's hook, and logs what it raises once."""
     try:
         hook(span, argument)
-    except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
+    except Exception as exc:  # noqa: BLE001 -- a hook must not fail the user's call
         _log.report(name, exc)

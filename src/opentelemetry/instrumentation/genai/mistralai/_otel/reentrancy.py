@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether this thread is inside the telemetry's own code, and may hold one of its locks.
+"""Detects whether this thread is inside OpenTelemetry's code, and may hold one of its locks.
 
-A generator of the caller's with a stream in it may be collected at any allocation, and closes the
-stream then; inside OpenTelemetry's locks, to end a span there deadlocks. That a ``close()`` comes
-from the collector cannot be seen, and a callback in ``gc.callbacks`` that would tell swallows the
-signals that arrive while the collector runs. But the locks can only be held by frames of this very
-thread, and these can be seen: 40 ns each, when a stream is left early and never else.
+A caller's generator with a stream in it may be collected at any allocation, and closes the stream
+then; if that happens inside OpenTelemetry's locks, ending a span there deadlocks. A ``close()``
+cannot see that it comes from the collector, and a callback in ``gc.callbacks`` that could tell
+swallows the signals that arrive while the collector runs. But only frames of this very thread can
+hold the locks, and these can be looked at: 40 ns each, only when a stream is left early.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from types import FrameType
 from typing import Final
 
 _SDK: Final = "opentelemetry.sdk"
-# Packages of providers that are not OpenTelemetry's own.
+# These are the packages of providers that are not OpenTelemetry's own.
 _packages: Final[set[str]] = set()
 
 
 def note_provider(provider: object) -> None:
-    """Notes whose code may hold locks: the package that a provider's class is in."""
+    """Notes the package of a provider's class: its code may hold locks, too."""
     root, _, rest = type(provider).__module__.partition(".")
     name = f"{root}.{rest.partition('.')[0]}" if root == "opentelemetry" else root
     if name != _SDK and len(_packages) < 16:
@@ -28,7 +28,7 @@ def note_provider(provider: object) -> None:
 
 
 def may_hold_a_lock() -> bool:
-    """Whether a frame of OpenTelemetry's SDK, or of a provider's class, is on this stack."""
+    """Returns whether a frame of OpenTelemetry's SDK, or of a provider, is on this stack."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- `logging` does so
     while frame is not None:
         name = frame.f_globals.get("__name__")
@@ -43,5 +43,6 @@ def may_hold_a_lock() -> bool:
 
 def _is_of_a_provider(name: str, frame: FrameType) -> bool:
     package = next((own for own in _packages if name == own or name.startswith(f"{own}.")), None)
-    # Of a provider that a program defines for itself, only the methods are the provider's.
+    # A program may define a provider in its own package: only methods count there, else each
+    # function of the program would.
     return package is not None and frame.f_code.co_varnames[:1] in (("self",), ("cls",))

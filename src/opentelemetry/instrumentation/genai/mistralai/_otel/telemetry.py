@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where telemetry goes: the providers, and the user's options."""
+"""Records into the configured providers, as the user's options say."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ _LOOK_UPS: Final[tuple[Callable[[], Any], ...]] = (
     metrics.get_meter_provider,
     _logs.get_logger_provider,
 )
-# The calls that are told as a log event and to a completion hook, as in the rest of the family.
+# Calls of these operations are recorded as a log event and passed to a completion hook, as other
+# GenAI instrumentations do.
 _INFERENCE: Final = frozenset({s.CHAT, s.INVOKE_AGENT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
 _NOBODY_LISTENS: Final = (
     "nothing is recorded: mistralai is instrumented, but no OpenTelemetry provider is set. Call"
@@ -39,22 +40,21 @@ _NOBODY_LISTENS: Final = (
 
 
 class Telemetry:
-    """Where telemetry goes, and the user's options; `instrument` says what each is.
+    """Holds the providers and the user's options; `instrument` explains each option.
 
     Attributes:
-        options: as `instrument` was told.
-        clean: gives what may be recorded of a text, at most 64 KiB.
-        clean_whole: the same for a call's messages: as long as they are, if a completion hook
-            wants them so.
-        always_reads: whether content is wanted also of a call whose span is not recorded.
-        emits_details: whether calls are told as a log event, too.
-        listened_to: whether somebody was found to listen.
+        options: the options that `instrument` was given.
+        clean: returns what may be recorded of a text, at most 64 KiB.
+        clean_whole: cleans a call's messages: without that limit, if there is a completion hook.
+        always_reads: whether content is read even for a call whose span is not recorded.
+        emits_details: whether calls are recorded as a log event, too.
+        listened_to: whether a provider or a completion hook was found.
         adopts: whether another library's inference span takes the place of ours.
     """
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        # Asked at each call, and an enum's properties are slow.
+        # Each call reads these, and an enum's properties are slow: they are copied once.
         self.content_on_spans = options.capture_content.on_spans
         self.content_on_events = options.capture_content.on_events
         emits = options.emit_event
@@ -75,23 +75,24 @@ class Telemetry:
         self._told_nobody_listens = False
 
     def look_for_listeners(self) -> None:
-        """Looks whether somebody listens by now: a completion hook, a provider but the API's.
+        """Looks for a listener: a completion hook, or a provider other than the API's own.
 
-        Called at each call while nobody does: global providers are often set after `instrument`.
-        The first time that nobody listens is one log line, once for all configurations.
+        Each call runs this until one is found: global providers are often set after `instrument`.
+        If the first look finds none, it logs one line, once for all configurations.
         """
         listened_to = self._on_completion is not None
         for given, look_up in zip(self._given, _LOOK_UPS, strict=True):
             try:
                 provider = look_up() if given is None else given
-                # The API's own drop all that they are given.
+                # The API's own providers drop everything: they are no listeners.
                 if not type(provider).__module__.startswith(_API):
                     listened_to = True
                     note_provider(provider)
-            except Exception as exc:  # noqa: BLE001 -- one that is named wrongly; the others are there
+            except Exception as exc:  # noqa: BLE001 -- the other providers must be looked at
                 _log.report("find a provider", exc)
         if listened_to:
-            # Only now: what is looked up may be made, and registers for the exit itself.
+            # A look-up may create its provider, which registers for the exit then. We register
+            # after it, because exit handlers run last in, first out: earlier, spans would be lost.
             self.listened_to = True
             open_calls.end_all_at_exit()
         elif not self._told_nobody_listens:
@@ -99,14 +100,17 @@ class Telemetry:
             _log.inform_once(_NOBODY_LISTENS)
 
     def on_first_span(self) -> None:
-        """A span is recorded: if the tracer provider came late, this registers after it."""
+        """Registers for the exit again at the first recorded span.
+
+        A tracer provider that came late has registered in between: it would shut down first.
+        """
         self.has_recorded = True
         open_calls.end_all_at_exit()
 
-    # Looked up when first used: the global providers are often set after instrument().
+    # These are looked up at first use: the global providers are often set after `instrument`.
     @cached_property
     def tracer(self) -> trace.Tracer:
-        """Of this package's scope."""
+        """Returns the tracer of this package's scope."""
         return trace.get_tracer(s.SCOPE, __version__, self.options.tracer_provider)
 
     @cached_property
@@ -115,7 +119,7 @@ class Telemetry:
 
     @cached_property
     def instruments(self) -> Instruments:
-        """The metrics of this configuration."""
+        """Returns the instruments of this configuration."""
         meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
         return Instruments(meter, latest=self.options.metric_names == "latest")
 
@@ -130,7 +134,8 @@ class Telemetry:
     ) -> None:
         """Records an exception once on the span and once as a log event, at the span's end.
 
-        Of a failure that an error event told of, its message is recorded while content is captured.
+        The message of a failure that came as an error event is recorded only while content is
+        captured.
         """
         if span.is_recording():
             described = describe(cause, self.clean if self.content_on_spans else None)
@@ -151,15 +156,15 @@ class Telemetry:
         at: int,
         context: Context,
     ) -> None:
-        """Records what was said in a call: on its span, for the completion hook, as a log event.
+        """Records a call's content: on its span, for the completion hook, as a log event.
 
         Args:
-            span: of the call.
-            operation: of the call.
-            said: all of it, by its attribute's name.
+            span: the call's span.
+            operation: the call's operation.
+            said: the content, by attribute name.
             known: the span's attributes, for the event.
             at: when the span ends, ns since the epoch.
-            context: in which the span is the current one.
+            context: the context in which the span is the current one.
         """
         hook = self._on_completion
         recorded = fitted(said if hook is None else cut_texts(said))
@@ -184,7 +189,8 @@ class Telemetry:
         self._emit(self._details(attributes, at, context), context)
 
     def _emit(self, record: _logs.LogRecord, context: Context) -> None:
-        # Processors of logs look at the context that is current, and not at the record's.
+        # Log processors read the current context and not the record's: without this line they
+        # would find another span, or none.
         token = otel_context.attach(context)
         try:
             self._logger.emit(record)
@@ -196,14 +202,14 @@ class Telemetry:
 
 
 class Switch:
-    """Whether calls are recorded, and into what; None while instrumentation is off."""
+    """Holds the `Telemetry` that calls are recorded into; None while instrumentation is off."""
 
     telemetry: Telemetry | None = None
     options: ClassVar[dict[str, Any]] = {}
 
     @classmethod
     def turn_on(cls, options: Mapping[str, Any]) -> None:
-        """Records calls from now on; of the arguments of `Telemetry`, unnamed ones keep theirs."""
+        """Records calls from now on; an argument of `Telemetry` that is not given is kept."""
         cls.options = {**cls.options, **options}
         cls.telemetry = Telemetry(**cls.options)
 

@@ -41,7 +41,7 @@ class LastTurns:
                 break
 
     def last(self, conversation_id: str | None) -> tuple[str | None, object]:
-        """Returns the operation and the reference of a conversation's last turn, None if unknown."""
+        """Returns the operation and the reference of a conversation's last turn, if known."""
         turn = None if conversation_id is None else self._turns.get(conversation_id)
         if conversation_id is None or turn is None:
             return None, None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that touches mistralai and wrapt: which methods, what is around a call, streams.
+"""Wraps the methods of mistralai with wrapt: calls, streams, agent loops and their tools.
 
 Start with `table`, then `calls` and `methods`.
 """

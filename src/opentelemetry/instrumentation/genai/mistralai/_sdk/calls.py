@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens around one SDK call: start a span, make the call, hand its result on.
+"""Wraps one SDK call: starts a span, makes the call, hands its result on.
 
-The wrappers are what wrapt puts in the place of the SDK's methods. Sync and async differ in one
-``await``.
+wrapt calls these wrappers in place of the SDK's methods. Sync and async differ in one ``await``.
 """
 
 from __future__ import annotations
@@ -23,26 +22,26 @@ if TYPE_CHECKING:
 Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
 _Args = tuple[Any, ...]
-# In the place of a result that there is none of yet.
+# This stands for a result while there is none: None may be a result.
 _NOTHING: Final = object()
 
 
 class Opened(OpenSpan, Protocol):
-    """A call whose span is open, and current."""
+    """Describes a call whose span is open and current."""
 
     @property
     def recorder(self) -> object:
-        """Who took charge of the call's result; None before that."""
+        """Returns the recorder of the call's result; None before there is a result."""
 
     def detach(self) -> None:
-        """Gives the caller's context back."""
+        """Makes the caller's context current again."""
 
     def fail(self, exc: BaseException) -> None:
         """Ends the span of a call that raised."""
 
 
 class Method(Protocol):
-    """A method of the SDK, of which `table` knows what it means."""
+    """Describes a row of `table`: a method of the SDK or a loop."""
 
     def begin(
         self,
@@ -57,13 +56,13 @@ class Method(Protocol):
         ...
 
     def returned(self, call: Any, result: Any, /) -> Any:
-        """Hands the result of a call on; returns what the caller gets."""
+        """Hands the result of a call on; returns the caller's result."""
 
 
 def wrap_call(
     method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
-    """Around a method that returns a stream or a response."""
+    """Wraps a method that returns a stream or a response."""
     call, result = None, _NOTHING
     try:
         call = _begin(method, instance, args, kwargs)
@@ -78,11 +77,11 @@ def wrap_call(
 def wrap_async_call(
     method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
-    """Around the async twin; nothing happens before the caller awaits, as without us."""
+    """Wraps the async twin; the span starts when the caller awaits, as the request does."""
     if _listening() is None:
         return wrapped(*args, **kwargs)
     try:
-        # Called now, since a wrong argument is a TypeError now.
+        # The SDK is called at once: a wrong argument must raise here and not at the await.
         coroutine = wrapped(*args, **kwargs)
     except Exception as exc:
         call = _begin(method, instance, args, kwargs)
@@ -112,7 +111,7 @@ async def _awaited(
 
 
 def _listening() -> Telemetry | None:
-    """Where calls are recorded; None while instrumentation is off, or nobody listens."""
+    """Returns the active telemetry; None while instrumentation is off, or nobody listens."""
     telemetry = Switch.telemetry
     if telemetry is not None and not telemetry.listened_to:
         telemetry.look_for_listeners()
@@ -121,9 +120,9 @@ def _listening() -> Telemetry | None:
 
 
 def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
-    """Starts the span of a call and makes it current; None where there is to be none."""
+    """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
-    # Asked here at first, because a call of a function costs as much as all the rest of the look.
+    # The first look is inline, because calling `_listening` would cost as much as the look itself.
     if telemetry is None or not (telemetry.listened_to or _listening()):
         return None
     if owner is None:
@@ -131,14 +130,15 @@ def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Ope
     try:
         context = context_for(owner, method)
         return None if context is None else method.begin(telemetry, owner, args, kwargs, context)
-    except Exception as exc:  # noqa: BLE001 -- the user's call is made, with a span or without
+    except Exception as exc:  # noqa: BLE001 -- the user's call must be made even without a span
         _log.report("start a call", exc)
         return None
 
 
 def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
-    """Whose method is called, and its other arguments."""
-    # Another library may have taken our wrapper out of the class's __dict__: then nothing is bound.
+    """Returns the object whose method is called, and the other arguments."""
+    # Another library may call our wrapper from the class's __dict__: then wrapt binds nothing, and
+    # the object is the first argument.
     return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
@@ -152,7 +152,7 @@ def _stopped(call: Opened, method: Method, result: Any, exc: BaseException) -> N
             method.returned(call, result)
         else:
             call.dropped()
-    except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception, not ours
+    except Exception as failure:  # noqa: BLE001 -- the caller must get its own exception
         give_up(call)
         _log.report("end a call", failure)
 
@@ -161,33 +161,34 @@ def _returned(call: Opened, method: Method, result: Any) -> Any:
     try:
         call.detach()
         return method.returned(call, result)
-    except Exception as failure:  # noqa: BLE001 -- the caller gets its result all the same
+    except Exception as failure:  # noqa: BLE001 -- the caller must get its result
         give_up(call)
         _log.report("hand a result over", failure)
         return result
 
 
 def give_up(call: Opened) -> None:
-    """Ends the span of a call that something went wrong with, as well as that is possible."""
+    """Ends the span of a call whose recording has failed."""
     try:
         try:
-            # With the call still in the caller's context, their next one would have no span.
+            # Without this the call would stay in the caller's context, and their next call would
+            # get no span.
             call.detach()
         finally:
             call.give_up()
-    except Exception as exc:  # noqa: BLE001 -- somebody's provider; another thread tries once more
+    except Exception as exc:  # noqa: BLE001 -- a thread of ours tries once more
         open_calls.drop(call)
         _log.report("give a call up", exc)
 
 
 def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
-    """Around ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
+    """Wraps ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
     leave(*_bound(instance, args))
     return wrapped(*args, **kwargs)
 
 
 def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
-    """Around ``__aexit__`` and ``close`` of ``EventStreamAsync``; nothing before the await."""
+    """Wraps ``__aexit__`` and ``close`` of ``EventStreamAsync``; the stream ends at the await."""
     coroutine = wrapped(*args, **kwargs)
     if is_coroutine(coroutine):
         return named_like(coroutine, _leaving(Unawaited(coroutine), instance, args))

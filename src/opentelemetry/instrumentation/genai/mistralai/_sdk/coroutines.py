@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SDK's coroutines, inside of which ours run."""
+"""Wraps the SDK's coroutines in ours, without changing what the interpreter warns of."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def is_coroutine(value: object) -> TypeGuard[_Coroutine]:
-    """Whether this is a coroutine, that is to be awaited."""
+    """Returns whether this is a coroutine."""
     return isinstance(value, CoroutineType)
 
 
 def named_like(original: _Coroutine, ours: Any) -> Any:
-    """Gives our coroutine the SDK's name, which the interpreter tells if it is never awaited."""
+    """Gives our coroutine the SDK's name: the interpreter's warning shows it if never awaited."""
     ours.__name__, ours.__qualname__ = original.__name__, original.__qualname__
     return ours
 
@@ -33,20 +33,20 @@ class _Started:
 class Unawaited(_Started):
     """Holds the SDK's coroutine while ours waits to be awaited.
 
-    If ours never is, the interpreter warns once, for ours; closing the SDK's keeps it from warning
-    a second time about what the caller did once.
+    If ours is never awaited, the interpreter warns once, for ours; closing the SDK's keeps it from
+    warning a second time about the same mistake.
     """
 
     __slots__ = ()
 
     def started(self) -> _Coroutine:
-        """Gives the coroutine, of which the caller now takes care."""
-        # Without a finalizer: a signal that arrives while one runs is lost.
+        """Returns the coroutine, which the caller now awaits or closes."""
+        # `_Started` has no finalizer: a signal that arrives while a finalizer runs is lost.
         self.__class__ = _Started  # type: ignore[assignment]
         return self.coroutine
 
     def __del__(self) -> None:
-        # An interrupt may have come before there was one.
+        # An interrupt in `__init__` may have left the attribute unset.
         coroutine = getattr(self, "coroutine", None)
         if coroutine is not None:
             coroutine.close()

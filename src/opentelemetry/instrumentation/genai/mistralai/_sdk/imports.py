@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells when a module of the SDK was imported: each time, also anew or by ``importlib.reload``.
+"""Reports each import of a module of the SDK, repeated ones and ``importlib.reload`` included.
 
-wrapt's import hooks fire once and are gone, so that a module that is reloaded, or purged from
-``sys.modules`` and imported again, would have no spans ever after.
+wrapt's import hooks fire only once: with them, a module that is reloaded, or purged from
+``sys.modules`` and imported again, would have no spans from then on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ImportWatch:
-    """A finder that finds nothing itself, but has the others' loaders tell when they are done."""
+    """Wraps the loaders that other finders find, so that they report when they are done."""
 
     def __init__(self, names: Collection[str], imported: Callable[[ModuleType], None]) -> None:
-        """Calls ``imported`` with each module of these names after its code has run."""
+        """Takes the names to watch; ``imported`` gets each module after its code has run."""
         self._names: Final = frozenset(names)
         self._imported = imported
 
@@ -41,7 +41,7 @@ class ImportWatch:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What the next finder finds, with a loader that tells."""
+        """Returns the next finder's spec, with a loader that reports."""
         if name not in self._names:
             return None
         for finder in list(sys.meta_path):
@@ -51,7 +51,8 @@ class ImportWatch:
             spec: ModuleSpec | None = find(name, path, target)
             if spec is None:
                 continue
-            # Another library's finder may have asked all finders, and so this one.
+            # Another library's finder may have asked all finders, this one included: wrapping the
+            # loader twice would report twice.
             loader: Any = spec.loader
             if hasattr(loader, "exec_module") and not isinstance(loader, _Loader):
                 spec.loader = _Loader(loader, self._imported)  # type: ignore[assignment]
@@ -60,7 +61,7 @@ class ImportWatch:
 
 
 class _Loader:
-    """In the place of a module's loader until it has run the module's code."""
+    """Replaces a module's loader until it has run the module's code."""
 
     def __init__(self, loader: Any, imported: Callable[[ModuleType], None]) -> None:
         self._loader = loader
@@ -70,12 +71,12 @@ class _Loader:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """As the module's own loader does."""
+        """Creates the module with its own loader."""
         module: ModuleType | None = self._loader.create_module(spec)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Runs the module's code, which sees its own loader, and tells."""
+        """Runs the module's code, which sees its own loader, and reports the import."""
         spec = getattr(module, "__spec__", None)
         if getattr(spec, "loader", None) is self:
             spec.loader = self._loader  # type: ignore[union-attr]
@@ -84,5 +85,5 @@ class _Loader:
         self._loader.exec_module(module)
         try:
             self._imported(module)
-        except Exception as exc:  # noqa: BLE001 -- it would break the user's import
+        except Exception as exc:  # noqa: BLE001 -- raising would break the user's import
             _log.report("follow an import", exc)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agent loops that run in the caller's process.
+"""Records agent loops that run in the caller's process.
 
 ``run_async`` and ``run_stream_async`` ask the model, call functions and MCP tools, and ask again.
-One span is around the loop; its requests and tools are its children. While the SDK's own code runs
-the loop's span is current; where the caller's code runs, it is not: `RunStream` takes the place of
-the SDK's async generator to tell the two apart. A tool runs under its own span.
+One span is around the loop; its requests and tools are its children. The loop's span is current
+while the SDK's own code runs, and not while the caller's code runs: `RunStream` replaces the SDK's
+async generator to tell the two apart. A tool runs under its own span.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 
 
 class Run(LocalSpan):
-    """One agent loop."""
+    """Holds the span of one agent loop."""
 
-    # The request or the tool that raised has told the log.
+    # The request or the tool that raised has recorded the exception as a log event already.
     logs = False
     __slots__ = (
         "_input", "_model", "_output", "_run_context", "_token", "recorder", "requests", "streamed",
@@ -48,7 +48,7 @@ class Run(LocalSpan):
     def __init__(
         self, telemetry: Telemetry, run_context: object, parent: Context, *, streamed: bool
     ) -> None:
-        """``run_context`` is the SDK's ``RunContext``."""
+        """Starts the span; ``run_context`` is the SDK's ``RunContext``."""
         self._run_context = fields_of(run_context)
         self._model = name_of(self._run_context.get("model"))
         attributes = self.identity(s.INVOKE_AGENT)
@@ -64,7 +64,7 @@ class Run(LocalSpan):
         self._output: list[Part] = []
 
     def identity(self, operation: str) -> dict[str, AttributeValue]:
-        """Attributes of everything in this loop; the conversation is known after the first call."""
+        """Returns the attributes of all spans in this loop that are known by now."""
         attributes: dict[str, AttributeValue] = {s.OPERATION_NAME: operation}
         for field, key in (("conversation_id", s.CONVERSATION_ID), ("agent_id", s.AGENT_ID)):
             value = name_of(self._run_context.get(field))
@@ -73,63 +73,63 @@ class Run(LocalSpan):
         return attributes
 
     def ask(self, inputs: object) -> None:
-        """Keeps what the loop begins with, if content is to be on spans."""
+        """Keeps the loop's input, if spans may carry content."""
         if self.telemetry.content_on_spans and trace.get_current_span(self.context).is_recording():
             self._input = input_messages(inputs, self.telemetry.clean)
 
     def hear(self, messages: list[Part]) -> None:
-        """Keeps the answer to a request of the loop; the last one is the loop's own."""
+        """Keeps the output of a request; the last request's output is the loop's."""
         self._output = messages
 
     def attach(self) -> None:
-        """The SDK's own code runs."""
+        """Makes the loop's span current before the SDK's own code runs."""
         self._token = otel_context.attach(self.context)
 
     def detach(self) -> None:
-        """The caller's code runs again."""
+        """Makes the caller's context current again."""
         if self._token is not None:
             self.pause(self._token)
             self._token = None
 
     def pause(self, token: object) -> None:
-        """The caller's code runs again, between two events."""
+        """Makes the caller's context current between two events, and notes the time."""
         detach(token)
         self._last = self.now()
 
     def leave_by(self, exc: BaseException) -> None:
-        """The caller threw an exception into the loop, and got one back."""
+        """Ends the loop after the caller threw an exception into it, or closed it: no error."""
         if isinstance(exc, GeneratorExit):
             self.fail(exc)
         else:
             self.end(self.now(), None)
 
     def returned(self, result: Any) -> Any:
-        """The method has returned: the loop's result, or the generator that will run it."""
+        """Ends the loop, or wraps the generator that will run it; returns the caller's result."""
         if self.streamed and hasattr(result, "__anext__"):
             return RunStream(result, self)
         self.end(self._last, None)
         return result
 
     def measurements(self, seconds: float, error_type: str | None) -> list[Measurement]:
-        """How long the loop took, and how many requests and tools."""
+        """Returns the measurements of the loop's duration, requests and tools."""
         return self.telemetry.instruments.of_run(
             self._model, error_type, seconds, (self.requests, self.tools), self.context
         )
 
     def learned(self) -> Mapping[str, AttributeValue]:
-        """The conversation that the first request made, the first input and the last output."""
+        """Returns the conversation's id, and the loop's input and output."""
         learned = self.identity(s.INVOKE_AGENT)
         if self.telemetry.content_on_spans:
             try:
                 said = fitted(Content(self._input, [], []).beside(self._output))
                 learned |= {key: to_json(value) for key, value in said.items()}
-            except Exception as exc:  # noqa: BLE001 -- the span must end, with these words or without
+            except Exception as exc:  # noqa: BLE001 -- the span must end even if its content is lost
                 _log.report("capture content", exc)
         return learned
 
 
 class RunStream(AsyncGenerator[Any, Any]):
-    """In the place of the async generator that ``run_stream_async`` answers with."""
+    """Replaces the async generator that ``run_stream_async`` returns."""
 
     def __init__(self, generator: Any, run: Run) -> None:
         self._generator = generator
@@ -137,43 +137,43 @@ class RunStream(AsyncGenerator[Any, Any]):
         open_calls.watch(run, self)
 
     def __anext__(self) -> _Step:
-        """The next event, for which the loop's span is current in the SDK's code."""
+        """Asks for the next event, with the loop's span current in the SDK's code."""
         return self._step(self._run.fail, self._generator.__anext__())
 
     def asend(self, value: Any) -> _Step:
-        """As the SDK's generator does."""
+        """Sends a value into the SDK's generator."""
         return self._step(self._run.fail, self._generator.asend(value))
 
     def athrow(self, *args: Any) -> _Step:
-        """As the SDK's generator does; it is the caller who leaves, which is no error."""
+        """Throws into the SDK's generator; the loop ends without an error, as the caller left."""
         return self._step(self._run.leave_by, self._generator.athrow(*args))
 
     def aclose(self) -> _Step:
-        """Closes the generator; the caller does not want more."""
+        """Closes the SDK's generator, and ends the loop."""
         return self._step(self._run.leave_by, self._generator.aclose())
 
     async def _step(self, stopped: Callable[[BaseException], None], step: Awaitable[Any]) -> Any:
         run, token = self._run, None
         try:
-            # A generator may be asked for two events at once: each has its own token.
+            # A generator may be asked for two events at once: a shared token would detach wrongly.
             token = otel_context.attach(run.context)
             result = await step
             run.pause(token)
             self._stopped(stopped, StopAsyncIteration())
             return result
         except BaseException as exc:
-            # It may hold the exception, whose traceback holds this frame: a stream in one of its
-            # frames would wait for the collector, and be closed too late.
+            # `step` may hold the exception, whose traceback holds this frame: the cycle would keep
+            # a stream in one of its frames from being closed until the collector runs.
             del step
             run.pause(token)
             self._stopped(stopped, exc)
             raise
         finally:
-            # Once more, should an interrupt have come before the line above.
+            # An interrupt before `pause` would leave the loop's span current in the caller's code.
             detach(token)
 
     def _stopped(self, stopped: Callable[[BaseException], None], exc: BaseException) -> None:
-        # A generator that is alive yields more, or was asked for two events at once.
+        # A generator that is alive goes on: it yielded, or was asked for two events at once.
         if is_alive(self._generator):
             return
         try:
@@ -181,19 +181,19 @@ class RunStream(AsyncGenerator[Any, Any]):
                 self._run.end(self._run.now(), None)
             else:
                 stopped(exc)
-        except Exception as failure:  # noqa: BLE001 -- the caller gets its own exception
+        except Exception as failure:  # noqa: BLE001 -- the caller must get its own exception
             give_up(self._run)
             _log.report("end a loop", failure)
 
 
 class Loop(NamedTuple):
-    """A method that runs an agent loop in the caller's process; all are async.
+    """Describes a method that runs an agent loop in the caller's process; all are async.
 
     Attributes:
-        module: below one of ``ROOTS``.
+        module: the module, below one of ``ROOTS``.
         cls: the class in it.
         method: the method.
-        streamed: whether it answers with an async generator.
+        streamed: whether it returns an async generator.
     """
 
     module: str
@@ -217,18 +217,19 @@ class Loop(NamedTuple):
             run.attach()
             return run
         except BaseException:
-            # The user's `redact` was interrupted: the loop is not run.
+            # An interrupt in the user's `redact` keeps the loop from running: its span would stay
+            # open.
             run.detach()
             run.give_up()
             raise
 
     def returned(self, run: Run, result: Any) -> Any:
-        """Ends the loop, or gives a generator that will."""
+        """Ends the loop, or returns a generator that will end it."""
         return run.returned(result)
 
 
 def run_under_way(context: Context | None = None) -> Run | None:
-    """The agent loop that runs in this context, None outside of one."""
+    """Returns the agent loop that runs in this context, None outside of one."""
     context = otel_context.get_current() if context is None else context
     run: Any = context.get(RUN)
     return run if run is not None and run.under_way else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a call of the API begins with, and what becomes of its result."""
+"""Begins a call of the API, and hands its result to a recorder."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 class Method(NamedTuple):
-    """One method of the SDK.
+    """Describes one method of the SDK: a row of the table.
 
     Attributes:
-        module: below one of ``ROOTS``.
+        module: the module, below one of ``ROOTS``.
         cls: the class in it.
         method: the sync method; ``{method}_async`` is its twin.
         request: reads the arguments.
-        content: reads what the user says, if that is to be recorded.
-        recorder: takes charge of the stream, or the response.
-        streamed: whether it answers with a stream; None: if its argument ``stream`` says so.
+        content: reads the request's content, if that is to be recorded.
+        recorder: makes the recorder of the stream or the response.
+        streamed: whether it returns a stream; None: if its argument ``stream`` is True.
     """
 
     module: str
@@ -70,7 +70,7 @@ class Method(NamedTuple):
         run = run_under_way(context) if RUN in context else None
         if run is not None:
             run.requests += 1
-        # Nobody else has a conversation's `createdAt`, so it always has a span of its own.
+        # A conversation always has a span of its own: no other library has its `createdAt`.
         begin = open_call if context and self.cls != "Conversations" else Call
         call = begin(telemetry, request, (owner, self), context)
         try:
@@ -82,19 +82,20 @@ class Method(NamedTuple):
             call.attach(kwargs)
             return call
         except BaseException:
-            # An interrupt, or the user's hook wants to exit: the call is not made.
+            # An interrupt, or an exit in the user's hook, keeps the call from being made: its span
+            # would stay open.
             give_up(call)
             raise
 
     def _read_content(self, kwargs: Mapping[str, Any], clean: Clean) -> Content:
         try:
             return self.content(kwargs, clean)
-        except Exception as exc:  # noqa: BLE001 -- objects of the user's; recorded without
+        except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without its content
             _log.report("read what is asked", exc)
             return Content([], [], [])
 
     def returned(self, call: Call, result: Any) -> Any:
-        """Hands the result of a call to its recorder; the caller gets it as it is."""
+        """Hands the result of a call to its recorder, and returns it unchanged."""
         if self.streamed is not False and is_stream(result):
             recorder = call.recorder = self.recorder(call)
             observe(result, recorder, call)

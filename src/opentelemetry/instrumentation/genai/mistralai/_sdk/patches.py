@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One wrapper in the place of one of the SDK's functions, beneath those of other libraries."""
+"""Puts one wrapper around one of the SDK's functions, beneath the wrappers of other libraries."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import wrapt
 
 from .own_spans import QuietTrace, QuietTracer
 
-# Makes what replaces a function of the SDK.
+# A `Make` takes a function of the SDK and returns its replacement.
 Make = Callable[[Any], Any]
-# Where the decorator `deprecated` is.
+# These modules define the decorator `deprecated`.
 _DECORATORS: Final = ("typing_extensions", "warnings", "_py_warnings")
 
 
 class _Warning(NamedTuple):
-    """What the decorator `deprecated` says, and of what function."""
+    """Holds the arguments of the decorator `deprecated`, and the function that it decorates."""
 
     message: str
     category: type[Warning]
@@ -29,9 +29,10 @@ class _Warning(NamedTuple):
 
 
 class Patch:
-    """A name in a class or a module, and what stands in its place while we are on.
+    """Replaces a name in a class or a module while instrumentation is on.
 
-    A weak reference: a wrapper has the function, the function its module, and that its classes.
+    It refers to the owner weakly: the owner's wrapper leads to the function, its module and all
+    classes there, so a strong reference would keep a reloaded module's old classes alive.
     """
 
     __slots__ = ("_make", "_owner", "name")
@@ -43,16 +44,16 @@ class Patch:
 
     @property
     def owner(self) -> Any:
-        """The class or module, None if nobody has it any more."""
+        """Returns the class or module, None if it has been freed."""
         return self._owner()
 
     def put_in(self) -> None:
-        """Puts ours next to the SDK's function, beneath the wrapt wrappers of others.
+        """Puts our wrapper next to the SDK's function, beneath the wrapt wrappers of others.
 
-        Around theirs we would be handed what they make of the SDK's stream, and their ``unwrap``,
-        which takes away whatever is outermost, would take ours. One that calls the SDK's function
-        by a reference of its own, past what it wraps, is not seen. Where ours is still there, it
-        is switched on again by that instrumentation is.
+        Around theirs we would get their proxy instead of the SDK's stream, and their ``unwrap``,
+        which removes the outermost wrapper, would remove ours. A wrapper that calls the SDK's
+        function by a reference of its own bypasses ours: its calls are not recorded. A wrapper of
+        ours that is still there needs nothing: it records again once instrumentation is on.
         """
         owner = self.owner
         if owner is None or self.name not in owner.__dict__:
@@ -69,7 +70,7 @@ class Patch:
             outer, inner = whole, whole.__wrapped__
 
     def take_out(self) -> None:
-        """Takes ours out where it is outermost; beneath another it stays, and lets calls pass."""
+        """Removes our wrapper if it is outermost; beneath another it stays, and lets calls pass."""
         owner = self.owner
         if owner is not None and self.name in owner.__dict__:
             outermost = _whole(owner.__dict__[self.name])
@@ -78,11 +79,11 @@ class Patch:
 
 
 def wrapped_by(wrapper: Callable[..., Any], *describe: Callable[[], Any]) -> Make:
-    """Makes a wrapt wrapper that calls ``wrapper``, with what describes the method first.
+    """Returns a `Make` of wrapt wrappers that call ``wrapper``.
 
     Args:
-        wrapper: as wrapt calls it, with that before the rest.
-        describe: asked each time that the wrapper is made anew.
+        wrapper: takes the results of ``describe``, then the arguments of a wrapt wrapper.
+        describe: functions that return the method's description, called for each new wrapper.
     """
 
     def make(original: Any) -> Any:
@@ -96,10 +97,10 @@ def wrapped_by(wrapper: Callable[..., Any], *describe: Callable[[], Any]) -> Mak
 
 
 def _warn_first(warning: _Warning, wrapper: Callable[..., Any], *rest: Any) -> Any:
-    """Warns of a deprecated method in its decorator's stead, and passes the decorator by.
+    """Issues a deprecated method's warning in place of its decorator, and skips the decorator.
 
-    The decorator blames whoever calls it. That would be us, and Python's default filter shows a
-    DeprecationWarning only where the user's own main program is to blame.
+    The decorator's warning names the caller's line. That line would be ours, and Python's default
+    filter shows a DeprecationWarning only if the line is in the user's own main program.
     """
     *own, _decorated, instance, args, kwargs = rest
     warnings.warn(warning.message, warning.category, stacklevel=warning.stacklevel + 1)
@@ -110,7 +111,7 @@ def _warn_first(warning: _Warning, wrapper: Callable[..., Any], *rest: Any) -> A
 
 
 def _deprecation_of(function: Any) -> _Warning | None:
-    """How ``warnings.deprecated``, or that of typing_extensions, decorates a function."""
+    """Reads the arguments of ``warnings.deprecated``, or typing_extensions', off a function."""
     module = getattr(function, "__globals__", {}).get("__name__")
     beneath = getattr(function, "__wrapped__", None)
     if module not in _DECORATORS or beneath is None or not hasattr(function, "__deprecated__"):
@@ -124,19 +125,19 @@ def _deprecation_of(function: Any) -> _Warning | None:
 
 
 class _Ours(partial[Any]):
-    """What one of our wrappers calls, to tell it from another library's.
+    """Marks the function that one of our wrappers calls, to tell it from another library's.
 
-    Not a class of wrappers: wrapt binds those 2 us slower than its own.
+    A wrapper class of our own would mark it, too, but wrapt binds such a class 2 us slower.
     """
 
 
 def _whole(value: Any) -> Any:
     # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class.
-    return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt's only name for it
+    return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt has no public name for it
 
 
 def _is_ours(wrapper: Any) -> bool:
-    # Not isinstance(): a proxy says that it is what it wraps.
+    # isinstance() would be wrong here: a proxy claims the class of the object that it wraps.
     if type(wrapper) in (QuietTrace, QuietTracer):
         return True
     return isinstance(getattr(wrapper, "_self_wrapper", None), _Ours)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Puts wrappers around the SDK's methods with wrapt, and takes them out again.
 
-The SDK is not imported by us (it costs 0.4 to 0.9 s): `imports` tells when its modules are. A
-module is patched whole or not at all, and again when it is reloaded; what an SDK version lacks is
-skipped without a word. Of classes that a reload has replaced nothing is kept but weak references:
-whoever still uses them is recorded as before, and else they go.
+This package does not import the SDK (that costs 0.4 to 0.9 s): `imports` reports when its modules
+are imported. A module is patched whole or not at all, and again when it is reloaded; a method that
+an SDK version lacks is skipped silently. Only weak references are kept to classes that a reload has
+replaced: code that still uses them is recorded as before, and otherwise they are freed.
 
-There is no lock, which a late gevent patch could leave held. Who patches says first what it is
-about to patch, and looks afterwards whether that is still wanted; who unpatches first says that it
-is not wanted, and then looks at what is patched. So one of the two takes each wrapper out.
+There is no lock, because a late gevent patch could leave it held. A patching thread first notes
+what it is about to patch, and looks afterwards whether instrumentation is still on; an unpatching
+thread first switches it off, and then looks at what is patched. So one of the two takes each
+wrapper out.
 """
 
 from __future__ import annotations
@@ -45,19 +46,19 @@ _MODULES: Final = dict.fromkeys(
 _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
 
-# Of each module: also of the classes that it had before it was reloaded.
+# A module's patches include those of the classes that it had before it was reloaded.
 _patches: Final[dict[str, list[Patch]]] = {}
-# Of each row of the table: its copy, by which `context` knows our wrappers from older ones. A
-# method and its async twin share it, since the one may be called inside the other.
+# Each row of the table has one copy here; `context` tells our wrappers from older ones by it. A
+# method and its async twin share a copy, because one may be called inside the other.
 _copies: Final[dict[Method | Loop, Method | Loop]] = {}
 _active = False
 _check_versions = False
-# Of each root: the SDK's other clients number their versions themselves.
+# Each root is checked by itself, because the SDK's other clients have versions of their own.
 _supported: Final[dict[str, bool]] = {}
 
 
 def patch(*, check_versions: bool) -> None:
-    """Wraps the SDK's methods, in modules that are loaded now and in those that will be.
+    """Wraps the SDK's methods, in modules that are loaded now or imported later.
 
     Args:
         check_versions: whether to leave an unsupported SDK alone, with a log line.
@@ -69,7 +70,7 @@ def patch(*, check_versions: bool) -> None:
     _watch.begin()
     for name in _NAMES:
         if name in sys.modules:
-            # Waits for another thread that is in the middle of importing it.
+            # This waits for a thread that is importing the module: half of it would be patched.
             importlib.import_module(name)
             _on_import(sys.modules[name])
 
@@ -80,17 +81,18 @@ def unpatch() -> None:
     Beneath another library's wrapper, and in a bound method that was saved earlier, ours stays and
     passes every call through; the next `patch` finds it there.
     """
-    global _active  # noqa: PLW0603 -- as above
+    global _active  # noqa: PLW0603 -- the switch is one for the process
     _active = False
     _watch.end()
     for name, patches in list(_patches.items()):
-        # Streams that are open are still to be told of a ``with`` block's end.
+        # Open streams still need the wrapper of `__exit__`: without it they would not learn that
+        # their ``with`` block ends.
         if not (name.endswith(_STREAMS) and open_calls.any()):
             _undo(patches)
 
 
 def _on_import(module: ModuleType) -> None:
-    """Patches a module that was imported, or was loaded before us, and what it was before."""
+    """Patches a module that has been imported, and its classes from before a reload."""
     if not _active:
         return
     name = module.__name__
@@ -105,7 +107,7 @@ def _on_import(module: ModuleType) -> None:
         _patches[name] = known
         for patch in known:
             patch.put_in()
-    except Exception as exc:  # noqa: BLE001 -- it would break the user's import
+    except Exception as exc:  # noqa: BLE001 -- raising would break the user's import
         _undo(known)
         _patches.pop(name, None)
         _log.report(f"patch {name}", exc)
@@ -114,8 +116,8 @@ def _on_import(module: ModuleType) -> None:
 
 
 def _is_supported(module: str) -> bool:
-    # Not at instrument(), where it would cost as much as all the rest; here mistralai costs more.
-    # Once for all modules of a client: it reads the metadata of packages from their files.
+    # The check reads packages' metadata from files. At instrument() it would cost as much as all
+    # the rest; at the SDK's import, which costs more, it runs once for all modules of a client.
     root = next(root for root in reversed(ROOTS) if module.startswith(f"{root}."))
     if root not in _supported:
         if (found := conflict(root)) is not None:
@@ -125,7 +127,7 @@ def _is_supported(module: str) -> bool:
 
 
 def _targets(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
-    """What of a module is to be replaced, and how its replacement is made."""
+    """Yields the owner and name of each function to replace in a module, and its `Make`."""
     for owner, name, make in _candidates(module):
         if owner is not None and name in vars(owner):
             yield owner, name, make
@@ -137,7 +139,7 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
         stream = getattr(module, "EventStream", None)
         async_stream = getattr(module, "EventStreamAsync", None)
         kinds = (cls for cls in (stream, async_stream) if cls is not None)
-        # With a callback, a class that nobody has any more takes its reference out.
+        # The callback removes the reference of a class that was freed: the set would grow.
         stream_classes.update(ref(cls, stream_classes.discard) for cls in kinds)
         yield stream, "__exit__", wrapped_by(wrap_exit)
         yield stream, "close", wrapped_by(wrap_exit)
@@ -173,7 +175,7 @@ def _undo(patches: list[Patch]) -> None:
     for patch in patches:
         try:
             patch.take_out()
-        except Exception as exc:  # noqa: BLE001 -- what stays passes through; the rest must go too
+        except Exception as exc:  # noqa: BLE001 -- the other wrappers must go, too
             _log.report(f"unpatch {patch.name}", exc)
 
 

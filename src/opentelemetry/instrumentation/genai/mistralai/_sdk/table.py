@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table: every SDK method that is instrumented, one row each; async twins are derived."""
+"""Lists every SDK method that is instrumented, one row each; async twins are derived."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from .._recording.responses import ResponseRecorder
 from .loops import Loop
 from .methods import Method
 
-# Where the SDK's modules are: in 1.x directly, later one level down; so for its other clients.
+# These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
+# belong to its other clients.
 ROOTS: Final = (
     "mistralai",
     "mistralai.client",
@@ -76,7 +77,7 @@ METHODS: Final = (
     Method(*_TRANSCRIPTIONS, "stream", _transcribe, *_TRANSCRIPT, streamed=True),
     Method("speech", "Speech", "complete", _speak, *_EVENTS, streamed=None),
     Method("beta_agents", "BetaAgents", "create", create_agent_request, *_RESULT, streamed=False),
-    # Its name until 2.0.
+    # This is the name of `BetaAgents.create` until 2.0.
     Method(
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
     ),

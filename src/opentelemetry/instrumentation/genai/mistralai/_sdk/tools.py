@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions and MCP tools that an agent loop calls in the caller's process."""
+"""Records functions and MCP tools that an agent loop calls in the caller's process."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .loops import Run, run_under_way
 if TYPE_CHECKING:
     from .._reading.settings import AttributeValue
 
-# Where the SDK's three kinds of tools have what does the work.
+# The SDK's three kinds of tools keep the function or client that does the work in these fields.
 _WORKERS: Final = ("callable", "awaitable", "mcp_client")
 
 
 class _Tool(LocalSpan):
-    """One function, or one tool of an MCP server, that the loop calls."""
+    """Holds the span of one function, or one tool of an MCP server, that the loop calls."""
 
     logs = True
     __slots__ = ("raised", "said")
@@ -35,7 +35,8 @@ class _Tool(LocalSpan):
     def __init__(self, run: Run, call: Mapping[str, object], parent: Context) -> None:
         tool, call_id = name_of(call.get("name")), name_of(call.get("tool_call_id"))
         if run.telemetry.content_on_spans and call_id is not None:
-            # Recorded anyway, and the one text here that a server invents.
+            # A server invents the id, and the span carries it in any case: without this line it
+            # would be unredacted.
             call_id = run.telemetry.clean(call_id)
         attributes = run.identity(s.EXECUTE_TOOL)
         attributes[s.TOOL_TYPE] = "function"
@@ -49,14 +50,14 @@ class _Tool(LocalSpan):
         self.said: dict[str, AttributeValue] = {}
 
     def say(self, key: str, value: object) -> None:
-        """Notes arguments or a result, if content is to be on spans."""
+        """Notes arguments or a result, if spans may carry content."""
         if not value or not self.telemetry.content_on_spans:
             return
         if (cleaned := self.telemetry.clean(as_text(value))) is not None:
             self.said[key] = cleaned
 
     def noting(self, worker: Any) -> Any:
-        """The same worker, whose exception is noted: the SDK may make a mere result of it."""
+        """Wraps a worker to note its exception: the SDK may turn that into a mere result."""
         if hasattr(worker, "execute_tool"):
             return _Client(self.noting(worker.execute_tool))
 
@@ -78,17 +79,18 @@ class _Tool(LocalSpan):
 
     def end(self, at: int, failure: Failure | None) -> None:
         """Ends the span, unless it has ended, at ``at``, ns since the epoch."""
-        # The exception's traceback refers to frames that refer to this.
+        # The exception's traceback leads back to this object: the cycle would wait for the
+        # collector.
         self.raised = None
         super().end(at, failure)
 
     def learned(self) -> Mapping[str, AttributeValue]:
-        """What was said."""
+        """Returns the arguments and the result, if they were noted."""
         return self.said
 
 
 class _Client:
-    """In the place of an MCP client while one tool of it is called."""
+    """Replaces an MCP client while one of its tools is called."""
 
     def __init__(self, execute_tool: Any) -> None:
         self.execute_tool = execute_tool
@@ -97,7 +99,7 @@ class _Client:
 def wrap_tool(
     wrapped: Callable[..., Any], _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    """Around ``create_function_result``, with which a loop calls a function or an MCP tool."""
+    """Wraps ``create_function_result``, with which a loop calls a function or an MCP tool."""
     run = run_under_way()
     if run is None:
         return wrapped(*args, **kwargs)
@@ -136,10 +138,11 @@ def _begin_tool(run: Run, arguments: dict[str, Any]) -> _Tool | None:
                 setattr(noted, field, tool.noting(getattr(noted, field)))
         arguments["run_tool"] = noted
         return tool
-    except Exception as exc:  # noqa: BLE001 -- the tool is called, with a span or without
+    except Exception as exc:  # noqa: BLE001 -- the tool must be called even without a span
         _log.report("start a tool", exc)
     except BaseException:
-        # The user's `redact` was interrupted: the tool is not called.
+        # An interrupt in the user's `redact` keeps the tool from being called: its span would stay
+        # open.
         _give_up(tool)
         raise
     _give_up(tool)
@@ -156,12 +159,12 @@ def _end_tool(tool: _Tool, exc: BaseException | None, result: object) -> None:
         try:
             tool.say(s.TOOL_CALL_RESULT, fields_of(result).get("result"))
         finally:
-            # Also when the user's `redact` was interrupted.
+            # An interrupt in the user's `redact` would otherwise leave the span open.
             if exc is None:
                 tool.end(tool.now(), None)
             else:
                 tool.fail(exc)
-    except Exception as failure:  # noqa: BLE001 -- the loop gets its result all the same
+    except Exception as failure:  # noqa: BLE001 -- the loop must get its result
         _give_up(tool)
         _log.report("end a tool", failure)
 

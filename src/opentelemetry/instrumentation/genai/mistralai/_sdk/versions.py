@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the SDK is of a version that is supported, also where its metadata was left out.
+"""Checks whether the SDK's version is supported, even without its metadata.
 
-PyInstaller, pex and slimmed layers ship packages without the metadata that pip writes. Then the SDK
-itself says what it is, in a module that it has imported first of all.
+PyInstaller, pex and slimmed layers ship packages without the metadata that pip writes. Then the
+version is read from a module of the SDK's that it imports first.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- Ope
 if TYPE_CHECKING:
     from opentelemetry.instrumentation.dependencies import DependencyConflict
 
-# The SDK proper, in 1.x and later. Its other clients have versions of their own.
+# The SDK's main package has these names, in later lines and in 1.x. Its other clients have versions
+# of their own.
 _MAIN: Final = ("mistralai.client", "mistralai")
 _PACKAGES: Final = ("mistralai", "mistralai_azure", "mistralai_gcp")
 
 
 def conflict(root: str) -> DependencyConflict | None:
-    """What is wrong with the version of the SDK, None if nothing is.
+    """Returns the conflict of the SDK's version with the supported ones, None without one.
 
-    Imports nothing of the SDK, but OpenTelemetry's own check, which reads the metadata from files.
+    It imports nothing of the SDK, only OpenTelemetry's own check, which reads metadata from files.
 
     Args:
         root: the package of a client that has just been imported.
@@ -38,7 +39,7 @@ def conflict(root: str) -> DependencyConflict | None:
         return found
     own = next(filter(None, map(_version_of, _MAIN)), None)
     if own is None:
-        # A client that came with the SDK may be all of it that is there.
+        # A client for another cloud may be installed without the SDK's main package.
         return None if root not in _MAIN and _version_of(root) else found
     from packaging.requirements import Requirement
 
@@ -49,10 +50,10 @@ def conflict(root: str) -> DependencyConflict | None:
 
 
 def is_known_later(found: DependencyConflict | None) -> bool:
-    """Whether it is the missing metadata alone that conflicts: the SDK itself is there.
+    """Returns whether only the metadata is missing, and the SDK's packages are there.
 
     Args:
-        found: what OpenTelemetry's check says.
+        found: the result of OpenTelemetry's check.
     """
     if found is None or found.found is not None:
         return False
