@@ -9,7 +9,7 @@ Call `instrument` once, at startup, before or after ``mistralai`` is imported::
 
 or start the program under ``opentelemetry-instrument``, which finds `MistralAIInstrumentor`. From
 then on each conversation stream is a span that ends when the server says that it was done, with its
-usage, its identity, its errors; and its tokens are counted. What is recorded is in the README.
+usage, its identity, its errors; and its tokens are counted. The README lists what is recorded.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ def instrument(
     metric_names: MetricNames | Unchanged | None = UNCHANGED,
     inside_inference: InsideInference | Unchanged | None = UNCHANGED,
 ) -> None:
-    """Switches instrumentation on, or, when it is on, changes what is named and keeps the rest.
+    """Switches instrumentation on, or, if it is on, changes the given arguments only.
 
-    `UNCHANGED` is the same as not naming an argument. None takes a provider, ``redact`` or a hook
-    out again; for the others it means what the environment says, and without that the default.
+    `UNCHANGED` is the same as not giving an argument. None removes a provider, ``redact`` or a
+    hook; for the others it means the environment's value, and without one the default.
 
     Args:
         tracer_provider: where spans go; None: the global one, looked up when first used.
         meter_provider: where metrics go; None: the global one.
         logger_provider: where log events go; None: the global one.
-        capture_content: whether and where the user's words are recorded: a `ContentMode` or its
-            string; None: ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` decides, and
-            without it nothing is.
-        redact: called with each text before it is recorded, returns what may be. JSON is taken
-            apart first, and escapes are undone. If it raises, the text is dropped.
+        capture_content: whether and where content is recorded: a `ContentMode` or its string;
+            None: ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` decides, and without it
+            no content is recorded.
+        redact: called with each text before it is recorded; returns what may be recorded of it.
+            JSON is taken apart first, and escapes are undone. If it raises, the text is dropped.
         request_hook: called with the span and the call's keyword arguments after the start of each
             recorded client span.
         response_hook: called with the span and the response, or a stream's closing event (None
@@ -87,8 +87,8 @@ def instrument(
         metric_names: ``v1.41`` for the names of today's dashboards, ``latest`` for the newest ones;
             None: ``OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES`` decides, and without it
             they are those of v1.41.
-        inside_inference: what becomes of a call inside another library's span of the same request:
-            ``adopt`` tells that span what is known and opens none, ``record`` opens one always;
+        inside_inference: how a call inside another library's span of the same request is recorded:
+            ``adopt`` adds its facts to that span and opens none, ``record`` always opens one;
             None: ``OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE`` decides, and without it
             calls are adopted.
 
@@ -113,12 +113,13 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Switches instrumentation off. Streams that are open then finish their spans."""
+    """Switches instrumentation off; open streams still finish their spans."""
     switch_off()
 
 
 def __getattr__(name: str) -> Any:
-    # Its base class takes as long to import as all the rest, and only auto-instrumentation asks.
+    # The instrumentor's base class takes as long to import as all the rest, and only
+    # auto-instrumentation uses it: importing it above would double the package's import time.
     if name == "MistralAIInstrumentor":
         from ._instrumentor import MistralAIInstrumentor
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m opentelemetry.instrumentation.genai.mistralai``: the doctor."""
+"""Runs the doctor: ``python -m opentelemetry.instrumentation.genai.mistralai``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The environment variables that decide where no argument does, and how their values are read."""
+"""Names the environment variables that replace arguments, and reads their values."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 
 from . import _log
 
-# The whole family's; what they mean is read out of opentelemetry-util-genai 1.3b0.
+# All GenAI instrumentations read these; opentelemetry-util-genai 1.3b0 defines their meaning.
 CAPTURE_CONTENT: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 EMIT_EVENT: Final = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 COMPLETION_HOOK: Final = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
-# This package's own.
+# Only this package reads these.
 METRIC_NAMES: Final = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"
 INSIDE_INFERENCE: Final = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE"
 
@@ -24,10 +24,10 @@ def choice(variable: str, allowed: Sequence[str], unset: str, consequence: str) 
     """Reads a variable that has one of a few values, whatever their case.
 
     Args:
-        variable: its name.
+        variable: the variable's name.
         allowed: the values, in lower case.
-        unset: what an unset or empty variable means; an unknown value means the same.
-        consequence: ends the one warning about an unknown value.
+        unset: the result for an unset or empty variable, and for an unknown value.
+        consequence: the end of the one warning about an unknown value.
     """
     value = os.environ.get(variable, "").strip()
     if not value:

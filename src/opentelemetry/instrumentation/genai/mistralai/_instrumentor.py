@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The instrumentor that ``opentelemetry-instrument`` loads through the entry point."""
+"""Defines the instrumentor that ``opentelemetry-instrument`` loads through the entry point."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- Open
 class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the import
     """Switches instrumentation on and off, as the functions `instrument` and `uninstrument` do."""
 
-    # Whether that is still to be done: the base class found no metadata to check.
+    # True if the base class found no metadata: the version must be checked at the SDK's import.
     _check_versions = False
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """The versions of ``mistralai`` that are supported."""
+        """Returns the versions of ``mistralai`` that are supported."""
         return _instruments
 
     def instrument(self, **kwargs: Any) -> None:
-        """Switches instrumentation on, or, when it is on, changes what is named.
+        """Switches instrumentation on, or, if it is on, changes the given arguments only.
 
         Args:
             **kwargs: those of the function `instrument`, where `UNCHANGED` and None mean the same
                 as there, and the base class's ``skip_dep_check``. Others are ignored with a log
-                line: a distro may hand its own to everybody.
+                line: a distro may pass its own to every instrumentor.
 
         Raises:
             TypeError: an argument has the wrong type, or a hook could not be called.
@@ -45,7 +45,7 @@ class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the i
 
     def _check_dependency_conflicts(self) -> Any:
         found = super()._check_dependency_conflicts()
-        # The SDK says its version itself when it is imported.
+        # Missing metadata is no conflict yet: the SDK's version is read when it is imported.
         self._check_versions = is_known_later(found)
         return None if self._check_versions else found
 
@@ -55,7 +55,8 @@ class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the i
     def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 -- the base class's signature
         switch_off()
 
-    # The base class keeps a flag of its own, which the functions would not set.
+    # The base class keeps a flag of its own, which `instrument` and `uninstrument` do not set:
+    # without this property the two would disagree.
     @property
     def _is_instrumented_by_opentelemetry(self) -> bool:
         return is_on()

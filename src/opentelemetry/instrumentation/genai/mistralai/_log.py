@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logs failures of the telemetry itself, once for each kind, and lets interrupts pass.
 
-Each place that keeps a failure of ours from the user's call is a guard, and calls `report`. Two
-things must get through every guard: a signal that arrives while our code runs is the user's, and so
-is what its handler raises, a plain ``Exception`` too (Celery's soft time limit is one).
+Each place that keeps a failure of ours from the user's call is a guard, and calls `report`. Every
+guard must let through what a signal's handler raises while our code runs, even if that is a plain
+``Exception`` (Celery's soft time limit is one): the signal is the user's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 _OURS: Final = "opentelemetry.instrumentation.genai.mistralai"
 _logger: Final = logging.getLogger(_OURS)
 _reported: Final[set[tuple[str, str]]] = set()
-# A hostile hook could raise a new class of exception each time; the set must not grow with it.
+# A hostile hook could raise a new class of exception each time: the limit keeps the set small.
 _MAX_KINDS: Final = 256
 
 
@@ -28,7 +28,7 @@ def report(where: str, exc: BaseException) -> None:
     repeat what the user wrote, and logs are exported too.
 
     Args:
-        where: what failed, in words of ours.
+        where: what failed, in this package's words.
         exc: the failure.
 
     Raises:
@@ -51,32 +51,32 @@ def say_once(message: str, *args: object) -> None:
 
 
 def inform_once(message: str) -> None:
-    """Logs what is no failure, for those who look for it, unless it was logged before."""
+    """Logs a line that is no failure at INFO, unless it was logged before."""
     if _first_of_its_kind(message, ""):
         _log(logging.INFO, message)
 
 
 def debug(message: str, *args: object) -> None:
-    """Logs one line for those who look for it."""
+    """Logs one line at DEBUG."""
     _log(logging.DEBUG, message, *args)
 
 
 def forget() -> None:
-    """Forgets what was logged, when instrumentation is switched on again."""
+    """Forgets which lines were logged, when instrumentation is switched on again."""
     _reported.clear()
 
 
 def let_signals_pass(exc: BaseException) -> None:
-    """Raises ``exc`` again if a signal's handler raised it, or the default one of Ctrl-C."""
+    """Raises ``exc`` again if a signal's handler raised it, Ctrl-C's default handler included."""
     if isinstance(exc, KeyboardInterrupt) or is_of_a_signal(exc.__traceback__):
         raise exc
 
 
 def is_of_a_signal(traceback: TracebackType | None) -> bool:
-    """Whether the frame of a signal's handler is in a traceback.
+    """Returns whether the frame of a signal's handler is in a traceback.
 
-    The interpreter calls a handler with the frame that it interrupted, which is the handler's
-    caller at the same time: so one that has put another handler in its place is known as well.
+    The interpreter calls a handler with the interrupted frame as an argument, and that frame is
+    also the handler's caller. So a handler is recognised even after it has replaced itself.
     """
     if traceback is None:
         return False
@@ -97,7 +97,7 @@ def _codes_of_handlers() -> set[CodeType]:
 
 
 def _code_of(handler: Any) -> CodeType | None:
-    # Functions, bound methods, partials, and objects that can be called.
+    # A handler may be a function, a bound method, a partial, or a callable object.
     for _ in range(8):
         code = getattr(handler, "__code__", None)
         if isinstance(code, CodeType):
@@ -105,20 +105,20 @@ def _code_of(handler: Any) -> CodeType | None:
         inner = getattr(handler, "__func__", None) or getattr(handler, "func", None)
         if inner is None:
             kind: Any = handler.__class__
-            found = getattr(getattr(kind, "__call__", None), "__code__", None)  # noqa: B004 -- of a class
+            found = getattr(getattr(kind, "__call__", None), "__code__", None)  # noqa: B004 -- it must be the class's method
             return found if isinstance(found, CodeType) else None
         handler = inner
     return None
 
 
 def _was_given_its_caller(frame: FrameType) -> bool:
-    """Whether a function was called as a handler is: with a number and the frame it interrupted."""
+    """Returns whether a function was called as handlers are: with a number and its caller."""
     code, caller = frame.f_code, frame.f_back
     if code.co_argcount < 2 and not code.co_flags & CO_VARARGS:
         return False
     if str(frame.f_globals.get("__name__")).startswith(_OURS):
-        # No handler is ours. To read the locals of a guard would keep them, the exception and with
-        # it the caller's stream among them, until the collector runs.
+        # No handler is ours. Reading a guard's locals would keep them alive until the collector
+        # runs, the exception and the caller's stream among them.
         return False
     given = [frame.f_locals.get(name) for name in code.co_varnames[: min(code.co_argcount, 3)]]
     if code.co_flags & CO_VARARGS:
@@ -130,7 +130,7 @@ def _was_given_its_caller(frame: FrameType) -> bool:
 def _log(level: int, message: str, *args: object) -> None:
     try:
         _logger.log(level, message, *args)
-    except Exception as exc:  # noqa: BLE001 -- a handler of the user's; nobody is left to be told
+    except Exception as exc:  # noqa: BLE001 -- a log handler's failure cannot be logged
         let_signals_pass(exc)
 
 

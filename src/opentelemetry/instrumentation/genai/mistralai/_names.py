@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of attributes, metrics and events, and the few values that are fixed.
+"""Spells the names of attributes, metrics and events, and the few values that are fixed.
 
 ``gen_ai.*``, ``server.*``, ``error.*``, ``exception.*`` and ``http.*`` are OpenTelemetry's
-(https://github.com/open-telemetry/semantic-conventions-genai). They live here and not in
+(https://github.com/open-telemetry/semantic-conventions-genai). They are not imported from
 ``opentelemetry-semantic-conventions``, because some SDK versions pin a release of that package
 which lacks half of them. ``mistral_ai.*`` is ours, for what the conventions lack.
 """
@@ -99,8 +99,8 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
 # Attributes: metrics only
-TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 -- not a secret
-TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 -- not a secret
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 -- this is no secret
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 -- this is no secret
 CONNECTOR_NAME: Final = "mistral_ai.connector.name"
 OTHER: Final = "_OTHER"
 
@@ -124,7 +124,7 @@ METRIC_RUN_DURATION: Final = "gen_ai.invoke_agent.duration"
 METRIC_RUN_REQUESTS: Final = "gen_ai.invoke_agent.inference_calls"
 METRIC_RUN_TOOLS: Final = "gen_ai.invoke_agent.tool_calls"
 # Metrics, default mode
-METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 -- not a secret
+METRIC_TOKEN_USAGE: Final = "gen_ai.client.token.usage"  # noqa: S105 -- this is no secret
 METRIC_DURATION: Final = "gen_ai.client.operation.duration"
 METRIC_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
 METRIC_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"

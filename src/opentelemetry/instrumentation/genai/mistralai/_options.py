@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The arguments of `instrument`: their types, their checks, and what decides where one is missing.
+"""Checks the arguments of `instrument`, and fills in missing ones from the environment.
 
 Each argument is checked here and nowhere else, before anything is patched. An argument that is
-`UNCHANGED` keeps what an earlier call said; None goes back to the environment, or to the default.
+`UNCHANGED` keeps its earlier value; None goes back to the environment, or to the default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ._otel.configuration import InsideInference, MetricNames, Options
 
 
 class Unchanged(Enum):
-    """The type of `UNCHANGED`, for annotations."""
+    """Gives `UNCHANGED` a type, for annotations."""
 
     UNCHANGED = "unchanged"
 
@@ -33,11 +33,11 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 
 
 def changed(options: Options | None, changes: Mapping[str, Any]) -> Options:
-    """Applies checked arguments.
+    """Returns the options with checked arguments applied.
 
     Args:
-        options: those so far; None when instrumentation is being switched on. Only then, and for an
-            argument that is None, is the environment read.
+        options: the options so far; None when instrumentation is being switched on. The
+            environment is read only then, and for an argument that is None.
         changes: what `checked` returned.
     """
     values = {
@@ -68,7 +68,7 @@ def checked(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _provider(method: str, kind: str, name: str, value: Any) -> Any:
-    # By what it can do and not by class: tests and vendors have providers of their own.
+    # A check of the class would refuse the providers of tests and vendors.
     if not callable(getattr(value, method, None)):
         raise TypeError(f"{name} must be a {kind}, not {type(value).__name__}")
     return value
@@ -92,13 +92,13 @@ def _completion_hook(name: str, value: Any) -> Any:
 
 
 def _check_call(name: str, signature: str, function: Any, *args: Any, **kwargs: Any) -> None:
-    """Refuses what would fail at each call: async functions, and those with other parameters."""
+    """Refuses a function that would fail at each call: async, or with other parameters."""
     if _is_async(function):
         raise TypeError(f"{name} must be called as {signature} and not be async")
     try:
         accepted = inspect.signature(function)
     except (TypeError, ValueError):
-        # Built-in functions need not have one that can be read.
+        # Built-in functions need not have a signature that can be read.
         return
     try:
         accepted.bind(*args, **kwargs)
@@ -109,7 +109,7 @@ def _check_call(name: str, signature: str, function: Any, *args: Any, **kwargs: 
 def _is_async(function: Any) -> bool:
     while isinstance(function, partial):
         function = function.func
-    called: Any = getattr(cast("type[object]", type(function)), "__call__", None)  # noqa: B004 -- the method itself
+    called: Any = getattr(cast("type[object]", type(function)), "__call__", None)  # noqa: B004 -- the method itself is needed
     return any(
         inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made)
         for made in (function, called)
@@ -125,7 +125,7 @@ def _bool(name: str, value: Any) -> bool:
 def _one_of(allowed: tuple[str, ...], name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
-    # Of a ContentMode this is the value, and str() of one differs between versions of Python.
+    # lower() of a ContentMode is its value; str() of one differs between versions of Python.
     if (known := value.lower()) not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
     return known

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Switching on, changing and switching off: what `instrument` and the instrumentor share.
+"""Switches instrumentation on and off, and changes it, for `instrument` and the instrumentor.
 
-There is no lock: one that was made at import is the native one after a late
-``gevent.monkey.patch_all()``, and whoever waits for it stops all greenlets. Of two threads that
-switch at once the last one wins, and `patching` puts each wrapper in once.
+There is no lock: one that was made at import is still the native one after a late
+``gevent.monkey.patch_all()``, and a greenlet that waits for it stops all greenlets. If two threads
+switch at once, the last one wins, and `patching` puts each wrapper in once.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ._sdk.patching import patch, unpatch
 
 
 def is_on() -> bool:
-    """Whether calls are recorded."""
+    """Returns whether calls are recorded."""
     return Switch.telemetry is not None
 
 
 def switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
-    """Switches instrumentation on, or changes what is named when it is on. Never raises.
+    """Switches instrumentation on, or changes the given arguments if it is on; it never raises.
 
     Args:
-        changes: arguments that `_options.checked` has checked.
+        changes: the arguments, as `_options.checked` returned them.
         check_versions: whether to leave an unsupported SDK alone, with a log line.
     """
     try:
         _switch_on(changes, check_versions=check_versions)
-    except Exception as exc:  # noqa: BLE001 -- it would stop every later instrumentor
+    except Exception as exc:  # noqa: BLE001 -- raising would stop every later instrumentor
         _log.report("instrument", exc)
 
 

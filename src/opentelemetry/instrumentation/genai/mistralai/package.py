@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this package instruments; the extra ``instruments`` in pyproject.toml says the same."""
+"""Names the packages that this one instruments, as the extra ``instruments`` in pyproject.toml."""
 
 from __future__ import annotations
 

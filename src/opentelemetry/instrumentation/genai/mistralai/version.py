@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version of this package; also the version of its instrumentation scope."""
+"""Holds the version of this package, which is also that of its instrumentation scope."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the user's words: whether they are captured, cleaned of secrets, cut, and in what shape.
+"""Reads content: decides whether it is captured, redacts and cuts it, and shapes it as messages.
 
-Knows the objects of the SDK by their fields only, and nothing of spans. Start with `mode`, then
+It reads the SDK's objects by their fields only, and uses no spans. Start with `mode`, then
 `messages`.
 """

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a text passes on its way into a signal: the user's ``redact``, and the bound of its length.
+"""Cleans a text before it is recorded: calls the user's ``redact``, and limits the length.
 
 ``redact`` is shown each text as a person wrote it. JSON escapes a quote, a line break, ``ë``; so
-does Python in the message of an exception. A pattern does not match what is escaped, and whoever
-reads the telemetry can undo it. So what is JSON is read, each string in it is shown alone, and it
-is written again; anything else with a backslash in it is shown unescaped, too, level by level.
+does Python in the message of an exception. A pattern does not match an escaped text, but a reader
+of the telemetry can undo the escapes. So JSON is read, each string in it is shown alone, and it is
+written again; any other text with a backslash is shown unescaped, too, level by level.
 """
 
 from __future__ import annotations
@@ -20,17 +20,18 @@ MAX_TEXT: Final = 65_536
 CUT: Final = "…[cut]"
 
 _JSON_LIKE: Final = re.compile(r'\s*[\[{"]')
-# JSON in a string in JSON is read so often; what lies deeper is shown unescaped.
+# JSON in a string in JSON is read down to this level; deeper strings are shown unescaped.
 _MAX_NESTED: Final = 4
-# How many strings and numbers of one JSON text are shown alone: each may cost a few µs.
+# At most so many strings and numbers of one JSON text are shown alone: each may cost a few µs.
 _MAX_SHOWN: Final = 4_096
-# How much of a text is unescaped. Of a longer one the last part may end inside a secret, and is not
-# recorded once something was found.
+# At most so much of a text is unescaped. A longer text may be cut inside a secret, so its last part
+# is not recorded once `redact` found something.
 _WINDOW: Final = 2 * MAX_TEXT
 # Each level halves a run of backslashes, and the window has room for 17 levels.
 _MAX_LEVELS: Final = 18
 
-# Stands for a backslash that was escaped itself, while others are undone; no character of any text.
+# This noncharacter, which no text contains, stands for an escaped backslash while the other escapes
+# are undone: otherwise that backslash would begin an escape of its own.
 _HELD: Final = "\ufdd0"
 _SHORT: Final = (
     ('\\"', '"'), ("\\n", "\n"), ("\\/", "/"), ("\\'", "'"), ("\\t", "\t"), ("\\r", "\r"),
@@ -42,10 +43,10 @@ _LONG: Final = re.compile(
 
 
 def cut(text: str) -> str:
-    """A text that can be exported, at most 64 KiB of it, visibly cut."""
+    """Returns at most 64 KiB of a text, exportable, with a mark where it is cut."""
     if text.isascii() and len(text) <= MAX_TEXT:
         return text
-    # A character has one byte at least, so the rest need not be looked at.
+    # A character has one byte at least, so a longer part of the text could not be kept anyway.
     encoded = exportable(text[: MAX_TEXT + 1]).encode()
     if len(encoded) <= MAX_TEXT:
         return encoded.decode()
@@ -53,7 +54,7 @@ def cut(text: str) -> str:
 
 
 def clean_spellings(clean: Clean, text: str, other: str) -> str | None:
-    """Cleans a text that has a second spelling: a URL without ``%``, a trace without its frame.
+    """Cleans a text that has a second spelling: a URL without ``%``, a trace without its margin.
 
     Returns:
         What may be recorded of ``text``; or of ``other``, if ``redact`` finds something in that.
@@ -64,7 +65,7 @@ def clean_spellings(clean: Clean, text: str, other: str) -> str | None:
 
 
 class Redactor:
-    """Makes the user's ``redact`` safe to call: what it does wrong drops a text, not the call."""
+    """Calls the user's ``redact`` safely: its mistakes drop a text, and do not fail the call."""
 
     __slots__ = ("_redact", "_shorten")
 
@@ -75,12 +76,12 @@ class Redactor:
         self._shorten = shorten
 
     def __call__(self, text: str) -> str | None:
-        """What may be recorded of a text; None if nothing may."""
+        """Returns what may be recorded of a text; None if nothing may."""
         cleaned = self.whole(exportable(text), 0)
         return None if cleaned is None else self._shorten(cleaned)
 
     def spelled(self, text: str, other: str) -> str | None:
-        """What may be recorded of a text, which somebody may read in another spelling."""
+        """Returns what may be recorded of a text that can also be read in another spelling."""
         other = exportable(other)
         cleaned = self.whole(other, 0)
         if cleaned == other:
@@ -88,7 +89,7 @@ class Redactor:
         return None if cleaned is None else self._shorten(cleaned)
 
     def whole(self, text: str, nested: int) -> str | None:
-        """What may be recorded of a text of any length, which is inside so many JSON strings."""
+        """Returns what may be recorded of a text of any length, inside ``nested`` JSON strings."""
         read = False
         if nested < _MAX_NESTED and _JSON_LIKE.match(text):
             try:
@@ -96,21 +97,21 @@ class Redactor:
                 shown = _Strings(self, nested + 1).of(parsed)
                 read = True
             except (ValueError, _TooManyError):
-                # Cut, huge or deep: shown as it is, and unescaped.
+                # The JSON is cut, huge or deep: the text is shown as it is, and unescaped.
                 parsed = shown = None
             if read and shown is None:
                 return None
             if shown != parsed:
                 text = write_json(shown)
-        # Also what was read: a pattern may match a name together with its value.
+        # The whole text is shown, too: a pattern may match a name together with its value.
         redacted = self.shown(text)
         return redacted if redacted is None or read else self._unescaped(redacted)
 
     def shown(self, text: str) -> str | None:
-        """What ``redact`` makes of a text; None if it fails, or returns no string."""
+        """Returns the result of ``redact``; None if it fails, or returns no string."""
         try:
             redacted = self._redact(text)
-        except Exception as exc:  # noqa: BLE001 -- the user's function must not fail the user's call
+        except Exception as exc:  # noqa: BLE001 -- `redact` must not fail the user's call
             _log.report("redact", exc)
             return None
         if isinstance(redacted, str):
@@ -135,7 +136,7 @@ class Redactor:
 def unescaped(text: str) -> str:
     r"""Undoes one level of the escapes of JSON and of Python: ``\"``, ``\n``, ``\u00eb``, ``\xeb``.
 
-    No function is called for what a server can repeat most cheaply, the backslash.
+    It calls no function for each backslash: a server that repeats them would cost its client time.
     """
     text = text.replace(_HELD, "?").replace("\\\\", _HELD)
     for escaped, character in _SHORT:
@@ -147,7 +148,7 @@ def _character(escaped: re.Match[str]) -> str:
     short, long, run = escaped.groups()
     if run is None:
         return chr(int(short or long, 16))
-    # As Python shows bytes, which are UTF-8 nearly always.
+    # Python writes bytes as ``\x`` escapes, and bytes are nearly always UTF-8.
     encoded = bytes.fromhex(cast("str", run).replace("\\x", ""))
     try:
         return encoded.decode()
@@ -158,13 +159,13 @@ def _character(escaped: re.Match[str]) -> str:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        # Read as a dict, the first value of the two would never be shown.
+        # A dict would drop the first of the two values, and `redact` would never see it.
         raise ValueError("a name occurs twice")
     return made
 
 
 class _TooManyError(Exception):
-    """A JSON text has more strings than are shown one by one."""
+    """Signals that a JSON text has more strings than are shown one by one."""
 
 
 class _Strings:
@@ -173,20 +174,20 @@ class _Strings:
     def __init__(self, redactor: Redactor, nested: int) -> None:
         self._redactor, self._nested = redactor, nested
         self._left = _MAX_SHOWN
-        # Lists repeat the same names, and often the same few numbers.
+        # Lists repeat names and numbers: each is shown only once.
         self._known: dict[str, str | None] = {}
 
     def of(self, value: object) -> object:
-        """The value as it may be recorded; None in the place of a text that may not.
+        """Returns the value as it may be recorded, with None for a text that may not.
 
         Raises:
-            _TooManyError: as it says.
+            _TooManyError: the JSON has more than 4,096 strings and numbers.
         """
         if isinstance(value, dict):
             made: dict[str, object] = {}
             for name, item in cast("dict[str, object]", value).items():
                 known = self._text(name) or ""
-                # Two names may have become one.
+                # `redact` may turn two names into one: the number keeps both values.
                 made[f"{known} {len(made) + 1}" if known in made else known] = self.of(item)
             return made
         if isinstance(value, list):
@@ -195,7 +196,7 @@ class _Strings:
             return self._text(value)
         if value is None or isinstance(value, bool):
             return value
-        # A card's number is one, too.
+        # Numbers are shown, too: the number of a credit card is a secret.
         written = number_text(cast("float", value))
         redacted = self._text(written)
         return value if redacted == written else redacted

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of an exception may be recorded: its class and frames, with content also what it says.
+"""Describes an exception: its class and frames, and its message only while content is captured.
 
 The attributes are those of
 https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/.
@@ -25,13 +25,13 @@ def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, 
 
     Args:
         cause: the exception, or a failure, which may have none.
-        redact: None while content is not captured; else what every text must pass, it returns
-            None for a text that must not be recorded.
+        redact: the function that cleans a text, which returns None for a text that must not be
+            recorded; None while content is not captured.
 
     Returns:
-        Without ``redact`` an exception's type and frames, but no message, no source lines and
-        no chained exceptions: all of these can repeat what the user wrote. With it, everything. Of
-        a failure without an exception the message of its error event, or nothing.
+        Without ``redact``, an exception's type and frames, but no message, no source lines and
+        no chained exceptions: all of these can repeat what the user wrote. With it, everything. A
+        failure without an exception has the message of its error event, or nothing.
     """
     if isinstance(cause, Failure):
         if cause.exception is not None:
@@ -49,7 +49,8 @@ def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, 
         )
         return described
     trace = "".join(traceback.format_exception(cause))
-    # In the trace of a group each line of a message has a margin, which no pattern expects.
+    # The trace of an exception group puts a margin before each line of a message: a pattern that
+    # spans two lines would not match there.
     texts = {
         s.EXCEPTION_MESSAGE: redact(_text_of(cause)),
         s.EXCEPTION_STACKTRACE: clean_spellings(redact, trace, _MARGIN.sub("", trace)),
@@ -61,6 +62,6 @@ def describe(cause: BaseException | Failure, redact: Clean | None) -> dict[str, 
 def _text_of(exc: BaseException) -> str:
     try:
         return str(exc)
-    except Exception as failure:  # noqa: BLE001 -- a class of the caller's may do anything
+    except Exception as failure:  # noqa: BLE001 -- the caller's class may raise anything
         _log.let_signals_pass(failure)
         return ""

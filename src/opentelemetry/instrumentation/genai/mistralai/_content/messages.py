@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user and the model said, as the messages of the GenAI conventions.
+"""Reads a request's content into the messages of the GenAI conventions.
 
 The shapes are those of the conventions' JSON schemas for ``gen_ai.input.messages`` and its kin
 (https://github.com/open-telemetry/semantic-conventions-genai). Entries are told apart by the fields
@@ -33,12 +33,12 @@ Message = dict[str, Any]
 
 
 def conversation_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
-    """Reads what the user says in a conversation, and copies it: the caller may change it."""
+    """Reads and copies the content of a conversation's request: the caller may change it later."""
     return _content(input_messages(kwargs.get("inputs"), clean), kwargs, clean)
 
 
 def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
-    """Reads what the user says in a completion: messages, a prompt and what follows it, an input.
+    """Reads the content of a completion's request: messages, a prompt and its suffix, an input.
 
     The Responses API has both a prompt and an input, and either may be None.
     """
@@ -52,7 +52,7 @@ def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
 
 
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:
-    """Of a call whose input is no message: texts to embed or classify, documents, sound."""
+    """Reads nothing: the input is no message, but texts to embed or classify, documents, sound."""
     return Content([], [], [])
 
 
@@ -61,7 +61,7 @@ def input_messages(inputs: object, clean: Clean) -> list[Message]:
 
     Args:
         inputs: a string, or a list or tuple of the SDK's entries or of dicts.
-        clean: gives what may be recorded of a text, None if nothing may.
+        clean: returns what may be recorded of a text, None if nothing may.
     """
     if isinstance(inputs, str):
         return [_message("user", parts_of(inputs, clean))]
@@ -74,7 +74,7 @@ def system_instructions(instructions: object, clean: Clean) -> list[Part]:
 
 
 def tool_definitions(tools: object, clean: Clean = cut) -> list[Part]:
-    """Reads type and name of the tools that a request offers, and nothing else of them."""
+    """Reads only type and name of the tools that a request offers."""
 
     def definition(tool: object) -> list[Part]:
         fields = fields_of(tool)
@@ -147,7 +147,7 @@ def _call_of(call: Mapping[str, object], clean: Clean) -> Part:
 
 
 def _thoughts(item: Mapping[str, object], clean: Clean) -> list[Part]:
-    """A reasoning item: all of the thought, or its summary."""
+    """Makes the part of a reasoning item: its whole text, or its summary."""
     thought = items_of(item.get("content")) or items_of(item.get("summary"))
     part = text_part("reasoning", joined(thought), clean)
     return [] if part is None else [part]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the user's words may be recorded, and the redactor that they pass on the way.
+"""Decides whether content is recorded, makes the function that cleans it, and limits its size.
 
 The switch is ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, with the four values that the
 official GenAI instrumentations know.
@@ -19,12 +19,12 @@ from .structure import Clean, exportable
 
 Part = dict[str, Any]
 
-# 512 KiB, less what says that something was cut.
+# The limit is 512 KiB, less the room for the marks that show a cut.
 _MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
 
 
 class ContentMode(str, Enum):
-    """Where the user's words are recorded; by default nowhere."""
+    """Names where content is recorded; by default nowhere."""
 
     NO_CONTENT = "no_content"
     SPAN_ONLY = "span_only"
@@ -33,20 +33,20 @@ class ContentMode(str, Enum):
 
     @property
     def on_spans(self) -> bool:
-        """Whether spans may carry content."""
+        """Returns whether spans may carry content."""
         return self in (ContentMode.SPAN_ONLY, ContentMode.SPAN_AND_EVENT)
 
     @property
     def on_events(self) -> bool:
-        """Whether log events may carry content."""
+        """Returns whether log events may carry content."""
         return self in (ContentMode.EVENT_ONLY, ContentMode.SPAN_AND_EVENT)
 
 
 def mode_from_environment() -> ContentMode:
-    """Reads the environment variable; a value that it does not know is one warning, and off.
+    """Reads the environment variable; an unknown value logs one warning, and means off.
 
-    ``true`` is not known either, as in the official instrumentations: who writes it has not said
-    whether words may be on spans.
+    ``true`` is unknown, too, as in the official instrumentations: it does not say whether spans may
+    carry content.
     """
     modes = [mode.value for mode in ContentMode]
     off = ContentMode.NO_CONTENT.value
@@ -55,15 +55,15 @@ def mode_from_environment() -> ContentMode:
 
 
 def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> Clean:
-    """Makes the function that each text passes before it is recorded.
+    """Makes the function that cleans each text before it is recorded.
 
     Args:
         redact: the user's function, None to record texts as they are.
-        whole: whether texts stay as long as they are, for a completion hook.
+        whole: whether texts keep their length, for a completion hook.
 
     Returns:
-        A function that gives what may be recorded of a text: at most 64 KiB of what ``redact``
-        returned, or None when it raised or returned something other than a string.
+        A function that returns what may be recorded of a text: at most 64 KiB of what ``redact``
+        returned, or None if it raised or returned something other than a string.
     """
     if redact is None:
         return exportable if whole else cut
@@ -71,10 +71,10 @@ def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> C
 
 
 class Content:
-    """What was said in one call, in the shape of the conventions.
+    """Holds the content of one call, in the shape of the conventions.
 
     Attributes:
-        heard: is told the messages of the answer: the agent loop that the call belongs to.
+        heard: a function of the call's agent loop, which receives the output messages.
     """
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
@@ -86,18 +86,18 @@ class Content:
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
     ) -> dict[str, list[Part]]:
-        """At most 512 KiB by their attributes' names; arguments as for `whole`."""
+        """Returns at most 512 KiB of the content by attribute name; arguments as for `whole`."""
         return fitted(self.whole(output, told))
 
     def whole(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
     ) -> dict[str, list[Part]]:
-        """Everything by its attribute's name, in the order in which room is given to it.
+        """Returns all content by attribute name, the most important first: see `fitted`.
 
         Args:
-            output: the messages of the answer: their parts, and why each is finished: None if it
-                is for the call's reason, an empty string if it is not.
-            told: the attributes of the span, for a message that does not say so itself.
+            output: the output messages: their parts, and each one's finish reason: None if it has
+                the call's, an empty string if it has none.
+            told: the span's attributes, which have the call's finish reason.
         """
         reasons = told.get(s.RESPONSE_FINISH_REASONS)
         known = str(cast("list[object]", reasons)[0]) if isinstance(reasons, list) else ""
@@ -106,7 +106,7 @@ class Content:
         messages: list[Part] = []
         for parts, reason in output:
             message: Part = {"role": "assistant", "parts": parts}
-            # None is told where the caller left: the model might have gone on.
+            # A message has no finish reason if the caller left: the model might have gone on.
             if finish_reason := known if reason is None else reason:
                 message["finish_reason"] = finish_reason
             if parts:
@@ -116,7 +116,7 @@ class Content:
         return self.beside(messages)
 
     def beside(self, messages: list[Part]) -> dict[str, list[Part]]:
-        """The answer and everything else by its attribute's name."""
+        """Returns the output messages and all other content by attribute name."""
         said = {
             s.OUTPUT_MESSAGES: messages,
             s.SYSTEM_INSTRUCTIONS: self._instructions,
@@ -127,9 +127,9 @@ class Content:
 
 
 def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
-    """At most 512 KiB of what was said in one call.
+    """Returns at most 512 KiB of a call's content.
 
-    What a model says is the last to be left out; then its instructions and tools, then the input.
+    The output gets room first, then the instructions and the tools, then the input.
     """
     room, mark = _Room(), {"type": "text", "content": CUT}
     tool = {"type": "function", "name": CUT}
@@ -140,13 +140,13 @@ def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
 
 
 class _Room:
-    """How much may still be recorded of one call, in bytes of JSON."""
+    """Counts how much may still be recorded of one call, in bytes of JSON."""
 
     def __init__(self) -> None:
         self._left = _MAX_CONTENT
 
     def fit(self, items: list[Part], mark: Part) -> list[Part]:
-        """As many of these messages or parts as there is room for; then a mark, if not all."""
+        """Returns as many of these messages or parts as there is room for, then a mark if cut."""
         fitting: list[Part] = []
         for item in items:
             parts = item.get("parts")
@@ -165,5 +165,5 @@ class _Room:
 
 
 def to_json(value: object) -> str:
-    """JSON as short as it can be."""
+    """Writes JSON without spaces."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One part of a message: a text, a call, a result, a medium, in the shape of the conventions.
+"""Makes one part of a message: a text, a call, a result, a medium, as the conventions shape it.
 
 Chunks are told apart by the fields that they have: their classes and even the spelling of ``type``
-differ between SDK lines. Every text in them passes ``clean``, an id or a name like any other: a
-model invents names of functions. Words that the API itself has for roles and types do not.
+differ between SDK lines. Every text in them passes ``clean``, ids and names included: a model
+invents names of functions. Only the API's own words for roles and types do not pass it.
 """
 
 from __future__ import annotations
@@ -27,52 +27,53 @@ _CHUNKS: Final = frozenset({
     "text", "thinking", "reference", "tool_reference", "tool_file", "file", "image_url",
     "document_url", "input_audio", "refusal", "resource_link", "resource",
 })  # fmt: skip
-# No media type is longer, and what is cut before it was redacted may keep half a secret.
+# No media type is longer. A longer text is left out: cutting it before redaction could leave half a
+# secret in it.
 _MAX_MEDIA_TYPE: Final = 256
 
 
 def collect(items: Iterable[_S], make: Callable[[_S], Iterable[_T]]) -> list[_T]:
-    """All that can be made of these; what fails for one of them costs that one only."""
+    """Returns all that ``make`` makes of the items; an item that fails is left out."""
     made: list[_T] = []
     for item in items:
         try:
             made.extend(make(item))
-        except Exception as exc:  # noqa: BLE001 -- somebody's object; the others are there
+        except Exception as exc:  # noqa: BLE001 -- the other items must be read
             _log.report("read content", exc)
     return made
 
 
 def word(value: object, clean: Clean) -> str | None:
-    """What may be recorded of an id or a name, None if it is none."""
+    """Returns what may be recorded of an id or a name, None if it is no text."""
     known = text(value)
     return None if known is None else clean(known)
 
 
 def role_of(entry: Mapping[str, object], clean: Clean) -> str:
-    """A message's role; one that the API does not know is a text like any other."""
+    """Returns a message's role; a role that the API does not know is cleaned as any text."""
     role = text(entry.get("role")) or "user"
     return role if role in _ROLES else clean(role) or "unknown"
 
 
 def type_of(fields: Mapping[str, object]) -> object:
-    """What a chunk or a tool says that it is; the SDK's own classes spell the field in capitals."""
+    """Returns the type of a chunk or a tool; the SDK's own classes spell the field in capitals."""
     return fields.get("type") or fields.get("TYPE")
 
 
 def text_part(kind: str, content: str, clean: Clean) -> Part | None:
-    """A part that is nothing but text."""
+    """Makes a part of text alone; returns None for an empty one."""
     cleaned = clean(content) if content else None
     return None if cleaned is None else {"type": kind, "content": cleaned}
 
 
 def tool_call(call_id: object, name: object, arguments: object, clean: Clean) -> Part:
-    """A function that the model wants to have called."""
+    """Makes the part of a function call that the model asks for."""
     part: Part = {"type": "tool_call", "id": word(call_id, clean), "name": word(name, clean) or ""}
     return {**part, "arguments": structure(arguments, clean)}
 
 
 def tool_response(call_id: object, result: object, clean: Clean) -> Part:
-    """What a function returned; told in chunks of text, it is the text that they are."""
+    """Makes the part of a function's result; chunks of text are joined."""
     plain = joined(cast("list[object]", result)) if isinstance(result, list) else result
     kind = "tool_call_response"
     return {"type": kind, "id": word(call_id, clean), "response": structure(plain, clean)}
@@ -81,7 +82,7 @@ def tool_response(call_id: object, result: object, clean: Clean) -> Part:
 def server_tool(
     call_id: object, name: object, arguments: object, result: object, clean: Clean
 ) -> list[Part]:
-    """A tool that the server called, and what it told of the result."""
+    """Makes the parts of a tool that the server called, and of its result if there is one."""
     tool, step = word(name, clean) or "", word(call_id, clean)
     call = {"type": tool, "arguments": structure(arguments, clean)}
     parts: list[Part] = [
@@ -124,23 +125,23 @@ def chunk_parts(chunk: object, clean: Clean) -> list[Part]:
 
 
 def url_cleaner(clean: Clean) -> Clean:
-    """Cleans a URL, of which ``redact`` also sees what ``%`` stands for."""
+    """Returns a function that cleans a URL; ``redact`` also sees it without ``%`` escapes."""
     return lambda url: clean_spellings(clean, url, unquote(url) if "%" in url else url)
 
 
 def thoughts_of(thinking: object) -> str:
-    """The text of a thinking chunk."""
+    """Returns the text of a thinking chunk."""
     return thinking if isinstance(thinking, str) else joined(items_of(thinking))
 
 
 def references_of(thinking: object) -> list[object]:
-    """What a thinking chunk refers to."""
+    """Returns the references in a thinking chunk."""
     chunks = items_of(thinking)
     return [each for each in chunks if "text" not in fields_of(each) and fields_of(each)]
 
 
 def joined(chunks: Sequence[object]) -> str:
-    """The text of chunks, as one."""
+    """Joins the texts of chunks."""
     pieces = (fields_of(chunk).get("text") for chunk in chunks)
     return "".join(piece for piece in pieces if isinstance(piece, str))
 
@@ -150,7 +151,7 @@ def _some(part: Part | None) -> list[Part]:
 
 
 def _media(value: object, modality: str, clean: Clean) -> Part:
-    """An image, document or sound: where it is, or how large; never its bytes."""
+    """Makes the part of an image, document or sound: its URL or its size, never its bytes."""
     url = value if isinstance(value, str) else fields_of(value).get("url")
     if not isinstance(url, str):
         return {"type": "omitted_blob", "modality": modality}

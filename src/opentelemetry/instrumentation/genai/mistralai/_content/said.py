@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a response says: texts, calls, answers of tools, each kept in pieces until the end."""
+"""Holds the items of a response: texts, calls, answers of tools, each in pieces until the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .structure import Clean, as_text
 
 
 class Text:
-    """Pieces of one text of one message."""
+    """Holds the pieces of one text of one message."""
 
     def __init__(self, kind: str, entry_id: object) -> None:
         self.kind, self.entry_id = kind, entry_id
@@ -23,7 +23,7 @@ class Text:
 
 
 class Chunks:
-    """Something in a message that is no text."""
+    """Holds content of a message that is no text."""
 
     def __init__(self, content: object) -> None:
         self._content = content
@@ -33,7 +33,7 @@ class Chunks:
 
 
 class Called:
-    """A function or tool, with its arguments in pieces."""
+    """Holds a function call or tool, with its arguments in pieces."""
 
     def __init__(self, data: Fields) -> None:
         self.entry_id, self.call_id = data.get("id"), data.get("tool_call_id")
@@ -43,7 +43,7 @@ class Called:
         self.add(data)
 
     def add(self, data: Fields) -> None:
-        # Copied now: the SDK's own loop goes on to change what it was given.
+        # The arguments are copied to text now: the SDK's own loop changes the object later.
         if arguments := data.get("arguments"):
             self.pieces.append(as_text(arguments))
         self.result = data.get("info") or self.result
@@ -59,7 +59,7 @@ class Called:
 
 
 class Answer:
-    """What a tool returned, in a completion that consists of several messages."""
+    """Holds a tool's result, in a completion that consists of several messages."""
 
     def __init__(self, call_id: str | None) -> None:
         self.call_id = call_id

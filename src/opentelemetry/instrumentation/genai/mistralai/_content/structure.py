@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON that tools are given and return: read strictly, recorded as the structure it is."""
+"""Reads the JSON that tools get and return strictly, to record it as the structure it is."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .. import _log
 
 Clean = Callable[[str], "str | None"]
 
-# OTLP gives up at 100 levels, of which a message has some.
+# OTLP fails at 100 levels, and the message around a structure has some of them.
 _MAX_DEPTH: Final = 32
 # A text is cut at 64 KiB, and an escaped character may become a quarter of its length. Reading more
-# than this would let a server spend seconds of its client's time on what is cut anyway.
+# than this would let a server cost its client seconds for text that is cut anyway.
 _MAX_JSON: Final = 4 * 65_536
-# Objects with more values than this are longer than 64 KiB, whatever the values are.
+# An object with more values than this is longer than 64 KiB, whatever the values are.
 _MAX_NODES: Final = 32_768
 
 
@@ -26,10 +26,11 @@ def structure(value: object, clean: Clean) -> object:
 
     Args:
         value: JSON as text, or as the SDK has parsed it.
-        clean: sees it as one text, in which nothing is escaped that JSON allows as it is.
+        clean: the function that cleans a text; it gets the JSON as one text without needless
+            escapes.
 
     Returns:
-        The structure; what is no JSON, or too long or deep, as the text that it is.
+        The structure; the text itself, if it is no JSON, or too long or deep.
     """
     readable = ""
     if isinstance(value, str):
@@ -48,29 +49,30 @@ def structure(value: object, clean: Clean) -> object:
 
 
 def as_text(value: object) -> str:
-    """Writes a value as JSON; a string is taken for JSON already. Never raises an ``Exception``.
+    """Writes a value as JSON, and returns a string unchanged; it never raises an ``Exception``.
 
-    A number that JSON lacks is written as a string: ``"NaN"``. What is no JSON at all is ``null``.
+    It writes a number that JSON lacks as a string, ``"NaN"``, and other values that JSON lacks as
+    ``null``.
     """
     if isinstance(value, str):
         return value
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=lambda _: None)
     except (ValueError, TypeError, RecursionError):
-        # NaN, keys that are no strings, a cycle: written more slowly.
+        # `_written` is slower, but writes NaN, keys that are no strings, and cycles.
         return _written(value)
-    except Exception as exc:  # noqa: BLE001 -- a class whose own methods raise
+    except Exception as exc:  # noqa: BLE001 -- a user's class may raise anything
         _log.report("write JSON", exc)
         return ""
 
 
 def write_json(value: object) -> str:
-    """Writes what `read_json` has read; nothing is escaped that JSON allows as it is."""
+    """Writes a value that `read_json` has read, without needless escapes."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def read_json(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> object:
-    """Reads JSON; numbers that JSON or OTLP lacks (NaN, 2⁶³) are the strings that they are told as.
+    """Reads JSON; numbers that JSON or OTLP lacks (NaN, 2⁶³) become strings as they are written.
 
     Args:
         text: JSON, or anything else.
@@ -99,7 +101,7 @@ def read_json(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = 
 def exportable(text: str) -> str:
     """Joins surrogate pairs that came in two pieces, and replaces half ones by ``?``.
 
-    One half that reaches an exporter costs the whole batch.
+    One half pair makes an exporter drop its whole batch.
     """
     if text.isascii():
         return text
@@ -112,7 +114,7 @@ def exportable(text: str) -> str:
 
 
 def number_text(value: float) -> str:
-    """A number as JSON has it; one that it lacks as others write it."""
+    """Writes a number as JSON does, and NaN and the infinities as JavaScript does."""
     if isinstance(value, float):
         if isfinite(value):
             return float.__repr__(value)
@@ -122,12 +124,12 @@ def number_text(value: float) -> str:
 
 
 def _finite(number: str) -> float | str:
-    # Python makes Infinity of 1e999, which nobody else reads.
+    # Python reads 1e999 as Infinity, and writes that in a way that other JSON readers refuse.
     return value if isfinite(value := float(number)) else number
 
 
 def _integer(number: str) -> int | str:
-    # What OTLP cannot carry takes the whole attribute with it; int() refuses 4,300 digits.
+    # A number that OTLP cannot carry would lose the whole attribute; int() refuses 4,300 digits.
     return number if len(number) > 20 or abs(value := int(number)) >= 2**63 else value
 
 
@@ -142,7 +144,7 @@ def _is_flat(value: object, depth: int) -> bool:
 def _written(value: object) -> str:
     try:
         return write_json(_Plain().of(value, _MAX_DEPTH))
-    except Exception as exc:  # noqa: BLE001 -- as above
+    except Exception as exc:  # noqa: BLE001 -- a user's class may raise anything
         _log.report("write JSON", exc)
         return ""
 
@@ -154,7 +156,7 @@ class _Plain:
         self._left = _MAX_NODES
 
     def of(self, value: object, depth: int) -> object:
-        """The value without what JSON lacks, at most so deep."""
+        """Returns the value with what JSON lacks replaced, at most ``depth`` levels deep."""
         self._left -= 1
         if self._left < 0 or value is None or isinstance(value, (str, bool)):
             return value if self._left >= 0 else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a conversation's stream says, kept only when content is captured, and joined at the end."""
+"""Keeps the content of a stream while content is captured, and joins it at the end."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .structure import Clean, as_text
 
 
 class Transcript:
-    """Everything that one response said, in the order in which it began."""
+    """Holds the content of one response; its items are in the order in which they began."""
 
     def __init__(self) -> None:
         self._items: list[Said] = []
         self._text = Text("", None)
         self._called: dict[object, Called] = {}
-        # The tool's answer that a message of a completion is, by the message's index.
+        # A message of a completion may be a tool's answer; the key is the message's index.
         self._answers: dict[object, Answer] = {}
         self._turn = 0
 
     def on_message(self, data: Fields) -> None:
-        """A piece of a message, or a whole one."""
+        """Takes in a message or a piece of one."""
         content = data.get("content")
         if type(content) is str:
             self._add_text("text", data.get("id"), content)
@@ -44,7 +44,7 @@ class Transcript:
                 self._items.append(Chunks(chunk))
 
     def on_call(self, data: Fields) -> None:
-        """A piece of a function call, or news of a tool."""
+        """Takes in a piece of a function call, or an event of a tool."""
         key = _key(data.get("id"))
         called = self._called.get(key)
         if called is None:
@@ -54,7 +54,7 @@ class Transcript:
             called.add(data)
 
     def on_completion(self, message: Mapping[str, object], position: int | None = None) -> None:
-        """A piece of one choice of a completion, or a whole one.
+        """Takes in one choice of a completion or a piece of one.
 
         Args:
             message: the delta, or the message.
@@ -72,20 +72,25 @@ class Transcript:
         for place, call in enumerate(items_of(message.get("tool_calls"))):
             fields = fields_of(call)
             function = fields_of(fields.get("function"))
-            # Its default is 0, also for the second of two calls.
+            # Without an index from the API the SDK's default is 0, for every call: only an index
+            # that was sent can tell two calls apart.
             given: Any = getattr(call, "__pydantic_fields_set__", fields)
             number = fields.get("index") if "index" in given else None
             key = (of, self._turn, number if isinstance(number, int) else place)
-            # What the SDK makes of an id that is not there.
+            # The SDK turns a missing id into "null".
             call_id = None if fields.get("id") == "null" else fields.get("id")
             self.on_call({**function, "id": key, "tool_call_id": call_id or "call"})
 
     def _answer(self, of: object, role: str | None, call_id: str | None) -> Answer | None:
-        """The tool's answer that a delta belongs to; only its first delta need say what it is."""
+        """Returns the tool's answer that a delta belongs to, None if it belongs to none.
+
+        Only the answer's first delta need carry its role.
+        """
         answer = self._answers.get(of)
         if role not in (None, "tool"):
             if answer is not None:
-                # The model goes on: with calls that are numbered from 0 again.
+                # The model goes on, and numbers its calls from 0 again: without a new turn they
+                # would be joined to the earlier ones.
                 del self._answers[of]
                 self._turn += 1
             return None
@@ -96,23 +101,23 @@ class Transcript:
         return answer
 
     def on_tool_started(self, data: Fields) -> None:
-        """A tool starts anew, even one of an id that was there before."""
+        """Takes in a tool's start; an id that was there before begins a new tool."""
         self._called.pop(_key(data.get("id")), None)
         self.on_call(data)
 
     def tool_content(self, step_id: object, clean: Clean) -> dict[str, str]:
-        """A tool's arguments and result, as span attributes."""
+        """Returns a tool's arguments and result, as span attributes."""
         called = self._called.get(_key(step_id))
         if called is None:
             return {}
         result = as_text(called.result) if called.result else ""
         texts = {s.TOOL_CALL_ARGUMENTS: called.arguments, s.TOOL_CALL_RESULT: result}
         cleaned = {key: clean(text) for key, text in texts.items() if text}
-        # On a span, where a completion hook does not lift the limit.
+        # These go on a span, so they must be cut even if a completion hook gets texts uncut.
         return {key: cut(text) for key, text in cleaned.items() if text is not None}
 
     def parts(self, clean: Clean) -> list[Part]:
-        """The parts of the one message that this was."""
+        """Returns the parts of the response's one message."""
         return collect(self._items, lambda item: item.parts(clean))
 
     def _add_text(self, kind: str, entry_id: object, piece: str) -> None:
@@ -125,5 +130,5 @@ class Transcript:
 
 
 def _key(entry_id: object) -> object:
-    """What can be looked up of an id that a server may have sent in any shape."""
+    """Returns an id if it can be a dict's key: a server may send it in any shape."""
     return entry_id if type(entry_id) in (str, tuple) else None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The doctor: says what is installed, patched, set and reachable, and how to mend what is wrong.
+"""Reports what is installed, patched, set and reachable, and how to mend what is wrong.
 
-It needs nothing but the package's own dependencies, calls no model, and sends an empty request to
-the configured OTLP endpoints.
+It needs only the package's own dependencies, calls no model, and sends an empty request to the
+configured OTLP endpoints.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def examine(out: TextIO | None = None) -> int:
-    """Examines this environment, and writes what was found.
+    """Examines this environment, and writes the findings.
 
     Args:
-        out: where to; None: the standard output.
+        out: the stream to write to; None: the standard output.
 
     Returns:
         The exit status: 1 if something is wrong.
@@ -32,11 +32,11 @@ def examine(out: TextIO | None = None) -> int:
     report = Report(out or sys.stdout)
     environment = dict(os.environ)
     with warnings.catch_warnings():
-        # Those of the packages that are imported, which are not what was asked for.
+        # Importing packages may issue their own warnings, which would spoil the report.
         warnings.simplefilter("ignore")
         sdk.check_versions(report)
         variables.check(report, environment)
-        # Loaded once, above: it may write to where it uploads to.
+        # The hook was loaded above; loading it again may write to its upload path again.
         os.environ.pop(COMPLETION_HOOK, None)
         sdk.check_patches(report)
         exporting.check(report, environment)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an OTLP endpoint answers as one.
+"""Checks whether an OTLP endpoint answers as one.
 
-Over HTTP it is sent an empty request; over gRPC it is only greeted, since there is no gRPC here.
+Over HTTP it sends an empty request; over gRPC it sends only the connection preface of HTTP/2,
+because this package does not depend on gRPC.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from urllib.request import Request, urlopen
 from .report import without_secrets
 
 _TIMEOUT: Final = 3.0
-# The connection preface of HTTP/2 with an empty SETTINGS frame: RFC 9113, section 3.4.
+# HTTP/2 begins with this preface and a SETTINGS frame, here an empty one: RFC 9113, section 3.4.
 _GREETING: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 _SETTINGS: Final = 4
 _TO_HTTP: Final = (
@@ -30,7 +31,7 @@ _TO_GRPC: Final = (
 
 
 class Endpoint(NamedTuple):
-    """Where an exporter sends to; of these only the address may be shown."""
+    """Holds the address that an exporter sends to, and settings that must not be shown."""
 
     url: str
     grpc: bool
@@ -39,14 +40,14 @@ class Endpoint(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What is known of an endpoint, and what to do; None if nothing."""
+    """Holds what was found about an endpoint, and how to mend it; None if nothing is wrong."""
 
     text: str
     mend: str | None
 
 
 def probe(endpoint: Endpoint) -> Found:
-    """Greets an endpoint, and waits some seconds for its answer."""
+    """Contacts an endpoint, and waits some seconds for its answer."""
     shown = without_secrets(endpoint.url)
     try:
         parts = urlsplit(endpoint.url)
@@ -69,8 +70,8 @@ def probe(endpoint: Endpoint) -> Found:
 
 def _post(endpoint: Endpoint, shown: str) -> Found:
     headers = {"Content-Type": "application/x-protobuf", **_headers(endpoint.headers)}
-    # An ExportTraceServiceRequest without spans is no bytes at all; so for metrics and logs.
-    request = Request(endpoint.url, data=b"", headers=headers, method="POST")  # noqa: S310 -- http(s)
+    # An ExportTraceServiceRequest without spans has no bytes, nor have those of metrics and logs.
+    request = Request(endpoint.url, data=b"", headers=headers, method="POST")  # noqa: S310 -- it is http(s)
     try:
         with urlopen(request, timeout=_TIMEOUT, context=_tls(endpoint)) as answer:  # noqa: S310
             return Found(f"{shown} answers {answer.status}", None)

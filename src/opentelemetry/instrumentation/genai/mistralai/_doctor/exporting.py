@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where telemetry would go: the entry points, the exporters, and whether their endpoint answers."""
+"""Reports the entry points, the exporters, and whether the exporters' endpoints answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PROVIDERS: Final = {
 
 
 class _Signal(NamedTuple):
-    """A kind of telemetry: its name, as in variables, and its path in OTLP over HTTP."""
+    """Holds a kind of telemetry by its name, which is also its path in OTLP over HTTP."""
 
     name: str
 
@@ -41,7 +41,7 @@ class _Signal(NamedTuple):
         return f"OTEL_{self.name.upper()}_EXPORTER"
 
     def setting(self, what: str, environment: Mapping[str, str]) -> str:
-        """A setting of OTLP, of this signal or of all."""
+        """Returns a setting of OTLP for this signal, else the one for all signals."""
         own = environment.get(f"OTEL_EXPORTER_OTLP_{self.name.upper()}_{what}", "").strip()
         return own or environment.get(f"OTEL_EXPORTER_OTLP_{what}", "").strip()
 
@@ -50,7 +50,7 @@ _SIGNALS: Final = (_Signal("traces"), _Signal("metrics"), _Signal("logs"))
 
 
 def check(report: Report, environment: Mapping[str, str]) -> None:
-    """Says how the plugin is found, what would be configured, and whether it can be reached."""
+    """Reports how the plugin is found, which exporters it gets, and whether they can send."""
     report.section("Under opentelemetry-instrument")
     if entry_points(group="opentelemetry_instrumentor", name=ENTRY_POINT):
         report.good(f"The plugin is found: entry point {ENTRY_POINT}")
@@ -90,7 +90,7 @@ def check(report: Report, environment: Mapping[str, str]) -> None:
 
 
 def _exporters(report: Report, signal: _Signal, environment: Mapping[str, str]) -> list[Endpoint]:
-    """Says which exporters a signal has; returns the endpoints that they send to."""
+    """Reports which exporters a signal has; returns the endpoints that they send to."""
     by_distro = installed("opentelemetry-distro") is not None
     given = environment.get(signal.variable, "").strip()
     names = [name.strip() for name in given.split(",") if name.strip()]
@@ -99,7 +99,7 @@ def _exporters(report: Report, signal: _Signal, environment: Mapping[str, str]) 
     if names in ([], ["none"]):
         why = f"{signal.variable}=none" if names else "made by your program, if at all"
         report.note(f"{signal.name}: {why}")
-        # An exporter that a program makes reads the same variables.
+        # An exporter that a program makes reads the same variables, so its endpoint is probed.
         set_anyway = bool(signal.setting("ENDPOINT", environment))
         return [_endpoint(signal, None, environment)] if set_anyway and not names else []
     endpoints: list[Endpoint] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the doctor writes: plain text that fits in 80 columns."""
+"""Writes the doctor's report: plain text that fits in 80 columns."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ _SECRET: Final = ("HEADERS", "KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
 
 
 class Report:
-    """What was found, written line by line."""
+    """Writes findings line by line, and counts the problems."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._problems = 0
 
     def section(self, title: str) -> None:
-        """Begins a part."""
+        """Writes a section's title."""
         self._out.write(f"\n{title}\n")
 
     def good(self, text: str) -> None:
-        """Says what is as it should be."""
+        """Writes a finding that is as it should be."""
         self._write("ok", text)
 
     def note(self, text: str) -> None:
-        """Says what is neither right nor wrong."""
+        """Writes a finding that is neither right nor wrong."""
         self._write("-", text)
 
     def problem(self, text: str, mend: str) -> None:
-        """Says what is wrong, and what to do."""
+        """Writes what is wrong, and how to mend it."""
         self._problems += 1
         self._write("WRONG", text)
         self._write("", f"-> {mend}")
 
     def conclude(self) -> int:
-        """Writes how many things are wrong; returns the exit status."""
+        """Writes the number of problems; returns the exit status."""
         found = self._problems
         lines = {0: "Nothing is wrong.", 1: "1 thing is wrong."}
         self._out.write(f"\n{lines.get(found, f'{found} things are wrong.')}\n")
@@ -53,21 +53,21 @@ class Report:
 
 
 def shown(name: str, value: str) -> str:
-    """The value of a variable as it may be shown: no secrets, and no more than fits."""
+    """Returns a variable's value without secrets, and no longer than fits."""
     if any(word in name for word in _SECRET):
         return "(set; not shown)"
     if name == "OTEL_RESOURCE_ATTRIBUTES":
         keys = (pair.partition("=")[0].strip() for pair in value.split(","))
         return ", ".join(filter(None, keys)) + " (values not shown)"
     if "@" in value or "://" in value:
-        # Of several URLs in one variable only the first would lose its password.
+        # `without_secrets` removes only the first URL's password: several URLs are not shown.
         url = without_secrets(value)
         return url if value.count("://") == 1 and "@" not in url else "(set; not shown)"
     return "".join(char if char.isprintable() else "?" for char in value[:200])
 
 
 def without_secrets(url: str) -> str:
-    """A URL without user, password, query and fragment."""
+    """Returns a URL without user, password, query and fragment."""
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]

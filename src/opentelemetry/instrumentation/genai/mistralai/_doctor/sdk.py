@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether this SDK of Mistral is supported, and whether its methods are patched."""
+"""Reports whether the installed SDK is supported, and whether its methods are patched."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OURS: Final = ("mistralai", "mistralai.client")
 
 
 class _State(Enum):
-    """What became of a method."""
+    """Names the state of a method."""
 
     PATCHED = auto()
     UNPATCHED = auto()
@@ -36,7 +36,7 @@ class _State(Enum):
 
 
 def installed(distribution: str) -> str | None:
-    """The version of a distribution; None if it is not installed."""
+    """Returns the version of a distribution; None if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -44,7 +44,7 @@ def installed(distribution: str) -> str | None:
 
 
 def check_versions(report: Report) -> None:
-    """Says which versions are installed, and whether they go together."""
+    """Reports which versions are installed, and whether they are compatible."""
     report.section("Versions")
     report.good(f"Python {platform.python_version()}")
     report.good(f"opentelemetry-instrumentation-genai-mistralai {__version__}")
@@ -74,7 +74,7 @@ def check_versions(report: Report) -> None:
 
 
 def check_patches(report: Report) -> None:
-    """Switches instrumentation on, imports the SDK, and looks at its methods."""
+    """Switches instrumentation on, imports the SDK, and reports the state of its methods."""
     report.section("The methods of mistralai")
     failures = _Failures()
     logger = logging.getLogger(SCOPE)
@@ -115,7 +115,7 @@ def _look(report: Report) -> None:
 
 
 def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:
-    """Each method and what became of it; an async twin is named only where it differs."""
+    """Returns each method and its state; an async twin is listed only if its state differs."""
     states: list[tuple[str, _State]] = []
     for row in (*METHODS, *LOOPS):
         classes = [getattr(module, row.cls, None) for module in _modules(roots, row.module)]
@@ -141,13 +141,13 @@ def _modules(roots: tuple[str, ...], name: str) -> list[ModuleType]:
     for root in roots:
         try:
             modules.append(importlib.import_module(f"{root}.{name}"))
-        except Exception:  # noqa: BLE001, S112 -- another line's module, or its dependency is not there
+        except Exception:  # noqa: BLE001, S112 -- this SDK line has no such module
             continue
     return modules
 
 
 def _is_ours(method: Any) -> bool:
-    """Whether a wrapper of ours is around a method, beneath others or not."""
+    """Returns whether a wrapper of ours is around a method, even beneath others."""
     while method is not None:
         wrapper = getattr(method, "_self_wrapper", None)
         if type(wrapper).__module__.startswith(SCOPE):
@@ -157,13 +157,13 @@ def _is_ours(method: Any) -> bool:
 
 
 class _Failures(logging.Handler):
-    """Keeps what instrumentation says about methods that it cannot patch."""
+    """Keeps the log lines of instrumentation about methods that it cannot patch."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Variables with unknown values have been told of in their own part.
+        # Variables with unknown values are reported in their own section.
         if not record.getMessage().startswith("OTEL_"):
             self.messages.append(record.getMessage())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which environment variables are set, what they mean here, and which of them keep spans away."""
+"""Reports which environment variables are set, what they mean, and which keep spans away."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAMPLERS: Final = frozenset({
     "parentbased_traceidratio",
 })  # fmt: skip
 _SAMPLER_GROUP: Final = "opentelemetry_traces_sampler"
-# Variables that have one of a few values, and what each of these means.
+# These variables have one of a few values; the text says what each value means.
 _CHOICES: Final[Mapping[str, Mapping[str, str]]] = {
     env.CAPTURE_CONTENT: {
         "no_content": "what users say is not recorded",
@@ -64,7 +64,7 @@ _HANDLED: Final = (env.COMPLETION_HOOK, "OTEL_SDK_DISABLED", "OTEL_TRACES_SAMPLE
 
 
 def check(report: Report, environment: Mapping[str, str]) -> None:
-    """Says what each variable means."""
+    """Reports what each variable means."""
     report.section("Environment variables")
     prefixes = ("OTEL_", "MISTRAL_SDK_")
     names = sorted(n for n in environment if n.startswith(prefixes) and environment[n].strip())
@@ -142,7 +142,7 @@ class _Said(logging.Handler):
 def _keeps_away(
     report: Report, name: str, value: str, line: str, environment: Mapping[str, str]
 ) -> bool:
-    """Whether this variable keeps all spans away; then it has been told."""
+    """Reports a variable that keeps all spans away; returns whether it does."""
     if name == "OTEL_SDK_DISABLED" and value == "true":
         report.problem(f"{line}: nothing is recorded at all", f"unset {name}")
     elif name == "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" and {ENTRY_POINT, "*"} & {

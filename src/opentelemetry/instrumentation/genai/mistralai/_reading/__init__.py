@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads facts out of the SDK's objects: requests, settings, usage, errors, times, entries.
 
-Pure functions and plain data: nothing of OpenTelemetry, nothing of mistralai is imported. Start
-with `requests`.
+It has pure functions and plain data, and imports neither OpenTelemetry nor mistralai. Start with
+`requests`.
 """

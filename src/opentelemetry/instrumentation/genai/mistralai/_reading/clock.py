@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Server time to span time.
+"""Maps server time to span time.
 
 A conversation's events carry the server's clock, its span starts on ours, and the two differ. The
-first server timestamp of a stream decides: inside the time that the call has lasted so far, the
-clocks agree and nothing is shifted; outside, everything from that stream is shifted so that the
-first timestamp falls on its arrival. Either way durations between server events stay exact.
+first server timestamp of a stream decides: if it is inside the time that the call has lasted so
+far, the clocks agree and nothing is shifted; if not, everything from that stream is shifted so that
+the first timestamp falls on its arrival. Either way durations between server events stay exact.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 _FRACTION: Final = re.compile(r"\.\d+")
 _UTC: Final = timezone.utc
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=_UTC)
-# No timestamp is longer. A server that sends megabytes would have them searched at each event.
+# No timestamp is longer. Without the limit, each event's timestamp of megabytes would be searched.
 _MAX_TIMESTAMP: Final = 64
 
 
@@ -34,7 +34,7 @@ def read_time(value: object) -> datetime | None:
         if isinstance(value, str):
             if len(value) > _MAX_TIMESTAMP:
                 return None
-            # Python 3.10 knows neither the "Z" nor fractions of other than three or six digits.
+            # Python 3.10 reads neither the "Z" nor fractions of other than three or six digits.
             value = _FRACTION.sub(lambda found: f"{found[0]:0<7}"[:7], value)
             value = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
         if not isinstance(value, datetime):
@@ -48,7 +48,7 @@ class ServerClock:
     """Maps one stream's server timestamps onto this machine's clock.
 
     Attributes:
-        shift: ns that are added to each; None before the first.
+        shift: ns that are added to each timestamp; None before the first.
     """
 
     __slots__ = ("_latest", "_started", "shift")
@@ -60,16 +60,16 @@ class ServerClock:
 
     @property
     def shift_ms(self) -> float | None:
-        """The shift in milliseconds, None when there is none."""
+        """Returns the shift in milliseconds, None when there is none."""
         return self.shift / 1e6 if self.shift else None
 
     def agree(self, first: datetime, last: datetime, arrived: int) -> None:
-        """Compares the clocks by a whole response, whose every timestamp lies inside its call.
+        """Compares the clocks by a whole response: all its timestamps must lie inside its call.
 
         Args:
             first: the earliest timestamp of the response.
             last: the latest one.
-            arrived: when it arrived, ns since the epoch.
+            arrived: when the response arrived, ns since the epoch.
         """
         inside = self._started <= _nanoseconds(first) and _nanoseconds(last) <= arrived
         self.shift = 0 if inside else arrived - _nanoseconds(last)

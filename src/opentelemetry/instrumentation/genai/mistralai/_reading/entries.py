@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A response that was not streamed, as the events that a stream would have brought.
+"""Turns a response that was not streamed into the events that a stream would have brought.
 
-Its entries are in the order in which they began, each with two times, so that tools that ran side
-by side are told apart only when the times are sorted. Then a response and a stream are one story,
-read by one recorder.
+Its entries are in the order in which they began, each with two times, so tools that ran side by
+side come in the right order only when the times are sorted. Then one recorder reads responses and
+streams alike.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, cast
 from .clock import read_time
 from .fields import fields_of, items_of, name_of, unpacked
 
-# Of an entry's type: the event that opens it, and the one that closes it.
+# The values are the events that open and close an entry of this type.
 _EVENTS: Final[dict[str | None, tuple[str, str]]] = {
     "message.output": ("message.output.delta", "message.output.delta"),
     "function.call": ("function.call.delta", "function.call.delta"),
@@ -24,13 +24,13 @@ _EVENTS: Final[dict[str | None, tuple[str, str]]] = {
 
 
 class EntryEvent(NamedTuple):
-    """An event as a recorder reads it."""
+    """Holds an event as a recorder reads it."""
 
     event: str
     data: dict[str, object]
 
 
-# What the closing event of an entry would say once more.
+# The closing event of an entry must not carry these again: the content would be recorded twice.
 _SAID: Final = ("content", "arguments")
 
 
@@ -41,10 +41,10 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
         outputs: the SDK's list of entries; anything else has none.
 
     Returns:
-        The events, in the order of their times, and all times, sorted. An entry that was completed
-        at no known time was so when the next one was created; the last one never was.
+        The events, in the order of their times, and all times, sorted. An entry without a time of
+        completion was completed when the next one was created; the last one was not completed.
     """
-    # Of an entry that the SDK's model rejected, the API's own JSON.
+    # `unpacked` gives the API's own JSON of an entry that the SDK's model rejected.
     entries = [unpacked(fields_of(entry)) for entry in items_of(outputs)]
     if not entries:
         return [], []
@@ -61,12 +61,12 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
             continue
         opening, closing = _EVENTS[kind]
         latest = began or latest
-        # A tool of which only the end is known has no start.
+        # A tool of which only the end is known gets no opening event.
         opened = began or not ended or opening == closing
         if opened:
             events.append(EntryEvent(opening, {**entry, "created_at": latest}))
         if ended or (entry is not entries[-1] and _goes_on(entry)):
-            # Never before its start, or it would be told before it.
+            # An end before its start would be sorted before it.
             done = max((time for time in (latest, ended or following) if time), default=None)
             rest = dict.fromkeys(_SAID) if opened else {}
             events.append(EntryEvent(closing, {**entry, **rest, "created_at": done}))
@@ -76,7 +76,7 @@ def events_of(outputs: object) -> tuple[list[EntryEvent], list[datetime]]:
 
 
 def _goes_on(entry: dict[str, object]) -> bool:
-    """Whether the entry that follows tells that this one was completed."""
+    """Returns whether a following entry means that this one was completed."""
     if entry.get("type") == "agent.handoff":
         return name_of(entry.get("next_agent_id")) is not None
     return entry.get("type") == "tool.execution"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an error is called.
+"""Names errors: exceptions of the SDK or the transport, and error events.
 
 ``error.type`` follows https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/.
 """
@@ -16,18 +16,18 @@ from .fields import name_of
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# A body is parsed only for its code; one of many megabytes is not worth the caller's time.
+# A body is parsed only for its code: parsing many megabytes would cost the caller too much time.
 _MAX_BODY: Final = 65_536
 
 
 class Failure:
-    """Why a span is an ERROR: its ``error.type`` and what goes with it.
+    """Holds why a span is an ERROR: its ``error.type``, and further facts of the error.
 
     Attributes:
         type: ``error.type``.
         attributes: other attributes of the span.
-        exception: as raised, None for an error event.
-        message: of an error event; it may repeat what the user wrote.
+        exception: the exception as raised, None for an error event.
+        message: the message of an error event; it may repeat what the user wrote.
     """
 
     __slots__ = ("attributes", "exception", "message", "type")
@@ -45,12 +45,12 @@ class Failure:
 
 
 def is_word(value: str) -> bool:
-    """Whether a name is fit to be a key or a metric attribute: ``[A-Za-z0-9_.-]{1,64}``."""
+    """Returns whether a name may be a key or a metric attribute: ``[A-Za-z0-9_.-]{1,64}``."""
     return _WORD.fullmatch(value) is not None
 
 
 def is_cancellation(kind: type[BaseException]) -> bool:
-    """Whether this ends a call by the caller's will and not by failure.
+    """Returns whether this ends a call by the caller's will and not by failure.
 
     asyncio's and trio's cancellation, KeyboardInterrupt and SystemExit are no ``Exception``.
     """
@@ -61,7 +61,7 @@ def failure_of(exc: BaseException) -> Failure:
     """Names an exception that came out of the SDK or the transport.
 
     Args:
-        exc: as raised; it is referred to by the result, so the result must not be kept.
+        exc: the exception as raised. The result refers to it, so the result must not be kept.
 
     Returns:
         The HTTP status as ``error.type`` where there is one of 400 or more, else
@@ -87,7 +87,7 @@ def _status_of(exc: BaseException) -> int | None:
     status = _read(exc, "status_code")
     if isinstance(status, int):
         return int(status) if 400 <= status < 1000 else None
-    # In mistralai 1.8 this class carries no status; it is what a 422 becomes.
+    # In mistralai 1.8 a 422 becomes this class, which carries no status.
     if type(exc).__name__ == "HTTPValidationError" and _is_sdk_class(type(exc)):
         return 422
     return None
@@ -96,7 +96,7 @@ def _status_of(exc: BaseException) -> int | None:
 def _read(exc: BaseException, name: str) -> object:
     try:
         return getattr(exc, name, None)
-    except Exception as failure:  # noqa: BLE001 -- a property of the caller's class may do anything
+    except Exception as failure:  # noqa: BLE001 -- a property of the caller's class may raise anything
         _log.let_signals_pass(failure)
         return None
 

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-# The fields of an object of the SDK's, or of the JSON that it was made from.
+# These are the fields of an SDK object, or of the JSON that it was made from.
 Fields = dict[str, object]
 _MAX_NAME: Final = 256
 _CUT: Final = "…"
 
 
 def fields_of(source: object) -> Fields:
-    """The fields of an SDK object, or a raw dict as it is; nothing of anything else.
+    """Returns the fields of an SDK object, a raw dict itself, and {} for anything else.
 
-    Not getattr: for a field that a model lacks, and older SDK lines lack many, pydantic's costs
-    three microseconds.
+    Calling getattr for each field would cost three microseconds in pydantic for a field that a
+    model lacks, and older SDK lines lack many.
     """
     if isinstance(source, dict):
         return source  # pyright: ignore[reportUnknownVariableType]
@@ -24,42 +24,42 @@ def fields_of(source: object) -> Fields:
 
 
 def items_of(source: object) -> Sequence[object]:
-    """The items of a list or tuple; nothing of anything else, which may be a one-shot generator."""
-    # Not typing.cast(), which is a call.
+    """Returns a list or tuple, and () for anything else, which may be a one-shot generator."""
+    # typing.cast() would cost a function call.
     return source if isinstance(source, (list, tuple)) else ()  # pyright: ignore[reportUnknownVariableType]
 
 
 def payload_of(event: Any) -> Fields:
-    """The event's data; of one that the SDK's model rejected, the API's own JSON."""
+    """Returns an event's data, or the API's own JSON if the SDK's model rejected the event."""
     return unpacked(fields_of(event.data))
 
 
 def unpacked(fields: Fields) -> Fields:
-    """These fields, or those of the JSON that they were kept aside with as ``raw``."""
+    """Returns the fields of the API's JSON in ``raw`` if there is one, else these fields."""
     return fields_of(fields["raw"]) if "raw" in fields else fields
 
 
 def text(value: object) -> str | None:
-    """A string that is one and not empty, else None."""
-    # What it nearly always is, and at once.
+    """Returns a string that is not empty, and None for anything else."""
+    # Nearly every value is a plain ASCII string: this check comes first because it is the fastest.
     if type(value) is str and value.isascii():
         return value or None
     if not isinstance(value, str):
         return None
-    # Not str(value): that of an enum with string values is "Class.MEMBER". And str's own method,
-    # because a class of the user's may have another that raises.
+    # str(value) of an enum with string values is "Class.MEMBER"; and a user's class may have a
+    # `__str__` that raises.
     plain = str.__str__(value)
-    # Half a surrogate pair cannot be encoded: the exporter would drop the whole batch for it.
+    # Half a surrogate pair cannot be encoded: the exporter would drop its whole batch.
     return (plain if plain.isascii() else plain.encode("utf-8", "replace").decode()) or None
 
 
 def name_of(value: object) -> str | None:
-    """A text that names somebody or something, as spans have it: cut at 256 characters, visibly.
+    """Returns an id or name as spans have it: cut at 256 characters, visibly; None if it is none.
 
-    Every id and name passes here on its way to a span, a turn that is remembered or a metric; a
+    Every id and name passes this function on its way to a span, a remembered turn or a metric; a
     server may make each as long as it likes.
     """
-    # What it nearly always is, and at once.
+    # Nearly every name is short plain ASCII: this check comes first because it is the fastest.
     if type(value) is str and value.isascii() and len(value) <= _MAX_NAME:
         return value or None
     if value is None:
@@ -70,5 +70,5 @@ def name_of(value: object) -> str | None:
 
 
 def is_whole(named: str) -> bool:
-    """Whether `name_of` has cut nothing off, so that nothing else has the same name."""
+    """Returns whether `name_of` has cut nothing off, so that no other name looks the same."""
     return len(named) < _MAX_NAME or (len(named) == _MAX_NAME and named[-1] != _CUT)

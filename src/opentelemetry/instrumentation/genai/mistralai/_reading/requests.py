@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request says before it is sent: operation, model, agent, settings, and where it goes.
+"""Reads a request before it is sent: operation, model, agent, settings, and the server's address.
 
-Read from the caller's keyword arguments, of which nothing but list, tuple, dict and str is ever
-iterated: ``inputs`` and ``tools`` may be one-shot generators. An SDK ``UNSET`` is falsy but not
-None, so every value is tested for the type that is wanted.
+It reads the caller's keyword arguments, and iterates nothing but list, tuple, dict and str:
+``inputs`` and ``tools`` may be one-shot generators. An SDK ``UNSET`` is falsy but not None, so
+every value is tested for the type that is wanted.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from .. import _names as s
 from .fields import name_of
 from .settings import AttributeValue, describe_settings
 
-# Which metrics a call has: all, tokens by the counters alone, or none but its duration.
+# A call has all metrics (INFERENCE), tokens by the counters alone (COUNTED), or only its duration
+# (TIMED).
 INFERENCE: Final = "inference"
 COUNTED: Final = "counted"
 TIMED: Final = "timed"
-# A longer one is no address, and would be parsed and kept.
+# A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
 
 
-# Made once: Python makes a new empty set each time, which would stay for as long as a call is open.
+# All requests share this set: Python would make a new one for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Request:
-    """What is known of a call when its span starts."""
+    """Holds what is known of a call when its span starts."""
 
     __slots__ = (
         "address", "agent_id", "attributes", "continues", "conversation_id", "in_conversation",
@@ -46,22 +47,22 @@ class Request:
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
-        # Whether the API keeps the conversation and names it.
+        # In a conversation's calls the API keeps the conversation and gives it an id.
         self.in_conversation = False
-        # The conversation whose last turn this one follows, and what that turn left to link to.
+        # These are the conversation whose last turn this call follows, and the link to that turn.
         self.continues: str | None = None
         self.previous: object = None
         self.measured = INFERENCE
-        # Names of the metrics that somebody else records of this call.
+        # Another library records the metrics of these names for this call.
         self.recorded_elsewhere = _NOTHING
         self.span_name: str = operation
 
     def follow(self, operation: str | None, reference: object) -> None:
-        """Takes over what the last turn of the conversation was, if that is known.
+        """Takes over the operation of the conversation's last turn, if that is known.
 
         Args:
-            operation: the turn's, ``invoke_agent`` if an agent answered.
-            reference: its span's context.
+            operation: the turn's operation, ``invoke_agent`` if an agent answered.
+            reference: the context of the turn's span.
         """
         self.previous = reference
         if operation is not None and operation != self.operation:
@@ -81,13 +82,13 @@ def model_request(
     measured: str = INFERENCE,
     output_type: str | None = None,
 ) -> Request:
-    """Reads who is asked, and the settings, which are beside it or in ``completion_args``.
+    """Reads the model or agent that is asked, and the settings.
 
     Args:
         operation: ``gen_ai.operation.name``.
-        kwargs: the caller's.
+        kwargs: the caller's arguments; the settings are among them or in ``completion_args``.
         measured: which metrics such a call has.
-        output_type: ``gen_ai.output.type``, where a request need not say it.
+        output_type: ``gen_ai.output.type``, if the method fixes it.
     """
     attributes: dict[str, AttributeValue] = {
         s.OPERATION_NAME: operation,
@@ -101,7 +102,7 @@ def model_request(
     model = name_of(kwargs.get("model"))
     if model is not None:
         request.model = attributes[s.REQUEST_MODEL] = model
-        # An agent is named only by the response.
+        # An agent's name comes only with the response, so its span has no name but the operation.
         if operation != s.INVOKE_AGENT:
             request.span_name = f"{operation} {model}"
     if "agent_id" in kwargs and (agent_id := name_of(kwargs["agent_id"])) is not None:
@@ -112,7 +113,7 @@ def model_request(
 
 
 def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
-    """A new agent, whose name is that of the span."""
+    """Reads the request for a new agent, whose name is in the span's name."""
     request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
     request.span_name = s.CREATE_AGENT
     name = name_of(kwargs.get("name"))
@@ -123,7 +124,7 @@ def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
 
 
 def start_request(kwargs: Mapping[str, Any]) -> Request:
-    """A new conversation, with a model or with an agent."""
+    """Reads the request for a new conversation, with a model or with an agent."""
     by_agent = name_of(kwargs.get("agent_id")) is not None
     request = model_request(s.INVOKE_AGENT if by_agent else s.CHAT, kwargs)
     request.in_conversation = True
@@ -131,7 +132,7 @@ def start_request(kwargs: Mapping[str, Any]) -> Request:
 
 
 def append_request(kwargs: Mapping[str, Any]) -> Request:
-    """The next turn of a conversation: names neither model nor agent."""
+    """Reads the next turn of a conversation, which names neither model nor agent."""
     request = model_request(s.CHAT, kwargs)
     request.in_conversation = True
     request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
@@ -141,7 +142,7 @@ def append_request(kwargs: Mapping[str, Any]) -> Request:
 
 
 def restart_request(kwargs: Mapping[str, Any]) -> Request:
-    """A turn from the middle of a conversation; the API answers with a new conversation."""
+    """Reads a turn from the middle of a conversation; the API makes a new conversation of it."""
     request = model_request(s.CHAT, kwargs)
     request.in_conversation = True
     request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
@@ -151,7 +152,7 @@ def restart_request(kwargs: Mapping[str, Any]) -> Request:
 
 
 def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> None:
-    """Adds host and port that a call goes to; where they cannot be known, the call has none."""
+    """Adds the host and port that a call goes to, if they can be known."""
     url = kwargs.get("server_url")
     try:
         if not isinstance(url, str):
@@ -159,7 +160,7 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
             url = getattr(configuration, "server_url", None)
             url = url or configuration.get_server_details()[0]
         address, port = _host_and_port(url)
-    except Exception as exc:  # noqa: BLE001 -- the SDK is about to say what is wrong with it
+    except Exception as exc:  # noqa: BLE001 -- the SDK raises its own error for this URL
         _log.let_signals_pass(exc)
         return
     if address:

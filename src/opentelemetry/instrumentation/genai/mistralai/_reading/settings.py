@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of a request, as the conventions name them: temperature, limits, formats.
+"""Reads the settings of a request, as the conventions name them: temperature, limits, formats.
 
-Each is recorded as the SDK sends it. Its models turn what stands for a number into one (numpy's
-scalars, ``Decimal``, ``"0.2"``, ``64.0`` where the API takes an int, ``True``), and refuse the
-rest; so does this page, value by value (the test compares it with the bytes that are sent).
+Each is recorded as the SDK sends it. The SDK's models turn values that stand for a number into one
+(numpy's scalars, ``Decimal``, ``"0.2"``, ``64.0`` where the API takes an int, ``True``), and refuse
+others; this module does the same for each value (the test compares it with the bytes sent).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .fields import fields_of, name_of
 
 AttributeValue = str | bool | int | float | list[str]
 
-# What OTLP can carry; one larger number, and the exporter drops the whole batch.
+# OTLP carries no larger integer: one of them makes the exporter drop its whole batch.
 _MAX_INTEGER: Final = 2**63 - 1
-# Longer than any number that a setting can have.
+# No number that a setting can have is longer.
 _MAX_DIGITS: Final = 64
 _OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
 
@@ -33,9 +33,9 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
 
     Args:
         source: the keyword arguments of a call, or its ``completion_args``, typed or a dict.
-        attributes: where they go.
+        attributes: the dict that the settings are added to.
     """
-    # The caller's keyword arguments, nearly always: a dict whose keys and order are nobody else's.
+    # The source is nearly always a plain dict of keyword arguments, which needs no copy.
     settings: Mapping[str, Any] = (
         cast("Any", source) if type(source) is dict else _settings_of(source)
     )
@@ -43,10 +43,10 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
         known = _SETTINGS.get(name)
         if known is None or value is None:
             continue
-        # The value may be of any class of the user's: what it raises costs this setting alone.
+        # The value may be of any class of the user's: if it raises, this setting alone is lost.
         try:
             setting = known[1](value)
-        except Exception as exc:  # noqa: BLE001 -- see above
+        except Exception as exc:  # noqa: BLE001 -- the other settings must be read
             _log.report(f"read the setting {name}", exc)
         else:
             if setting is not None:
@@ -55,11 +55,11 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
 
 def _settings_of(source: object) -> Mapping[str, Any]:
     try:
-        # Other mappings are left alone: reading one might be what makes its values.
+        # Other mappings are not read: reading might compute their values, or change them.
         if isinstance(source, (MappingProxyType, UserDict)):
             return dict(cast("Mapping[str, Any]", source))
         return dict(fields_of(source))
-    except Exception as exc:  # noqa: BLE001 -- an object of the user's; the call is recorded without
+    except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without settings
         _log.report("read settings", exc)
         return {}
 
@@ -77,7 +77,7 @@ def _number(value: object) -> float | None:
 
 
 def _integer(value: object) -> int | None:
-    """An integer as the SDK sends it; None for what it refuses, or OTLP cannot carry."""
+    """Returns an integer as the SDK sends it; None if it refuses it, or OTLP cannot carry it."""
     found = value if type(value) is int else _as_integer(value)
     return found if found is not None and abs(found) <= _MAX_INTEGER else None
 
@@ -99,8 +99,8 @@ def _as_integer(value: object) -> int | None:
 
 
 def _float(value: Any) -> float:
-    # A bool is sent as 1.0 or 0.0. An array of one number would warn that it is none, and float()
-    # reads the digits in a bytearray, which the SDK does not.
+    # A bool is sent as 1.0 or 0.0. float() of an array of one number issues a warning, and float()
+    # reads the digits in a bytearray, which the SDK does not: both must be refused first.
     if getattr(value, "ndim", 0) or not (
         hasattr(value, "__float__") or hasattr(value, "__index__")
     ):
@@ -111,7 +111,7 @@ def _float(value: Any) -> float:
 def _whole(value: Any, number: float) -> int | None:
     from decimal import Decimal
 
-    # A numpy integer is sent as the float that it can be, only a Decimal exactly.
+    # The SDK sends a numpy integer by way of a float, and only a Decimal exactly.
     if not isinstance(value, Decimal):
         return int(number)
     whole = int(value)
@@ -119,13 +119,13 @@ def _whole(value: Any, number: float) -> int | None:
 
 
 def _written(value: object) -> str | None:
-    """A number that is written out; None if the value is no text."""
+    """Returns the text of a number, "" if it is no number's; None if the value is no text."""
     if isinstance(value, bytes):
         value = value[: _MAX_DIGITS + 1].decode("ascii", "replace")
     if not isinstance(value, str):
         return None
     written = str.__str__(value)
-    # The SDK reads no digits but ASCII's.
+    # The SDK reads ASCII digits only.
     if len(written) > _MAX_DIGITS or not written.isascii():
         return ""
     written = written.strip()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API says that a call has used, with everything unusable left out."""
+"""Reads the usage that the API reports for a call, and leaves out everything unusable."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from .. import _names as s
 from .errors import is_word
 from .fields import fields_of
 
-# Two adds of a hostile number make a counter that no exporter can encode, for the process's life.
+# Without the limit, two hostile numbers would make a counter that no exporter can encode, for the
+# rest of the process's life.
 _MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
 
 
-# What the API calls a count, in any of its usage objects, and the span attribute that it becomes.
+# The keys are the API's names of counts, in any of its usage objects; the values are the span
+# attributes.
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "prompt_tokens": s.USAGE_INPUT_TOKENS,
     "input_tokens": s.USAGE_INPUT_TOKENS,
@@ -34,7 +36,7 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "doc_size_bytes": s.USAGE_DOCUMENT_BYTES,
     "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
 }
-# Where the API says more of the tokens that it counts; no two of them count the same thing.
+# The API puts further counts into these objects; no two of them count the same thing.
 _DETAILS: Final = frozenset(
     {
         "prompt_tokens_details",
@@ -46,18 +48,18 @@ _DETAILS: Final = frozenset(
 
 
 class Usage:
-    """Counts as the API reported them; what it did not report, or not usably, is not there.
+    """Holds counts as the API reported them, without missing and unusable ones.
 
     Attributes:
-        counts: by span attribute.
-        connectors: calls of each connector.
+        counts: the counts by span attribute.
+        connectors: the number of calls of each connector.
     """
 
     counts: Mapping[str, int] = MappingProxyType({})
     connectors: Mapping[str, int] = MappingProxyType({})
 
     def of_connectors(self) -> dict[str, int]:
-        """By span attribute: calls of connectors, 32 with fit names at most."""
+        """Returns calls of connectors by span attribute, at most 32 that have fit names."""
         fit = (name for name in self.connectors if is_word(name))
         return {
             s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)
@@ -68,15 +70,15 @@ def read_usage(source: object) -> Usage:
     """Reads usage in any shape that the API has for it.
 
     Args:
-        source: the SDK's object, the raw dict of one that its model rejected, or anything else,
-            which then reports nothing.
+        source: the SDK's object, or the raw dict of one that its model rejected; anything else
+            reports nothing.
 
     Returns:
         The counts that are ints (no bool) from 0 to 10¹²; others are left out, with a debug line.
     """
     reported, usage = fields_of(source), Usage()
     counts: dict[str, int] = {}
-    # What a model does not know is kept aside.
+    # pydantic keeps fields that the SDK's model does not know in `__pydantic_extra__`.
     extra: object = getattr(source, "__pydantic_extra__", None)
     if extra or not _DETAILS.isdisjoint(reported):
         reported = _with_details({**reported, **fields_of(extra)})
@@ -84,13 +86,13 @@ def read_usage(source: object) -> Usage:
         attribute = _ATTRIBUTES.get(name)
         if attribute is None or value is None:
             continue
-        # What it nearly always is, without the call of a function.
+        # Nearly every value is such an int: the inline check saves the call of `count`.
         if type(value) is int and 0 <= value <= _MAX_COUNT:
             counts[attribute] = value
         elif value:
             count(value)
     if s.USAGE_CACHE_WRITE in counts:
-        # The conventions' older name, by which viewers know it. No metric has it.
+        # Viewers read the conventions' older name, too. No metric has it.
         counts[s.USAGE_CACHE_CREATION] = counts[s.USAGE_CACHE_WRITE]
     usage.counts = counts
     if connectors := reported.get("connectors"):
@@ -108,10 +110,10 @@ def _with_details(reported: dict[str, object]) -> dict[str, object]:
 
 
 def count(value: object) -> int | None:
-    """A usable count: an int, no bool, from 0 to 10¹². The rest is None."""
+    """Returns a usable count: an int, no bool, from 0 to 10¹². Everything else gives None."""
     if type(value) is int and 0 <= value <= _MAX_COUNT:
         return value
-    # What was not sent is no news: None, or the SDK's own marker, which is falsy.
+    # A count that was not sent needs no log line: it is None, or the SDK's own marker, also falsy.
     if value:
         _log.debug("dropped an unusable count of type %s", type(value).__name__)
     return None
