@@ -119,7 +119,7 @@ def number_text(value: float) -> str:
         if isfinite(value):
             return float.__repr__(value)
         return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124
-    # str() refuses ints of more than 4,300 digits.
+    # str() refuses ints of more than 4,300 digits: hex() has no such limit.
     return int.__repr__(value) if value.bit_length() < 8_192 else hex(value)
 
 

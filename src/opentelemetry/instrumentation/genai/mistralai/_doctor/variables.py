@@ -128,7 +128,7 @@ def _completion_hook(report: Report, line: str, environment: Mapping[str, str]) 
 
 
 class _Said(logging.Handler):
-    """Keeps why a hook could not be loaded."""
+    """Keeps the log lines that say why a hook could not be loaded."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

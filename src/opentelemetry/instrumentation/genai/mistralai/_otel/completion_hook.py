@@ -44,7 +44,7 @@ OnCompletion = Callable[[Said, "Span", "LogRecord | None"], None]
 
 
 def hook_from_environment() -> CompletionHook | None:
-    """Loads the hook that the environment names; an unknown name is one warning, and no hook."""
+    """Loads the hook that the environment names; an unknown name logs one warning."""
     if not os.environ.get(_environment.COMPLETION_HOOK):
         return None
     try:

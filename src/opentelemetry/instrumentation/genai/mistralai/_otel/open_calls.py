@@ -126,7 +126,7 @@ class OpenCalls:
         return True
 
     def resume(self, call: OpenSpan) -> None:
-        """Goes on with the end of a call that was interrupted."""
+        """Finishes the end of a call that was interrupted."""
         plan = self._plans.get(call)
         if plan is not None:
             copy_context().run(carry_out, plan, call.context)
@@ -226,7 +226,7 @@ def carry_out(plan: Plan, context: Context | None = None) -> None:
             otel_context.attach(context)
         while plan:
             try:
-                # On two lines, an interrupt between them would lose the step that was taken out.
+                # One line must do both: an interrupt between two lines would lose a step.
                 plan.pop()()
             except Exception as exc:  # noqa: BLE001 -- the other steps must run, too
                 _log.report("end a call", exc)

@@ -47,7 +47,7 @@ class Request:
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
-        # In a conversation's calls the API keeps the conversation and gives it an id.
+        # This is True if the API keeps the conversation and gives it an id.
         self.in_conversation = False
         # These are the conversation whose last turn this call follows, and the link to that turn.
         self.continues: str | None = None

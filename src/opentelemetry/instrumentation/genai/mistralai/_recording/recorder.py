@@ -72,7 +72,7 @@ class Recorder:
 
     Attributes:
         ended: whether the call has ended. An interrupt while it ends leaves this False, and
-            the next to use the stream ends it again.
+            the next use of the stream finishes the end.
     """
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Recorder:
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
-        """Takes charge of a call whose result is handed to the caller now."""
+        """Begins to record a call whose result is handed to the caller now."""
         self._call = call
         self._arrived = monotonic_ns()
         # These are the operation and the span's name, if the response corrects the request.
@@ -172,7 +172,7 @@ class Recorder:
         self._left_at = self._call.now()
 
     def dropped(self) -> None:
-        """Ends the span when the last event arrived; without one, when the stream was made."""
+        """Ends the call of a dropped stream, at the time of its last event or of its start."""
         unheard, self._unheard = self._unheard, None
         if unheard is not None:
             try:

@@ -27,12 +27,12 @@ class ImportWatch:
         self._imported = imported
 
     def begin(self) -> None:
-        """Watches from now on."""
+        """Starts to watch."""
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
     def end(self) -> None:
-        """Watches no more."""
+        """Stops watching."""
         try:
             sys.meta_path.remove(self)
         except ValueError:
