@@ -122,9 +122,9 @@ def main() -> None:
     for name in WAYS:
         way = measure(name)
         entered = f"{way.functions} functions, entered {way.entries} times"
-        print(f"{name}: {len(way.files)} files, {way.lines} lines; {entered}")
-        for file in way.files:
-            print(f"  {length(file):5} {file}")
+        files = [f"  {length(file):5} {file}" for file in way.files]
+        head = f"{name}: {len(files)} files, {way.lines} lines; {entered}"
+        sys.stdout.write("\n".join([head, *files, ""]))
 
 
 if __name__ == "__main__":
