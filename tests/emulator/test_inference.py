@@ -11,6 +11,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from emulator import Emulator, serve
+from tests.support import methods
+from tests.support.completions import METHODS as COMPLETIONS
 from tests.support.sdk import VERSION, Mistral, httpx
 
 if TYPE_CHECKING:
@@ -24,19 +26,16 @@ TRANSCRIBE = "audio.transcriptions.complete"
 HEAR = "audio.transcriptions.stream"
 SPEAK = "audio.speech.complete"
 RESPOND = "responses.create"
-# Each method, the first SDK that has it, and what it must be given.
-METHODS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
-    "embeddings.create": ((1, 8), {"model": "m", "inputs": "Hello"}),
-    "classifiers.moderate": ((1, 8), {"model": "m", "inputs": "Hello"}),
-    "classifiers.moderate_chat": ((1, 8), {"model": "m", "inputs": CHAT}),
-    "classifiers.classify": ((1, 8), {"model": "m", "inputs": "Hello"}),
-    "classifiers.classify_chat": ((1, 8), {"model": "m", INPUT: {"messages": CHAT}}),
-    "ocr.process": ((1, 8), {"model": "m", "document": URL}),
-    TRANSCRIBE: ((1, 9, 3), {"model": "m", "file": AUDIO}),
-    HEAR: ((1, 9, 3), {"model": "m", "file_url": "https://Hello"}),
-    SPEAK: ((2, 1), {"model": "m", "input": "Hello"}),
-    RESPOND: ((3, 4), {"model": "m", "input": "Hello"}),
-    "beta.agents.create": ((1, 8), {"model": "m", "name": "A", "instructions": "Hello"}),
+# Each method, and what it must be given; chat and its kin have tests of their own.
+SINCE = methods.came_with()
+METHODS: dict[str, dict[str, Any]] = {
+    method: given for method, given in methods.GIVEN.items() if method not in COMPLETIONS
+} | {
+    "embeddings.create": {"model": "m", "inputs": "Hello"},
+    RESPOND: {"model": "m", "input": "Hello"},
+    TRANSCRIBE: {"model": "m", "file": AUDIO},
+    HEAR: {"model": "m", "file_url": "https://Hello"},
+    "beta.agents.create": {"model": "m", "name": "A", "instructions": "Hello"},
 }
 STREAMS: dict[str, dict[str, Any]] = {HEAR: {}, SPEAK: {"stream": True}, RESPOND: {"stream": True}}
 REQUIRED = {
@@ -62,9 +61,9 @@ def client(emulator: Emulator) -> Iterator[Any]:
 
 def ask(client: Any, method: str, scenario: str | None = None, **more: Any) -> Any:
     """Call a method; skip the test when the SDK is too old to have it."""
-    since, arguments = METHODS[method]
-    if since > VERSION:
-        pytest.skip(f"{method} came with {since}")
+    if SINCE[method] > VERSION:
+        pytest.skip(f"{method} came with {SINCE[method]}")
+    arguments = METHODS[method]
     for name in method.split("."):
         client = getattr(client, name)
     headers = {"x-emulator-scenario": scenario} if scenario else {}

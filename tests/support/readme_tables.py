@@ -19,11 +19,11 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._sdk import table as sdk_table
-from tests.end_to_end.completions.test_completion_errors import CALLS
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS
 from tests.end_to_end.conftest import read_sync
 from tests.support.agent_runs import add, asking, prepared, run
 from tests.support.completions import METHODS, ask_sync
+from tests.support.methods import calls, methods
 from tests.support.sdk import Mistral
 
 README = Path(__file__).parents[2] / "README.md"
@@ -97,29 +97,17 @@ def tables() -> dict[str, str]:
     }
 
 
-# Where a client has the methods of a class, if that is not in the attribute of its module's name.
-_PLACES = {
-    "conversations": "beta.conversations",
-    "transcriptions": "audio.transcriptions",
-    "speech": "audio.speech",
-    "beta_agents": "beta.agents",
-    "mistral_agents": "beta.agents",
-}
 # Methods that call one of the table.
 _INSIDE = {"complete": "parse", "stream": "parse_stream"}
 
 
 def _coverage() -> list[str]:
     names: dict[str, str] = {}
-    for row in sdk_table.METHODS:
-        place = f"client.{_PLACES.get(row.module, row.module)}"
-        methods = [row.method]
+    for name, row in methods().items():
+        names[f"client.{name}"] = "is async" if row in LOOPS else f"`{row.method}_async`"
         if row.cls == "Chat":
-            methods.append(_INSIDE[row.method])
-        for method in methods:
-            names[f"{place}.{method}"] = f"`{method}_async`"
-    for loop in sdk_table.LOOPS:
-        names[f"client.{_PLACES[loop.module]}.{loop.method}"] = "is async"
+            inside = _INSIDE[row.method]
+            names[f"client.chat.{inside}"] = f"`{inside}_async`"
     rows = [f"| `{name}` | {twin} |" for name, twin in names.items()]
     return ["| method | async twin |", "|---|---|", *rows]
 
@@ -151,7 +139,7 @@ def _complete(client: Any) -> None:
 
 
 def _use_the_rest(client: Any) -> None:
-    for method, given in CALLS:
+    for method, given in calls():
         ask_sync(client, method, **given)
     ask_sync(client, "embeddings.create", model="m", inputs="Hello?", output_dimension=4,
              encoding_format="float")  # fmt: skip

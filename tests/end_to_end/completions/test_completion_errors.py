@@ -10,24 +10,10 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.completions.test_other_calls import (
-    ASKED,
-    AUDIO,
-    CLASSIFIED,
-    EMBED,
-    HEAR,
-    HEAR_STREAM,
-    PAPER,
-    RESPOND,
-    SINCE,
-    SPEAK,
-    STREAM,
-)
-from tests.support import sdk
+from tests.end_to_end.completions.test_other_calls import SINCE
+from tests.support import methods, sdk
 from tests.support.completions import (
-    ARGUMENTS,
     BOTH,
-    MESSAGES,
     METHODS,
     MODEL,
     Ask,
@@ -42,22 +28,7 @@ from tests.support.recording import Recording, Span
 OUTCOME: Final = "mistral_ai.stream.outcome"
 CUT: Final = f"{sdk.HTTP}.RemoteProtocolError"
 # Every method, with arguments that suffice; those that answer with a stream twice.
-CALLS: Final[list[tuple[str, dict[str, Any]]]] = [
-    *((method, ARGUMENTS[method.partition(".")[0]]) for method in METHODS),
-    ("embeddings.create", EMBED),
-    ("classifiers.moderate", {"model": "m", "inputs": "Hello?"}),
-    ("classifiers.moderate_chat", {"model": "m", "inputs": MESSAGES}),
-    ("classifiers.classify", {"model": "m", "inputs": "Hello?"}),
-    ("classifiers.classify_chat", {"model": "m", CLASSIFIED: {"messages": MESSAGES}}),
-    ("ocr.process", {"model": "m", "document": PAPER}),
-    (HEAR, {"model": "m", "file": AUDIO}),
-    (HEAR_STREAM, {"model": "m", "file": AUDIO}),
-    (SPEAK, ASKED),
-    (SPEAK, ASKED | STREAM),
-    (RESPOND, ASKED),
-    (RESPOND, ASKED | STREAM),
-    ("beta.agents.create", {"model": "m", "name": "writer"}),
-]
+CALLS: Final = list(methods.calls())
 EVERY: Final = pytest.mark.parametrize(
     ("method", "given"),
     [

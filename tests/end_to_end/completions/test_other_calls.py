@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from tests.support import sdk
+from tests.support import methods, sdk
 from tests.support.completions import (
     BOTH,
     FIRST_CHUNK,
@@ -26,12 +26,12 @@ HEAR: Final = "audio.transcriptions.complete"
 HEAR_STREAM: Final = "audio.transcriptions.stream"
 SPEAK: Final = "audio.speech.complete"
 RESPOND: Final = "responses.create"
-# Since when the SDK has what not all of its lines have.
-SINCE: Final = {HEAR: (1, 9, 3), HEAR_STREAM: (1, 9, 3), SPEAK: (2, 1, 0), RESPOND: (3, 4, 0)}
+# Before which version of the SDK there is nothing to test.
+SINCE: Final = methods.came_with()
 EMBEDDING_SETTINGS: Final = sdk.VERSION >= (1, 9)
-CLASSIFIED: Final = "input" if sdk.VERSION >= (2,) else "inputs"
-AUDIO: Final = {"file_name": "hello.mp3", "content": b"\x00\xff"}
-PAPER: Final = {"type": "document_url", "document_url": "https://example.com/hello.pdf"}
+CLASSIFIED: Final = methods.CLASSIFIED
+AUDIO: Final = methods.AUDIO
+PAPER: Final = methods.PAPER
 AUDIO_SECONDS: Final = {"mistral_ai.usage.audio_seconds": 2}
 RESPONDED: Final = {
     **usage(1500, 90, 1590),
