@@ -226,17 +226,15 @@ class Call:
         self.recorder = None
         if ending.conversation_id is not None:
             operation = ending.operation or self.request.operation
-            last_turns.remember(ending.conversation_id, operation, self.reference)
+            # Nothing may link to a span that is not recorded.
+            link = (
+                self.span.get_span_context() if self.span is not None and self.recording else None
+            )
+            last_turns.remember(ending.conversation_id, operation, link)
         return True
 
     # What is to be done at the end; the last item comes first.
     plan = plan_of
-
-    @property
-    def reference(self) -> SpanContext | None:
-        """What a later turn may link to; nothing leads to a span that is not recorded."""
-        span = self.span
-        return span.get_span_context() if span is not None and self.recording else None
 
     def record_chunk(self, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks, unless a clock was frozen between them."""

@@ -8,7 +8,7 @@ call each step that ran on the server and each chunk's time, and ends it, once.
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .. import _log
 from .. import _names as s
@@ -19,6 +19,10 @@ from .ending import Ending, Outcome
 
 if TYPE_CHECKING:
     from .steps import Step
+
+
+# No chunk's time is recorded. A number, so that asking costs no call and no further slot.
+UNTIMED: Final = -1
 
 
 class OpenCall(Protocol):
@@ -88,7 +92,8 @@ class Recorder:
         self._corrected: tuple[str, str] | None = None
         self._left_at: int | None = None
         self._first_chunk: int | None = None
-        self._last_chunk: int | None = None
+        # When the last chunk came, if that is to be recorded; else `UNTIMED`.
+        self._last_chunk: int | None = None if call.record_chunk_times else UNTIMED
         self._model: str | None = None
         self._response_id: str | None = None
         # Whether the response came at once: then nothing of it is a chunk.
@@ -134,7 +139,7 @@ class Recorder:
             return
         if self._first_chunk is None:
             self._first_chunk = self._arrived
-        if self._call.record_chunk_times:
+        if self._last_chunk != UNTIMED:
             if self._last_chunk is not None:
                 known = Ending()
                 known.response_model = self._model
