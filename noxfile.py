@@ -29,12 +29,12 @@ MATRIX: dict[str, tuple[str, list[str]]] = {
 }
 # What no line of the SDK has to do with, and takes long: run on the newest SDK and on one more.
 ON_TWO = (
-    "test_clocks_that_jump.py",
-    "test_content_kept.py",
-    "test_every_guard.py",
-    "test_inside_inferences.py",
-    "test_redaction_everywhere.py",
-    "test_without_metadata.py",
+    "process/test_clocks_that_jump.py",
+    "content/test_content_kept.py",
+    "transparency/test_every_guard.py",
+    "completions/test_inside_inferences.py",
+    "content/test_redaction_everywhere.py",
+    "switching/test_without_metadata.py",
 )
 ONE_MORE = "1.12.4"
 # (mistralai, python, the other instrumentation), at the versions that the tests know.
@@ -117,7 +117,8 @@ def matrix(session: nox.Session, sdk: str) -> None:
     python, pins = MATRIX[sdk]
     executable = environment(session, f"matrix-{sdk}", python, sdk, *pins)
     left_out = [] if sdk == ONE_MORE else [f"--ignore=tests/end_to_end/{name}" for name in ON_TWO]
-    session.run(executable, "-m", "pytest", "tests/end_to_end", *left_out, *session.posargs)
+    tests = ["tests/end_to_end", "tests/docs/test_readme.py"]
+    session.run(executable, "-m", "pytest", *tests, *left_out, *session.posargs)
 
 
 @nox.session(python=False)

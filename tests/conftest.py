@@ -18,11 +18,11 @@ from opentelemetry.instrumentation.genai.mistralai._otel import metric_names as 
 
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(
-    "tests.end_to_end.completions",
-    "tests.fake_completions",
-    "tests.forgotten_calls",
-    "tests.property_trees",
-    "tests.raw_http",
+    "tests.support.completions",
+    "tests.support.fake_completions",
+    "tests.support.forgotten_calls",
+    "tests.support.property_trees",
+    "tests.support.raw_http",
 )
 
 # Each HTTP client loads the system's certificates, which takes 40 ms, and no test needs any.

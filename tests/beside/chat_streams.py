@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from emulator.scenario import COMPLETION, load_scenarios
-from tests.end_to_end import sdk, usages_async, usages_errors, usages_python, usages_sync
-from tests.end_to_end.completions import MODEL
-from tests.end_to_end.usages import USAGES
+from tests.support import sdk, usages_async, usages_errors, usages_python, usages_sync
+from tests.support.completions import MODEL
+from tests.support.usages import USAGES
 
 # Imported so that their usages are in the list.
 assert all((usages_sync, usages_async, usages_errors, usages_python))

@@ -11,7 +11,7 @@ import pytest
 from emulator import Emulator, serve
 from tests.beside.programs import PROGRAMS
 from tests.beside.running import ORDERS, run
-from tests.end_to_end import usages_async
+from tests.support import usages_async
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,9 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tests.beside.other import OTHER
-from tests.end_to_end.observing import OURS as OUR_FILES
-from tests.end_to_end.observing import stable as without_addresses
-from tests.end_to_end.test_completion_transparency import stable as without_times
+from tests.end_to_end.transparency.test_completion_transparency import stable as without_times
+from tests.support.observing import OURS as OUR_FILES
+from tests.support.observing import stable as without_addresses
 
 # What only the run can tell; that it was told at all is compared.
 _MEASURED: Final = ("gen_ai.response.time_to_first_chunk", "mistral_ai.response.created_at")

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from emulator.scenario import load_scenarios
 from tests.beside.chat_streams import CHAT_STREAMS
-from tests.end_to_end import sdk
-from tests.end_to_end.completions import City, arguments, named
-from tests.end_to_end.test_completion_errors import CALLS
-from tests.end_to_end.test_completion_transparency import (
+from tests.end_to_end.completions.test_completion_errors import CALLS
+from tests.end_to_end.completions.test_other_calls import SINCE
+from tests.end_to_end.transparency.test_completion_transparency import (
     OF_CHAT,
     async_program,
     forgets,
@@ -20,8 +19,9 @@ from tests.end_to_end.test_completion_transparency import (
     sync_program,
     wrongly,
 )
-from tests.end_to_end.test_other_calls import SINCE
-from tests.end_to_end.usages import USAGES, OwnError
+from tests.support import sdk
+from tests.support.completions import City, arguments, named
+from tests.support.usages import USAGES, OwnError
 
 Program = Callable[[Any], Any]
 _FAILURES: Final = ("http_422", "html", "json_200", "no_answer")

@@ -13,7 +13,7 @@ import pytest
 from emulator import Emulator, serve
 from tests.deploy.stores import jars, java
 from tests.jaeger.server import binary
-from tests.servers import without
+from tests.support.servers import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

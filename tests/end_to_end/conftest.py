@@ -13,8 +13,8 @@ import pytest
 
 from emulator import Emulator, serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.recording import Recording
-from tests.end_to_end.sdk import Mistral
+from tests.support.recording import Recording
+from tests.support.sdk import Mistral
 
 
 @pytest.fixture(scope="session")

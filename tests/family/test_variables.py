@@ -21,9 +21,9 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from emulator import Emulator, serve
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.recording import Recording, wait_until
-from tests.end_to_end.sdk import Mistral
 from tests.family.openai_server import serving
+from tests.support.recording import Recording, wait_until
+from tests.support.sdk import Mistral
 
 openai: Any = importlib.import_module("openai")
 official: Any = importlib.import_module("opentelemetry.instrumentation.genai.openai")

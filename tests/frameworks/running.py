@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, Sam
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end import sdk
-from tests.end_to_end.recording import wait_until
+from tests.support import sdk
+from tests.support.recording import wait_until
 
 OURS: Final = "opentelemetry.instrumentation.genai.mistralai"
 MODEL: Final = "mistral-small-latest"

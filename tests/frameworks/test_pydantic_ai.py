@@ -12,7 +12,6 @@ import pytest
 from opentelemetry.sdk.metrics.view import DropAggregation, View
 
 from emulator import Emulator
-from tests.end_to_end import sdk
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
@@ -32,6 +31,7 @@ from tests.frameworks.running import (
     parent_of,
     scope_of,
 )
+from tests.support import sdk
 
 SCOPE: Final = "pydantic-ai"
 pydantic_ai: Any = importlib.import_module("pydantic_ai")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 from urllib.request import Request
 
-from tests.servers import START_SECONDS, Server, free_ports, launch, running, without
+from tests.support.servers import START_SECONDS, Server, free_ports, launch, running, without
 
 if TYPE_CHECKING:
     import subprocess

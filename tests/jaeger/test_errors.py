@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.sdk import Mistral
 from tests.jaeger.expected import MODEL, first_chunk, microseconds, shown_as, tags_of
 from tests.jaeger.program import ids
+from tests.support.sdk import Mistral
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

@@ -14,7 +14,7 @@ import pytest
 from tests.prometheus.document import queries
 from tests.prometheus.program import Program, run_program
 from tests.prometheus.server import Labels, Prometheus, binary, run_prometheus
-from tests.servers import START_SECONDS, without
+from tests.support.servers import START_SECONDS, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

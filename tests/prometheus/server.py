@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tests.servers import START_SECONDS, Server, free_ports, launch, running
+from tests.support.servers import START_SECONDS, Server, free_ports, launch, running
 
 if TYPE_CHECKING:
     import subprocess

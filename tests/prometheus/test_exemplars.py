@@ -24,7 +24,7 @@ from tests.jaeger import server as jaeger
 from tests.prometheus.conftest import scraped_since
 from tests.prometheus.document import DOCUMENT, queries
 from tests.prometheus.server import Prometheus, run_prometheus
-from tests.servers import START_SECONDS, Server, free_ports, launch, running
+from tests.support.servers import START_SECONDS, Server, free_ports, launch, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,7 @@ from playwright.async_api import (
 
 from tests.jaeger.conftest import jaeger
 from tests.jaeger.server import Jaeger
-from tests.servers import without
+from tests.support.servers import without
 from tests.web.chat import Chat, run_chat
 
 __all__ = ["jaeger"]

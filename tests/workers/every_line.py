@@ -46,9 +46,9 @@ from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider  # noqa: E402
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider  # noqa: E402
 
 from opentelemetry.instrumentation.genai import mistralai as plugin  # noqa: E402
-from tests.end_to_end.agent_runs import add, prepared  # noqa: E402
-from tests.end_to_end.sdk import ROOT, Mistral, httpx  # noqa: E402
-from tests.end_to_end.usages import asking  # noqa: E402
+from tests.support.agent_runs import add, prepared  # noqa: E402
+from tests.support.sdk import ROOT, Mistral, httpx  # noqa: E402
+from tests.support.usages import asking  # noqa: E402
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan

@@ -13,9 +13,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.programs import emit, exporting
-from tests.end_to_end.sdk import Mistral, httpx
-from tests.end_to_end.usages import asking
+from tests.support.programs import emit, exporting
+from tests.support.sdk import Mistral, httpx
+from tests.support.usages import asking
 
 BARE: Final = sys.argv[2] == "bare"
 URL: Final = sys.argv[1]

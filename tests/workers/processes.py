@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs in fresh processes, with and without the plugin, each under a watchdog.
 
-Unlike `tests.end_to_end.programs`, a process here imports everything itself, so that a program can
+Unlike `tests.support.programs`, a process here imports everything itself, so that a program can
 patch the standard library before or after that. One that hangs is killed, and its stacks are told.
 """
 
@@ -42,7 +42,7 @@ class Ran:
     stderr: str
 
     def spans(self) -> list[Any]:
-        """The plugin's spans, as `tests.end_to_end.programs` writes them."""
+        """The plugin's spans, as `tests.support.programs` writes them."""
         return [line for line in self.lines if _is_span(line) and line["scope"] == SCOPE]
 
     def outcomes(self) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
-from tests.servers import free_ports
+from tests.support.servers import free_ports
 from tests.workers.processes import Ran, run
 
 PATCHES: Final = {

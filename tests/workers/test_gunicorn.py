@@ -87,6 +87,8 @@ def test_workers_answer_and_export_and_end(
     prefix, variables = TOLD[told_by]
     command = [*prefix, "gunicorn", "--no-control-socket", "-k", kind, "--workers", "2"]
     command += ["--threads", "4", "--graceful-timeout", "10", "--bind", "127.0.0.1:0"]
+    # On a busy machine a worker was once killed by gunicorn while it was only slow.
+    command += ["--timeout", "100"]
     command += ["--preload"] if preload else []
     with started(
         [*command, "tests.workers.web_app:app"],

@@ -14,7 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tests.servers import free_ports, without
+from tests.support.servers import free_ports, without
 from tests.workers.processes import SCOPE, ended, started, told
 from tests.workers.test_gunicorn import ANSWERS, OUTCOMES
 

@@ -225,17 +225,15 @@ class Call:
         self.recorder = None
         if ending.conversation_id is not None:
             operation = ending.operation or self.request.operation
-            last_turns.remember(ending.conversation_id, operation, self.reference)
+            # A link to a span that is not recorded would lead nowhere.
+            link = (
+                self.span.get_span_context() if self.span is not None and self.recording else None
+            )
+            last_turns.remember(ending.conversation_id, operation, link)
         return True
 
     # `AdoptedCall` overrides this method; a plan's last item runs first.
     plan = plan_of
-
-    @property
-    def reference(self) -> SpanContext | None:
-        """Returns the span context for later turns' links; None if the span is not recorded."""
-        span = self.span
-        return span.get_span_context() if span is not None and self.recording else None
 
     def record_chunk(self, ending: Ending, seconds: float) -> None:
         """Records the time between two output chunks, unless a clock was frozen between them."""

@@ -149,8 +149,11 @@ class Instruments:
         inference = measured == INFERENCE
         if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
             return found
-        plain = ending.failure is None and ending.outcome is None
-        attributes = common if plain else _with_outcome(common, ending)
+        attributes = common
+        if ending.outcome is not None:
+            attributes = {**common, s.STREAM_OUTCOME: ending.outcome}
+        if ending.failure is not None:
+            attributes = {**attributes, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
         record = self._record_duration if inference else self._operation.record
         found.append(partial(record, duration, attributes, context))
         return found
@@ -215,13 +218,3 @@ class Instruments:
             partial(self._run_requests.record, calls[0], {}, context),
             partial(self._run_tools.record, calls[1], {}, context),
         ]
-
-
-def _with_outcome(common: Attributes, ending: Ending) -> Attributes:
-    """Returns a duration's attributes: ``common``, how the stream ended, why the call failed."""
-    attributes = common.copy()
-    if ending.failure is not None:
-        attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
-    if ending.outcome is not None:
-        attributes[s.STREAM_OUTCOME] = ending.outcome
-    return attributes

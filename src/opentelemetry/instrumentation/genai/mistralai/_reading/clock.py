@@ -58,11 +58,6 @@ class ServerClock:
         self._latest = started
         self.shift: int | None = None
 
-    @property
-    def shift_ms(self) -> float | None:
-        """Returns the shift in milliseconds, None when there is none."""
-        return self.shift / 1e6 if self.shift else None
-
     def agree(self, first: datetime, last: datetime, arrived: int) -> None:
         """Compares the clocks by a whole response: all its timestamps must lie inside its call.
 

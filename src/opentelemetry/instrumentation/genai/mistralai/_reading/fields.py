@@ -31,7 +31,8 @@ def items_of(source: object) -> Sequence[object]:
 
 def payload_of(event: Any) -> Fields:
     """Returns an event's data, or the API's own JSON if the SDK's model rejected the event."""
-    return unpacked(fields_of(event.data))
+    fields = fields_of(event.data)
+    return unpacked(fields) if "raw" in fields else fields
 
 
 def unpacked(fields: Fields) -> Fields:
@@ -62,9 +63,9 @@ def name_of(value: object) -> str | None:
     # Nearly every name is short plain ASCII: this check comes first because it is the fastest.
     if type(value) is str and value.isascii() and len(value) <= _MAX_NAME:
         return value or None
-    if value is None:
+    if not isinstance(value, str):
         return None
-    if isinstance(value, str) and str.__len__(value) > _MAX_NAME:
+    if str.__len__(value) > _MAX_NAME:
         value = str.__getitem__(value, slice(_MAX_NAME - 1)) + _CUT
     return text(value)
 

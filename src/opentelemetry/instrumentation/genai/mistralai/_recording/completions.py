@@ -17,7 +17,7 @@ from .._content.transcript import Transcript
 from .._reading.fields import Fields, fields_of, items_of, name_of
 from .._reading.usage import read_usage
 from .ending import Ending
-from .recorder import OpenCall, Recorder
+from .recorder import UNTIMED, OpenCall, Recorder
 
 # The limit keeps a server that sends choices without end from filling its client's memory.
 _MAX_CHOICES: Final = 128
@@ -61,7 +61,7 @@ class CompletionRecorder(Recorder):
         self._arrived, self._unheard, fields = monotonic_ns(), event, fields_of(data)
         self.on_completion(fields, "delta")
         self._unheard = None
-        looked_at = self._call.clean is not None or self._call.record_chunk_times
+        looked_at = self._call.clean is not None or self._last_chunk != UNTIMED
         if self._first_chunk is not None and not looked_at and fields is not data:
             self._chunk_class = type(data)
 

@@ -24,7 +24,7 @@ from .._reading.usage import read_usage
 from .capturing import Capture
 from .ending import Ending, Outcome
 from .function_calls import FunctionCalls
-from .recorder import OpenCall, Recorder
+from .recorder import UNTIMED, OpenCall, Recorder
 from .steps import Steps
 
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
@@ -106,12 +106,13 @@ class ConversationRecorder(Recorder):
         self._output(data, "agent_id")
         # Later chunks stay unread only if none carries a new fact. A rejected or misnamed event may
         # share its class with the done event: as `_piece_class` it would hide the stream's end.
-        settled = not self._call.record_chunk_times and None not in (self._model, self._clock.shift)
+        settled = self._last_chunk == UNTIMED and None not in (self._model, self._clock.shift)
         named = data.get("type") == event.event
         if settled and named and data is getattr(event.data, "__dict__", None):
             self._piece, self._piece_class = event.data, type(event.data)
         else:
-            self._read_piece(data)
+            self._map(data)
+            self._response_id = name_of(data.get("id")) or self._response_id
 
     def on_function_call(self, event: Any, data: Fields) -> None:
         """Reads a chunk of a function call; the caller must answer it unless a chunk settles it."""
@@ -187,12 +188,9 @@ class ConversationRecorder(Recorder):
         """Reads the last chunk of a message, which `see` left unread."""
         piece = self._piece.__dict__
         self._learn_agent(piece.get("agent_id"))
-        self._read_piece(piece)
+        self._map(piece)
+        self._response_id = name_of(piece.get("id")) or self._response_id
         self._piece = None
-
-    def _read_piece(self, data: Fields) -> None:
-        self._map(data)
-        self._response_id = name_of(data.get("id")) or self._response_id
 
     def _map(self, data: Fields) -> int:
         """Maps an event's server time onto this machine's clock."""
@@ -223,7 +221,8 @@ class ConversationRecorder(Recorder):
             s.CONVERSATION_ID: self._conversation_id,
             s.AGENT_ID: self._agent_id,
             s.AGENT_NAME: self._agent_name,
-            s.CLOCK_SHIFT: self._clock.shift_ms,
+            # The attribute is in milliseconds, and absent if the clocks agree.
+            s.CLOCK_SHIFT: self._clock.shift / 1e6 if self._clock.shift else None,
         }
         for key, value in known.items():
             if value is not None:

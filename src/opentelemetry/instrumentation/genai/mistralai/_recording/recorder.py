@@ -8,7 +8,7 @@ to the stream. It reports each step and each chunk's time to its call, and ends 
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .. import _log
 from .. import _names as s
@@ -19,6 +19,11 @@ from .ending import Ending, Outcome
 
 if TYPE_CHECKING:
     from .steps import Step
+
+
+# This value means that no chunk's time is recorded. It is a number, so that the check costs no call
+# and no further slot.
+UNTIMED: Final = -1
 
 
 class OpenCall(Protocol):
@@ -88,7 +93,8 @@ class Recorder:
         self._corrected: tuple[str, str] | None = None
         self._left_at: int | None = None
         self._first_chunk: int | None = None
-        self._last_chunk: int | None = None
+        # This is the last chunk's arrival, or `UNTIMED` if chunks' times are not recorded.
+        self._last_chunk: int | None = None if call.record_chunk_times else UNTIMED
         self._model: str | None = None
         self._response_id: str | None = None
         # A response that was not streamed has no chunks: True keeps it from reporting their times.
@@ -134,7 +140,7 @@ class Recorder:
             return
         if self._first_chunk is None:
             self._first_chunk = self._arrived
-        if self._call.record_chunk_times:
+        if self._last_chunk != UNTIMED:
             if self._last_chunk is not None:
                 known = Ending()
                 known.response_model = self._model

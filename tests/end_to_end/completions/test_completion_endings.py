@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way in which the stream of a completion can end, and when: one span, told truly."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+
+from emulator import Emulator
+from tests.support import sdk
+from tests.support.completions import (
+    BOTH,
+    FIRST_CHUNK,
+    MODEL,
+    Ask,
+    answered,
+    arguments,
+    place,
+    usage,
+)
+from tests.support.recording import Recording, Span
+from tests.support.usages import OwnError
+
+OUTCOME: Final = "mistral_ai.stream.outcome"
+USED: Final = usage(5, 7, 12)
+STREAMS: Final = ("chat.stream", "agents.stream", "fim.stream")
+
+
+@dataclass
+class Ending:
+    """What is to be seen of a scenario: why it failed, or how its choices finished."""
+
+    scenario: str
+    error: str | None = None
+    reasons: tuple[str, ...] = ()
+    used: dict[str, Any] = field(default_factory=dict[str, Any])
+    raises: bool = True
+    chunks: bool = True
+    """Whether any came; one of them has content then."""
+
+
+ENDINGS = [
+    Ending("chat_no_finish", "incomplete_stream", used=USED, raises=False),
+    Ending("chat_empty", "incomplete_stream", raises=False, chunks=False),
+    Ending("chat_broken_json", sdk.UNPARSABLE),
+    Ending("chat_error_midway", sdk.UNPARSABLE),
+    Ending("chat_cut", f"{sdk.HTTP}.RemoteProtocolError"),
+    Ending("chat_inside_chunk", f"{sdk.HTTP}.RemoteProtocolError"),
+    Ending("chat_reset", f"{sdk.HTTP}.ReadError"),
+    Ending("chat_hang", f"{sdk.HTTP}.ReadTimeout"),
+    Ending("chat_no_usage", reasons=("stop",)),
+    Ending("chat_no_done", reasons=("stop",), used=USED),
+    Ending("chat_after_done", reasons=("stop",), used=USED),
+    Ending("chat_ping", reasons=("stop",), used=USED),
+    Ending("chat_usage_after", reasons=("stop",), used=USED),
+    Ending("chat_choices", reasons=("stop", "length"), used=usage(5, 11, 16)),
+    Ending("chat_choices_together", reasons=("stop", "length"), used=usage(5, 11, 16)),
+    Ending("chat_tool_calls", reasons=("tool_call",), used=usage(71, 32, 103)),
+]
+
+
+@BOTH
+@pytest.mark.parametrize("ending", ENDINGS, ids=lambda ending: ending.scenario)
+def test_each_ending_is_one_span_that_tells_it(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, ending: Ending
+) -> None:
+    raised: BaseException | None = None
+    waiting = {"timeout_ms": 100} if ending.scenario == "chat_hang" else {}
+    try:
+        ask(client, "chat.stream", ending.scenario, **waiting)
+    except Exception as exc:  # noqa: BLE001 -- which one is the matter of another test
+        raised = exc
+    assert (raised is not None) == (ending.error is not None and ending.raises)
+    span = recording.span()
+    first_chunk = span.attributes.pop(FIRST_CHUNK, None)
+    assert isinstance(first_chunk, float) == ending.chunks
+    failed = {} if ending.error is None else {"error.type": ending.error}
+    identity = answered(MODEL, *ending.reasons) if ending.chunks else {}
+    if not ending.reasons:
+        identity.pop("gen_ai.response.finish_reasons", None)
+    assert span == Span(
+        f"chat {MODEL}",
+        {
+            **place(emulator),
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": MODEL,
+            "gen_ai.request.stream": True,
+            OUTCOME: "failed" if ending.error else "completed",
+            **identity,
+            **ending.used,
+            **failed,
+        },
+        status="ERROR" if ending.error else "UNSET",
+        description=ending.error,
+        events=["exception"] if raised is not None else [],
+    )
+
+
+def streamed(client: Any, method: str, scenario: str | None = None) -> Any:
+    return getattr(client, method.partition(".")[0]).stream(**arguments(method, scenario))
+
+
+def until_finished(stream: Any) -> tuple[int, int]:
+    """Reads up to the finish reason; returns the times before and after it, ns since the epoch."""
+    before = time.time_ns()
+    for event in stream:
+        if event.data.choices[0].finish_reason is not None:
+            after = time.time_ns()
+            time.sleep(0.02)
+            return before, after
+        before = time.time_ns()
+    raise AssertionError("no finish reason")
+
+
+def assert_between(recording: Recording, times: tuple[int, int]) -> None:
+    """Says that the span ended between two times, but for the little by which clocks differ."""
+    ended = recording.the_span().end_time or 0
+    assert times[0] - 1_000_000 <= ended <= times[1] + 1_000_000
+
+
+def exhausts(client: Any, method: str) -> tuple[int, int]:
+    stream = streamed(client, method)
+    times = until_finished(stream)
+    assert list(stream) == []
+    return times
+
+
+def closes(client: Any, method: str) -> tuple[int, int]:
+    with streamed(client, method) as stream:
+        return until_finished(stream)
+
+
+def drops(client: Any, method: str) -> tuple[int, int]:
+    times = until_finished(streamed(client, method))
+    gc.collect()
+    return times
+
+
+def interrupts(client: Any, method: str) -> tuple[int, int]:
+    times = (0, 0)
+    try:
+        with streamed(client, method) as stream:
+            times = until_finished(stream)
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        return times
+
+
+@pytest.mark.parametrize("method", STREAMS)
+@pytest.mark.parametrize("leave", [exhausts, closes, drops, interrupts])
+def test_a_complete_stream_ends_when_its_last_chunk_arrived_however_it_is_left(
+    client: Any, recording: Recording, leave: Callable[[Any, str], tuple[int, int]], method: str
+) -> None:
+    times = leave(client, method)
+    assert recording.span().attributes[OUTCOME] == "completed"
+    assert recording.span().status == "UNSET"
+    assert_between(recording, times)
+
+
+def test_the_span_of_a_complete_stream_waits_for_usage(client: Any, recording: Recording) -> None:
+    for _ in streamed(client, "chat.stream", "chat_usage_after"):
+        assert recording.finished() == []
+    assert recording.span().attributes["gen_ai.usage.input_tokens"] == 5
+
+
+@pytest.mark.parametrize("method", STREAMS)
+@pytest.mark.parametrize(
+    ("exc", "outcome"),
+    [(SystemExit, "cancelled"), (KeyboardInterrupt, "cancelled"), (OwnError, "closed")],
+)
+def test_an_unfinished_stream_that_is_left_ends_at_that_time(
+    client: Any, recording: Recording, method: str, exc: type[BaseException], outcome: str
+) -> None:
+    times: list[int] = []
+
+    def leave() -> None:
+        with streamed(client, method) as stream:
+            next(stream)
+            time.sleep(0.02)
+            times.append(time.time_ns())
+            raise exc
+
+    with pytest.raises(exc):
+        leave()
+    assert_between(recording, (times[0], time.time_ns()))
+    span = recording.span()
+    assert (span.status, span.events) == ("UNSET", [])
+    assert span.attributes[OUTCOME] == outcome
+    assert not {"error.type", "gen_ai.response.finish_reasons"} & span.attributes.keys()
+
+
+@pytest.mark.parametrize("reads", [0, 2])
+def test_an_unfinished_stream_that_is_dropped_ends_when_the_last_chunk_arrived(
+    client: Any, recording: Recording, reads: int
+) -> None:
+    before = time.time_ns()
+    stream = streamed(client, "chat.stream", "chat_hang")
+    for _ in range(reads):
+        before = time.time_ns()
+        next(stream)
+    after = time.time_ns()
+    time.sleep(0.02)
+    del stream
+    gc.collect()
+    assert_between(recording, (before, after))
+    assert recording.span().attributes[OUTCOME] == "abandoned"
+
+
+@pytest.mark.skipif(not sdk.STREAM_HAS_CLOSE, reason="close() came with 2.10")
+def test_closing_is_leaving(client: Any, recording: Recording) -> None:
+    stream = streamed(client, "chat.stream", "chat_hang")
+    next(stream)
+    stream.close()
+    assert recording.span().attributes[OUTCOME] == "closed"
+
+
+@pytest.mark.parametrize("scenario", ["chat_hang", "no_answer"])
+async def test_a_cancelled_task_is_no_error(
+    emulator: Emulator, recording: Recording, scenario: str
+) -> None:
+    async with sdk.Mistral(api_key="key", server_url=emulator.url) as client:
+
+        async def read() -> None:
+            async for _ in await client.chat.stream_async(**arguments("chat", scenario)):
+                pass
+
+        task = asyncio.create_task(read())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+    span = recording.span()
+    assert (span.status, span.events, "error.type" in span.attributes) == ("UNSET", [], False)
+    assert span.attributes.get(OUTCOME) == ("cancelled" if scenario == "chat_hang" else None)

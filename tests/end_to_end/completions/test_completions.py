@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole spans of chat, agents and fill-in-the-middle, streamed and not, sync and async."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+
+from emulator import Emulator
+from tests.support import sdk
+from tests.support.completions import (
+    BOTH,
+    KEEPS_EXTRA_USAGE,
+    METHODS,
+    MODEL,
+    Ask,
+    City,
+    answered,
+    arguments,
+    ask_sync,
+    assert_is,
+    place,
+    usage,
+    whole,
+)
+from tests.support.fakes import typed
+from tests.support.recording import Recording, Span
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["complete", "stream"])
+def test_a_chat_with_every_setting(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
+) -> None:
+    settings: dict[str, Any] = {
+        "temperature": 0, "top_p": 0.9, "max_tokens": 100, "stop": "END", "random_seed": 7,
+        "presence_penalty": 0.5, "frequency_penalty": 1, "n": 2,
+        "response_format": {"type": "json_object"},
+    }  # fmt: skip
+    told = {} if sdk.VERSION < (2, 4) else {"reasoning_effort": "high"}  # none to set before
+    ask(client, f"chat.{kind}", "chat_choices", **settings, **told)
+    expected = {
+        **place(emulator),
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": MODEL,
+        "gen_ai.request.temperature": 0.0,
+        "gen_ai.request.top_p": 0.9,
+        "gen_ai.request.max_tokens": 100,
+        "gen_ai.request.stop_sequences": ["END"],
+        "gen_ai.request.seed": 7,
+        "gen_ai.request.presence_penalty": 0.5,
+        "gen_ai.request.frequency_penalty": 1.0,
+        "gen_ai.request.choice.count": 2,
+        "gen_ai.output.type": "json",
+        **({"gen_ai.request.reasoning.level": "high"} if told else {}),
+        **answered(MODEL, "stop", "length"),
+        **usage(5, 11, 16),
+    }
+    assert_is(whole(recording, streamed=kind == "stream"), Span(f"chat {MODEL}", expected))
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["complete", "stream"])
+def test_an_agent(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
+) -> None:
+    result = ask(client, f"agents.{kind}", n=1)
+    model = (result[0].data if kind == "stream" else result).model
+    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": "ag_1"}
+    # It names an agent, whose model only the response knows.
+    agent["gen_ai.request.model"] = model
+    expected = {**place(emulator), **agent, **answered(model, "stop"), **usage(14, 9, 23)}
+    assert_is(whole(recording, streamed=kind == "stream"), Span("invoke_agent", expected))
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["complete", "stream"])
+def test_the_middle_of_code(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
+) -> None:
+    ask(client, f"fim.{kind}", suffix="# end", max_tokens=9)
+    model = "codestral-latest"
+    code = {"gen_ai.operation.name": "text_completion", "gen_ai.request.model": model}
+    said = {"gen_ai.request.max_tokens": 9, **answered(model, "stop")}
+    expected = {**place(emulator), **code, **said, **usage(11, 16, 27)}
+    span = whole(recording, streamed=kind == "stream")
+    assert_is(span, Span(f"text_completion {model}", expected))
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["parse", "parse_stream"])
+def test_parse_calls_complete_or_stream_inside_and_is_one_span(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
+) -> None:
+    result = ask(client, f"chat.{kind}", "chat_json", response_format=City)
+    if kind == "parse":
+        assert result.choices[0].message.parsed == City(city="Paris", population=2103000)
+    assert recording.started == 1
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
+    asked["gen_ai.output.type"] = "json"
+    expected = {**place(emulator), **asked, **answered(MODEL, "stop"), **usage(31, 13, 44)}
+    assert_is(whole(recording, streamed=kind != "parse"), Span(f"chat {MODEL}", expected))
+
+
+@BOTH
+@pytest.mark.parametrize("method", METHODS)
+def test_cached_and_reasoning_tokens_are_told_where_the_sdk_keeps_them(
+    client: Any, recording: Recording, ask: Ask, method: str
+) -> None:
+    ask(client, method, "chat_cached")
+    attributes = whole(recording, streamed=method.endswith("stream")).attributes
+    usages = (("cache_read.input_tokens", 1920), ("reasoning.output_tokens", 96))
+    kept = {f"gen_ai.usage.{name}": count for name, count in usages}
+    used = {key: value for key, value in attributes.items() if "usage" in key}
+    assert typed(used) == typed(usage(2048, 120, 2168) | (kept if KEEPS_EXTRA_USAGE else {}))
+
+
+@pytest.mark.parametrize("kind", ["complete", "stream"])
+def test_tool_calls_are_the_finish_reason(client: Any, recording: Recording, kind: str) -> None:
+    ask_sync(client, f"chat.{kind}", "chat_tool_calls")
+    assert recording.span().attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
+
+
+def test_the_span_is_a_child_of_the_callers_who_stays_current(
+    client: Any, recording: Recording
+) -> None:
+    start = recording.tracer_provider.get_tracer("caller").start_as_current_span
+    with start("caller") as caller:
+        client.chat.complete(**arguments("chat"))
+        for _ in client.chat.stream(**arguments("chat")):
+            assert trace.get_current_span() is caller
+        assert trace.get_current_span() is caller
+    parents = [span.parent.span_id for span in recording.spans() if span.parent]
+    assert parents == [caller.get_span_context().span_id] * 2
+
+
+def test_typed_arguments_say_the_same_as_dicts(client: Any, recording: Recording) -> None:
+    models: Any = importlib.import_module(f"{sdk.ROOT}.models")
+    unset: Any = importlib.import_module(f"{sdk.ROOT}.types").UNSET
+    named_format: dict[str, Any] = {
+        "type": "json_schema",
+        "json_schema": {"name": "x", "schema": {}},
+    }
+    typed_format = models.ResponseFormat(
+        type="json_schema", json_schema=models.JSONSchema(name="x", schema_definition={})
+    )
+    for given in (named_format, typed_format):
+        absent = {"temperature": unset, "max_tokens": None, "random_seed": unset, "n": None}
+        client.chat.complete(**arguments("chat"), response_format=given, stop=["A", "B"], **absent)
+    one, other = (dict(span.attributes or {}) for span in recording.spans())
+    assert (one, one["gen_ai.output.type"]) == (other, "json")
+    asked = {key: value for key, value in one.items() if key.startswith("gen_ai.request.")}
+    stops = {"gen_ai.request.stop_sequences": ("A", "B")}
+    assert asked == {"gen_ai.request.model": MODEL, **stops}

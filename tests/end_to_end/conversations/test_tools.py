@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tools that run on the server, as whole spans inside their conversation's."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+
+from emulator import Emulator
+from opentelemetry.instrumentation.genai.mistralai._otel.metrics import Instruments
+from tests.end_to_end.conftest import Run, with_defaults
+from tests.end_to_end.conversations.test_conversations import (
+    FROM_THE_RUN,
+    MODEL,
+    common,
+    nanoseconds,
+    taken,
+)
+from tests.support import sdk
+from tests.support.recording import Recording, Span, plain
+from tests.support.sdk import Mistral
+
+DURATION = "gen_ai.execute_tool.duration"
+
+
+def interval(span: ReadableSpan) -> tuple[int, int]:
+    assert span.start_time is not None
+    assert span.end_time is not None
+    return span.start_time, span.end_time
+
+
+def id_of(span: ReadableSpan) -> int:
+    context = span.get_span_context()
+    assert context is not None
+    return context.span_id
+
+
+def family(recording: Recording) -> tuple[ReadableSpan, list[ReadableSpan]]:
+    """The client span, ended last, and all spans within, as they began; each inside its parent."""
+    *children, client = recording.spans()
+    assert client.kind.name == "CLIENT"
+    by_id = {id_of(span): span for span in (*children, client)}
+    for child in children:
+        assert child.parent is not None
+        start, end = interval(child)
+        parent_start, parent_end = interval(by_id[child.parent.span_id])
+        assert parent_start <= start <= end <= parent_end
+    return client, sorted(children, key=lambda span: (*interval(span), span.name))
+
+
+def child(parent: ReadableSpan, name: str, /, **told: str) -> Span:
+    """A whole span inside a conversation; ``tool`` and the like are short for ``gen_ai.tool``."""
+    conversation = plain(parent).attributes["gen_ai.conversation.id"]
+    attributes = {"gen_ai.conversation.id": conversation}
+    attributes["gen_ai.operation.name"], _, _ = name.partition(" ")
+    short = {"agent": "gen_ai.agent.id", "agent_name": "gen_ai.agent.name"}
+    short |= {key: f"gen_ai.tool.{key}" for key in ("name", "type")}
+    short |= {"call": "gen_ai.tool.call.id", "target": "gen_ai.transfer.target.name"}
+    short |= {"mode": "gen_ai.transfer.mode", "target_id": "mistral_ai.handoff.target.id"}
+    short["error"] = "error.type"
+    error_type = told.get("error")
+    status = "UNSET" if error_type is None else "ERROR"
+    attributes |= {short[key]: value for key, value in told.items()}
+    return Span(name, attributes, "INTERNAL", status, error_type, id_of(parent))
+
+
+def tool(
+    parent: ReadableSpan, name: str = "web_search", call: str = "tool_1", /, **told: str
+) -> Span:
+    kind = "datastore" if name == "document_library" else "extension"
+    return child(parent, f"execute_tool {name}", name=name, type=kind, call=call, **told)
+
+
+def times_of(events: list[Any]) -> list[int]:
+    return [nanoseconds(event.data.created_at) for event in events]
+
+
+@pytest.mark.parametrize("failing", ["tool_cut", "tool_error_event"])
+def test_a_tool_under_way_fails_with_its_conversation(
+    client: Any, run: Run, recording: Recording, failing: str
+) -> None:
+    error_type = f"{sdk.HTTP}.RemoteProtocolError" if failing == "tool_cut" else "500"
+    if failing == "tool_cut":
+        with pytest.raises(sdk.httpx.RemoteProtocolError):
+            run(client, failing)
+    else:
+        run(client, failing)
+    parent, (search,) = family(recording)
+    assert plain(search) == tool(parent, error=error_type)
+    assert plain(parent).description == error_type
+    assert interval(search)[1] == interval(parent)[1]
+    told = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
+    lasted = (interval(search)[1] - interval(search)[0]) / 1e9
+    assert recording.metrics()[DURATION] == [({**told, "error.type": error_type}, (1, lasted))]
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome"),
+    [
+        (None, "closed"),
+        (ValueError, "closed"),
+        (KeyboardInterrupt, "cancelled"),
+        ("dropped", "abandoned"),
+        pytest.param(
+            "close()", "closed", marks=pytest.mark.skipif(not sdk.STREAM_HAS_CLOSE, reason="none")
+        ),
+    ],
+)
+def test_a_tool_under_way_ends_unset_when_the_caller_leaves(
+    client: Any, recording: Recording, how: Any, outcome: str
+) -> None:
+    stream = client.beta.conversations.start_stream(**with_defaults("tool_never_done", {}))
+    assert [next(stream).event for _ in range(2)][1] == "tool.execution.started"
+    if how == "close()":
+        stream.close()
+    elif how is None:
+        with stream:
+            pass
+    elif how != "dropped":
+        with pytest.raises(how), stream:
+            raise how
+    del stream
+    _assert_left(recording, outcome)
+
+
+@pytest.mark.parametrize("outcome", ["closed", "cancelled", "abandoned"])
+def test_a_tool_under_way_ends_unset_when_an_async_caller_leaves(
+    client: Any, recording: Recording, outcome: str
+) -> None:
+    async def read() -> None:
+        url = client.sdk_configuration.server_url
+        async with Mistral(api_key="key", server_url=url) as own:
+            start = own.beta.conversations.start_stream_async
+            stream = await start(**with_defaults("web_search", {}))
+            await anext(stream)
+            await anext(stream)
+            if outcome == "closed":
+                async with stream:
+                    pass
+            elif outcome == "cancelled":
+                task = asyncio.ensure_future(anext(stream))
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            del stream
+
+    asyncio.run(read())
+    _assert_left(recording, outcome)
+
+
+def _assert_left(recording: Recording, outcome: str) -> None:
+    parent, (search,) = family(recording)
+    assert plain(search) == tool(parent)
+    assert plain(parent).attributes["mistral_ai.stream.outcome"] == outcome
+    assert interval(search)[1] == interval(parent)[1]
+
+
+# Each tool: its name and id, and which events began and ended it; None is the conversation's end.
+TOLD: dict[str, list[tuple[str, str, int, int | None]]] = {
+    "tools_interleaved": [("web_search", "tool_1", 1, 7), ("code_interpreter", "tool_2", 2, 8)],
+    "tool_document_library": [("document_library", "tool_1", 1, 3)],
+    "tool_never_done": [("web_search", "tool_1", 1, None)],
+    "tool_done_only": [("web_search", "tool_1", 1, 1)],
+    "tool_twice": [("web_search", "tool_1", 1, 2), ("web_search", "tool_1", 3, 4)],
+    "tool_twice_nested": [("web_search", "tool_1", 1, 3), ("web_search", "tool_1", 2, 4)],
+    "tools_200": [("web_search", f"tool_{n}", 2 * n + 1, 2 * n + 2) for n in range(200)],
+}
+# The first line of the SDK ends the stream at the first tool.execution.delta.
+DELTAS = ("tools_interleaved", "tool_document_library") if sdk.VERSION < (1, 9) else ()
+
+
+def known(*scenarios: str) -> list[str]:
+    return [name for name in scenarios if name not in DELTAS]
+
+
+@pytest.mark.parametrize("scenario", known(*TOLD))
+@pytest.mark.parametrize("agent", [{}, {"agent": "ag_1"}], ids=["model", "agent"])
+def test_tools_are_spans_between_the_times_of_their_events(
+    client: Any, run: Run, recording: Recording, scenario: str, agent: dict[str, str]
+) -> None:
+    arguments = {"agent_id": "ag_1"} if agent else {}
+    times = times_of(run(client, scenario, **arguments))
+    parent, children = family(recording)
+    seen = [(*interval(span), plain(span)) for span in children]
+    expected = [
+        (times[start], times[-1 if end is None else end], tool(parent, name, call, **agent))
+        for name, call, start, end in TOLD[scenario]
+    ]
+    assert sorted(seen, key=repr) == sorted(expected, key=repr)
+    assert interval(parent)[1] == times[-1]
+
+
+def test_a_conversation_with_a_tool_is_two_whole_spans_and_a_duration(
+    emulator: Emulator, client: Any, run: Run, recording: Recording
+) -> None:
+    times = times_of(run(client, "web_search"))
+    parent, (search,) = family(recording)
+    from_run = taken(parent, *FROM_THE_RUN, "mistral_ai.response.created_at")
+    assert plain(parent) == Span(
+        f"chat {MODEL}",
+        common(emulator)
+        | from_run
+        | {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.request.model": MODEL,
+            "gen_ai.response.id": "msg_1",
+            "gen_ai.response.model": MODEL,
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.usage.input_tokens": 142,
+            "gen_ai.usage.output_tokens": 38,
+            "mistral_ai.usage.total_tokens": 1204,
+            "mistral_ai.usage.connector_tokens": 1024,
+            "mistral_ai.usage.connectors.web_search": 1,
+            "mistral_ai.stream.outcome": "completed",
+        },
+    )
+    assert plain(search) == tool(parent)
+    assert interval(search) == (times[1], times[2])
+    measured = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
+    assert recording.metrics()[DURATION] == [(measured, (1, (times[2] - times[1]) / 1e9))]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_tools_lie_where_they_ran_though_the_servers_clock_is_off(
+    client: Any, run: Run, recording: Recording, hours: int
+) -> None:
+    off = {"x-emulator-clock-offset": str(hours * 3600)}
+    times = times_of(run(client, "tool_twice", http_headers=off))
+    parent, children = family(recording)
+    shift = round(plain(parent).attributes["mistral_ai.clock.shift_ms"] * 1e6)
+    assert [plain(span) for span in children] == [tool(parent)] * 2
+    for span, (start, end) in zip(children, ((1, 2), (3, 4)), strict=True):
+        # Never after its arrival: an event that travelled faster than the first is that much early.
+        for n, at in zip((start, end), interval(span), strict=True):
+            assert 0 <= times[n] + shift - at < 100_000_000
+
+
+def test_on_metrics_a_hundred_fit_names_of_tools_a_process_are_told_and_no_more(
+    recording: Recording, no_log_records: list[logging.LogRecord]
+) -> None:
+    instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
+    unfit, fit = (
+        ["", "a b", "a\n", "é", "x" * 65, "a/b"],
+        [f"A-z_0.{n}" for n in range(99)] + ["x" * 64],
+    )
+    for name in (*unfit, *fit, "one_more", *fit[:2]):
+        instruments.of_tool({"gen_ai.tool.name": name}, None, 0.5, Context())()
+    points = {told["gen_ai.tool.name"]: n for told, (n, _) in recording.metrics()[DURATION]}
+    assert points == {**dict.fromkeys(fit, 1), fit[0]: 2, fit[1]: 2, "_OTHER": 7}
+    (line,) = no_log_records
+    assert "100 different values of gen_ai.tool.name" in line.getMessage()
+    no_log_records.clear()

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agent loops that go well: one span around the requests and the functions of the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+
+from emulator import Emulator
+from tests.support.agent_run_spans import (
+    assert_measured,
+    loop_span,
+    request_span,
+    story,
+    tool_span,
+)
+from tests.support.agent_runs import MODEL, STREAMED, add, asking, prepared, run, whoami
+from tests.support.recording import Recording
+
+LOOPS = 50
+
+
+async def slow_add(a: int, b: int) -> int:
+    """Adds two numbers, and lets others have their turn."""
+    await asyncio.sleep(0.001)
+    return a + b
+
+
+slow_add.__name__ = "add"
+
+
+@STREAMED
+@pytest.mark.parametrize("function", [add, slow_add], ids=["sync", "async"])
+async def test_a_loop_is_one_span_with_its_requests_and_functions_beneath(
+    emulator: Emulator, recording: Recording, function: Any, *, streamed: bool
+) -> None:
+    async with asking(emulator.url, "loop_add") as conversations:
+        result = await run(conversations, prepared(function), streamed=streamed)
+    conversation = result.conversation_id
+    function_span = tool_span("add", conversation_id=conversation)
+    assert story(recording) == [
+        loop_span(conversation_id=conversation),
+        request_span(emulator, "tool_call", conversation, starts=True, streamed=streamed),
+        function_span,
+        request_span(emulator, "stop", conversation, streamed=streamed),
+    ]
+    assert_measured(recording, requests=2, tools=[function_span])
+    tokens = recording.metrics()["gen_ai.client.inference.usage.input_tokens"]
+    assert sum(count for _, count in tokens) == 18 + 30
+
+
+@STREAMED
+async def test_functions_of_one_answer_are_siblings(
+    emulator: Emulator, recording: Recording, *, streamed: bool
+) -> None:
+    async with asking(emulator.url, "loop_parallel") as conversations:
+        result = await run(conversations, prepared(add, whoami), streamed=streamed)
+    known: dict[str, Any] = {"conversation_id": result.conversation_id}
+    functions = [tool_span("add", **known), tool_span("whoami", "call_2", **known)]
+    asked: dict[str, Any] = {"starts": True, "streamed": streamed, "response_id": "fc_2"}
+    assert story(recording) == [
+        loop_span(**known),
+        request_span(emulator, "tool_call", **known, **asked),
+        *functions,
+        request_span(emulator, "stop", **known, streamed=streamed),
+    ]
+    assert_measured(recording, requests=2, tools=functions)
+
+
+@STREAMED
+async def test_an_agents_loop_names_the_agent(
+    emulator: Emulator, recording: Recording, *, streamed: bool
+) -> None:
+    async with asking(emulator.url, "loop_add") as conversations:
+        result = await run(conversations, prepared(add, agent_id="ag_1"), streamed=streamed)
+    agent: dict[str, Any] = {"agent_id": "ag_1", "conversation_id": result.conversation_id}
+    loop, start, function, append = story(recording)
+    assert loop == loop_span(**agent)
+    assert function == tool_span("add", **agent)
+    expected = [
+        request_span(emulator, "tool_call", streamed=streamed, starts=True),
+        request_span(emulator, "stop", streamed=streamed),
+    ]
+    for span in expected:
+        span.name = span.attributes["gen_ai.operation.name"] = "invoke_agent"
+        span.attributes |= {"gen_ai.agent.id": "ag_1"}
+        span.attributes |= {"gen_ai.conversation.id": result.conversation_id}
+        # The emulator does not know which model its agents use.
+        for key in ("gen_ai.request.model", "gen_ai.response.model"):
+            span.attributes.pop(key, None)
+    assert [start, append] == expected
+    assert_measured(recording, requests=2, tools=[function], point={})
+
+
+@STREAMED
+async def test_a_conversation_that_goes_on_is_known_from_the_start(
+    emulator: Emulator, recording: Recording, *, streamed: bool
+) -> None:
+    known: dict[str, Any] = {"conversation_id": "conv_before"}
+    async with asking(emulator.url, "loop_add") as conversations:
+        context = prepared(add, **known)
+        # These two arguments may be positional.
+        if streamed:
+            stream = await conversations.run_stream_async(context, "1 + 2?")
+            result = [event async for event in stream][-1]
+        else:
+            result = await conversations.run_async(context, "1 + 2?")
+    assert result.conversation_id == "conv_before"
+    assert story(recording) == [
+        loop_span(**known),
+        request_span(emulator, "tool_call", **known, streamed=streamed),
+        tool_span("add", **known),
+        request_span(emulator, "stop", **known, streamed=streamed),
+    ]
+
+
+@STREAMED
+async def test_each_round_is_counted(
+    emulator: Emulator, recording: Recording, *, streamed: bool
+) -> None:
+    async with asking(emulator.url, "loop_rounds") as conversations:
+        result = await run(conversations, prepared(whoami), streamed=streamed)
+    function = tool_span("whoami", conversation_id=result.conversation_id)
+    told = story(recording)
+    assert [span for span in told if span.name == function.name] == [function] * 3
+    assert [span.parent for span in told] == [None, *[0] * 7]
+    assert_measured(recording, requests=4, tools=[function] * 3)
+
+
+@STREAMED
+async def test_a_function_that_nobody_registered_has_no_span(
+    emulator: Emulator,
+    recording: Recording,
+    no_log_records: list[Any],
+    *,
+    streamed: bool,
+) -> None:
+    async with asking(emulator.url, "loop_rounds") as conversations:
+        result = await run(conversations, prepared(add), streamed=streamed)
+    said = [(record.name, record.getMessage()) for record in no_log_records]
+    no_log_records.clear()
+    asked = ("mistralai.extra.run.context", "Can't execute all functions, stopping run here")
+    assert said == [asked] * 3
+    known: dict[str, Any] = {"conversation_id": result.conversation_id, "streamed": streamed}
+    assert story(recording) == [
+        loop_span(conversation_id=result.conversation_id),
+        request_span(emulator, "tool_call", **known, starts=True),
+        request_span(emulator, "tool_call", **known),
+        request_span(emulator, "tool_call", **known),
+        request_span(emulator, "stop", **known),
+    ]
+    assert_measured(recording, requests=4, tools=[])
+
+
+@STREAMED
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_what_a_function_does_is_beneath_its_span_and_the_caller_keeps_its_own(
+    emulator: Emulator, recording: Recording, kind: str, *, streamed: bool
+) -> None:
+    tracer, own = recording.tracer_provider.get_tracer("mine"), ContextVar[str]("own")
+    seen: list[Any] = []
+
+    def look(a: int, b: int) -> int:
+        """Adds two numbers in a database."""
+        seen.append((own.get(), trace.get_current_span()))
+        with tracer.start_as_current_span("database"):
+            return a + b
+
+    async def look_async(a: int, b: int) -> int:
+        """Adds two numbers in a database."""
+        await asyncio.sleep(0)
+        return look(a, b)
+
+    function = look if kind == "sync" else look_async
+    function.__name__ = "add"
+    with tracer.start_as_current_span("caller") as caller:
+        own.set("the caller's")
+        async with asking(emulator.url, "loop_add") as conversations:
+            await run(conversations, prepared(function), streamed=streamed)
+        assert trace.get_current_span() is caller
+    told = story(recording)
+    assert [(span.name, span.parent) for span in told] == [
+        ("caller", None),
+        ("invoke_agent", 0),
+        (f"chat {MODEL}", 1),
+        ("execute_tool add", 1),
+        ("database", 3),
+        (f"chat {MODEL}", 1),
+    ]
+    ((found, current),) = seen
+    assert (found, current.name) == ("the caller's", "execute_tool add")
+
+
+async def test_fifty_loops_at_once_are_fifty_traces(
+    emulator: Emulator, recording: Recording
+) -> None:
+    tracer = recording.tracer_provider.get_tracer("mine")
+
+    async def one(n: int) -> str:
+        async def number(a: int, b: int) -> int:
+            """Numbers its caller."""
+            await asyncio.sleep(0.001 * (n % 7))
+            with tracer.start_as_current_span(f"inside {n}"):
+                return a + b + n
+
+        number.__name__ = "add"
+        async with asking(emulator.url, "loop_add") as conversations:
+            with tracer.start_as_current_span(f"caller {n}"):
+                result = await run(conversations, prepared(number), streamed=n % 2 == 1)
+        assert [e.result for e in result.output_entries if hasattr(e, "result")] == [str(3 + n)]
+        return str(result.conversation_id)
+
+    ids = await asyncio.gather(*(one(n) for n in range(LOOPS)))
+    told = story(recording)
+    assert len(told) == LOOPS * 6
+    for n, conversation in enumerate(ids):
+        root = next(place for place, span in enumerate(told) if span.name == f"caller {n}")
+        ((loop, around),) = _below(told, root)
+        assert around == loop_span(parent=root, conversation_id=conversation)
+        beneath = _below(told, loop)
+        assert [span.name for _, span in beneath] == [
+            f"chat {MODEL}",
+            "execute_tool add",
+            f"chat {MODEL}",
+        ]
+        of = {span.attributes["gen_ai.conversation.id"] for _, span in beneath}
+        assert of == {conversation}
+        assert [span.name for _, span in _below(told, beneath[1][0])] == [f"inside {n}"]
+    points = recording.metrics()["gen_ai.invoke_agent.inference_calls"]
+    assert points == [({}, (LOOPS, LOOPS * 2))]
+
+
+def _below(told: list[Any], parent: int) -> list[tuple[int, Any]]:
+    return [(place, span) for place, span in enumerate(told) if span.parent == parent]

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's tables of attributes and metrics, made from what the plugin really emits.
+
+``python -m tests.support.readme_tables`` writes them into the README; a test fails when they
+are stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+
+from emulator import serve
+from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS
+from tests.end_to_end.conftest import read_sync
+from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.completions import METHODS, ask_sync
+from tests.support.methods import calls, methods
+from tests.support.sdk import Mistral
+
+README = Path(__file__).parents[2] / "README.md"
+_TYPES: dict[type, str] = {
+    str: "string",
+    int: "int",
+    float: "double",
+    bool: "boolean",
+    tuple: "string[]",
+}
+_EVERY_SETTING = {
+    "temperature": 0.3, "top_p": 0.9, "max_tokens": 9, "stop": ["END"], "random_seed": 1,
+    "presence_penalty": 0.1, "frequency_penalty": 0.1, "reasoning_effort": "high",
+    "response_format": {"type": "text"},
+}  # fmt: skip
+
+
+class _Attributes(SpanProcessor):
+    """Notes each attribute's type, and whether it is there at the start or comes with the end."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, str] = {}
+        self.at_start: set[str] = set()
+        self.at_end: set[str] = set()
+        self._starting: dict[int, set[str]] = {}
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 -- interface
+        # Apart for each span: those inside a call start before it ends.
+        names = self._starting[span.context.span_id] = self._names(span)
+        self.at_start |= names
+
+    def on_end(self, span: ReadableSpan) -> None:
+        assert span.context is not None
+        self.at_end |= self._names(span) - self._starting.pop(span.context.span_id)
+
+    def _names(self, span: ReadableSpan) -> set[str]:
+        attributes = {
+            re.sub(r"(usage\.connectors)\..*", r"\1.{name}", key): _TYPES[type(value)]
+            for key, value in (span.attributes or {}).items()
+        }
+        self.seen |= attributes
+        return set(attributes)
+
+    def when(self, name: str) -> str:
+        """When the attribute is set."""
+        moments = {"start": self.at_start, "end": self.at_end}
+        return " or ".join(moment for moment, names in moments.items() if name in names)
+
+
+def tables() -> dict[str, str]:
+    """Makes calls of every kind and describes what came out."""
+    attributes, reader = _Attributes(), InMemoryMetricReader()
+    tracer_provider = TracerProvider(shutdown_on_exit=False)
+    tracer_provider.add_span_processor(attributes)
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    instrument(
+        tracer_provider=tracer_provider, meter_provider=meter_provider, record_chunk_times=True
+    )
+    try:
+        use()
+    finally:
+        uninstrument()
+    seen = sorted(attributes.seen.items())
+    rows = [f"| `{name}` | {kind} | {attributes.when(name)} |" for name, kind in seen]
+    spans = ["| attribute | type | set at |", "|---|---|---|", *rows]
+    metrics = ["| metric | kind | unit | what |", "|---|---|---|---|", *_metric_rows(reader)]
+    return {
+        "coverage": "\n".join(_coverage()),
+        "attributes": "\n".join(spans),
+        "metrics": "\n".join(metrics),
+    }
+
+
+# Methods that call one of the table.
+_INSIDE = {"complete": "parse", "stream": "parse_stream"}
+
+
+def _coverage() -> list[str]:
+    names: dict[str, str] = {}
+    for name, row in methods().items():
+        names[f"client.{name}"] = "is async" if row in LOOPS else f"`{row.method}_async`"
+        if row.cls == "Chat":
+            inside = _INSIDE[row.method]
+            names[f"client.chat.{inside}"] = f"`{inside}_async`"
+    rows = [f"| `{name}` | {twin} |" for name, twin in names.items()]
+    return ["| method | async twin |", "|---|---|", *rows]
+
+
+def use() -> None:
+    """Makes calls of every kind."""
+    with serve() as emulator, Mistral(api_key="key", server_url=emulator.url) as client:
+        _converse(client)
+        _complete(client)
+        _use_the_rest(client)
+        asyncio.run(_run(emulator.url))
+
+
+def _converse(client: Any) -> None:
+    read_sync(client, "web_search", model="m", completion_args=_EVERY_SETTING,
+              http_headers={"x-emulator-clock-offset": "3600"})  # fmt: skip
+    read_sync(client, "handoff", agent_id="ag_triage", agent_version=1)
+    read_sync(client, "answer", method="append_stream", conversation_id="conv")
+    read_sync(client, "answer", method="restart_stream", conversation_id="conv",
+              from_entry_id="entry")  # fmt: skip
+    with pytest.raises(Exception, match="429"):
+        read_sync(client, "http_429")
+
+
+def _complete(client: Any) -> None:
+    for method in METHODS:
+        ask_sync(client, method, "chat_cached")
+    ask_sync(client, "chat.stream", "chat_choices", n=2)
+
+
+def _use_the_rest(client: Any) -> None:
+    for method, given in calls():
+        ask_sync(client, method, **given)
+    ask_sync(client, "embeddings.create", model="m", inputs="Hello?", output_dimension=4,
+             encoding_format="float")  # fmt: skip
+    ask_sync(client, "responses.create", model="m", input="Hello?", previous_response_id="resp_0")
+
+
+async def _run(url: str) -> None:
+    async with asking(url, "loop_add") as conversations:
+        await run(conversations, prepared(add), streamed=False)
+
+
+def _metric_rows(reader: InMemoryMetricReader) -> list[str]:
+    data = reader.get_metrics_data()
+    assert data is not None
+    found = [
+        metric
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    ]
+    return [
+        f"| `{metric.name}` | {'Counter' if hasattr(metric.data, 'is_monotonic') else 'Histogram'} "
+        f"| `{metric.unit}` | {metric.description} |"
+        for metric in sorted(found, key=lambda metric: metric.name)
+    ]
+
+
+def with_tables(readme: str) -> str:
+    """The README with its tables as they should be."""
+    for name, table in tables().items():
+        begin = f"<!-- {name}: made by tests/support/readme_tables.py -->"
+        end = f"<!-- /{name} -->"
+        before, found, rest = readme.partition(begin)
+        _, closed, after = rest.partition(end)
+        assert found, f"README has no {begin}"
+        assert closed, f"README has no {end}"
+        readme = f"{before}{begin}\n{table}\n{end}{after}"
+    return readme
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text()))

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The recorder of a conversation: what arrives, and how its span ends.
+
+Times are in test_clock, names and operations in test_turns, late usage in test_usage.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.support.fake_events import (
+    MODEL,
+    UNSET,
+    Event,
+    Usage,
+    delta,
+    done,
+    error,
+    function_call,
+    handoff_started,
+    old_function_call,
+    rejected,
+    server,
+    started,
+    tool_started,
+)
+from tests.support.fakes import Ended, Story, typed
+
+CONVERSATION = {"gen_ai.conversation.id": "conv_1"}
+ANSWERED = {
+    "gen_ai.response.id": "msg_1",
+    "gen_ai.response.model": MODEL,
+    "gen_ai.response.time_to_first_chunk": 0.3,
+}
+NO_USAGE = {
+    "gen_ai.usage.input_tokens": 0,
+    "gen_ai.usage.output_tokens": 0,
+    "mistral_ai.usage.total_tokens": 0,
+}
+ZEROS = (0, 0, 0, None, dict[str, int]())
+
+
+@pytest.fixture
+def story(monkeypatch: pytest.MonkeyPatch) -> Story:
+    return Story(monkeypatch)
+
+
+def created(seconds: float) -> dict[str, str]:
+    return {"mistral_ai.response.created_at": server(seconds).isoformat()}
+
+
+def finished(outcome: str, *reasons: str) -> dict[str, object]:
+    told: dict[str, object] = {"mistral_ai.stream.outcome": outcome}
+    return {**told, "gen_ai.response.finish_reasons": [*reasons]} if reasons else told
+
+
+def end_of(story: Story) -> Ended:
+    (ended,) = story.call.endings
+    return ended
+
+
+# When the span ends
+
+
+def test_a_done_event_ends_the_span_at_created_at_and_before_the_caller_gets_it(
+    story: Story,
+) -> None:
+    usage = Usage(10, 20, 95, 65, {"web_search": 1})
+    last = done(0.5, usage=usage)
+    story.receives((0.2, started(0.15)), (0.3, delta(0.25)), (0.4, delta(0.35)), (0.6, last))
+    assert story.call.endings == [
+        Ended(
+            at=0.5,
+            outcome="completed",
+            attributes={
+                **CONVERSATION,
+                **ANSWERED,
+                **created(0.5),
+                **finished("completed", "stop"),
+                "gen_ai.usage.input_tokens": 10,
+                "gen_ai.usage.output_tokens": 20,
+                "mistral_ai.usage.total_tokens": 95,
+                "mistral_ai.usage.connector_tokens": 65,
+                "mistral_ai.usage.connectors.web_search": 1,
+            },
+            usage=(10, 20, 95, 65, {"web_search": 1}),
+            response_model=MODEL,
+            first_chunk=0.3,
+            closing=last,
+        )
+    ]
+    assert story.recorder.ended
+
+
+def test_attributes_have_the_types_that_the_contract_names(story: Story) -> None:
+    story.asks("chat", agent_id="ag_1")
+    story.receives((1, started(99)), (2, handoff_started()), (3, delta(101)), (4, done(102)))
+    assert typed(end_of(story).attributes) == typed(
+        {
+            **CONVERSATION,
+            **ANSWERED,
+            **NO_USAGE,
+            **created(102),
+            **finished("completed", "stop"),
+            "gen_ai.agent.id": "ag_1",
+            "gen_ai.agent.name": "router",
+            "gen_ai.request.model": MODEL,
+            "gen_ai.response.time_to_first_chunk": 2.0,
+            "mistral_ai.clock.shift_ms": -98_000.0,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "unusable", [None, UNSET, "soon", object(), datetime.fromisoformat("0001-01-01T00:00:00+14:00")]
+)
+def test_without_a_usable_created_at_the_span_ends_on_arrival(
+    story: Story, unusable: object
+) -> None:
+    last = done(unusable)
+    story.receives((0.2, started(unusable)), (0.6, last))
+    attributes = {**CONVERSATION, **NO_USAGE, **finished("completed", "stop")}
+    assert story.call.endings == [Ended(0.6, "completed", attributes, ZEROS, closing=last)]
+
+
+def test_an_error_event_ends_the_span_at_its_created_at(story: Story) -> None:
+    last = error(0.5, code=3000)
+    story.receives((0.2, started(0.1)), (0.3, delta(0.2)), (0.6, last))
+    attributes = {**CONVERSATION, **ANSWERED, **finished("failed", "error")}
+    failed = Ended(0.5, "failed", attributes, failure=("3000", {}, None), closing=last)
+    failed.response_model, failed.first_chunk = MODEL, 0.3
+    assert story.call.endings == [failed]
+
+
+def test_a_stream_that_ends_with_neither_done_nor_error_has_failed(story: Story) -> None:
+    story.receives((0.2, started(0.1)))
+    story.clock.set(0.7)
+    story.recorder.exhausted()
+    attributes = {**CONVERSATION, **finished("failed", "error")}
+    failure = ("incomplete_stream", dict[str, str | int](), None)
+    assert story.call.endings == [Ended(0.7, "failed", attributes, failure=failure)]
+
+
+def test_what_the_transport_raised_fails_the_span_at_local_time(story: Story) -> None:
+    exc = TimeoutError("the user's words")
+    story.clock.set(0.7)
+    story.recorder.failed(exc)
+    failure = ("TimeoutError", dict[str, str | int](), exc)
+    attributes = finished("failed", "error")
+    assert story.call.endings == [Ended(0.7, "failed", attributes, failure=failure)]
+
+
+@pytest.mark.parametrize("outcome", ["closed", "cancelled"])
+def test_leaving_is_no_error_and_has_no_finish_reason(story: Story, outcome: str) -> None:
+    story.receives((0.3, delta(0.2)))
+    story.clock.set(0.7)
+    story.recorder.left(outcome)
+    attributes = {**ANSWERED, **finished(outcome)}
+    left = Ended(0.7, outcome, attributes, response_model=MODEL, first_chunk=0.3)
+    assert story.call.endings == [left]
+
+
+ARRIVED: list[tuple[list[tuple[float, Event]], float]] = [
+    ([], 0.1),
+    ([(0.3, started(0.2))], 0.3),
+    ([(0.3, delta(0.2)), (0.4, delta(0.2))], 0.4),
+    ([(0.3, delta(0.2)), (0.4, Event("of.tomorrow", None))], 0.4),
+    ([(0.3, delta(0.2)), (0.4, rejected("message.output.delta", id="msg_1"))], 0.4),
+]
+
+
+@pytest.mark.parametrize(("arrivals", "at"), ARRIVED)
+def test_an_abandoned_stream_ends_when_its_last_event_arrived_or_when_it_was_handed_over(
+    story: Story, arrivals: list[tuple[float, Event]], at: float
+) -> None:
+    story.receives(*arrivals)
+    story.clock.set(9)
+    story.recorder.dropped()
+    ended = end_of(story)
+    assert (ended.at, ended.outcome, ended.failure) == (at, "abandoned", None)
+    assert "gen_ai.response.finish_reasons" not in ended.attributes
+
+
+# What changes nothing any more
+
+
+@pytest.mark.parametrize("first", ["done", "error", "exhausted", "failed", "left", "dropped"])
+def test_whatever_ends_a_span_ends_it_once(story: Story, first: str) -> None:
+    ends: dict[str, Any] = {
+        "done": lambda: story.receives((0.5, done(0.5))),
+        "error": lambda: story.receives((0.5, error(0.5))),
+        "exhausted": story.recorder.exhausted,
+        "failed": lambda: story.recorder.failed(ValueError()),
+        "left": lambda: story.recorder.left("closed"),
+        "dropped": story.recorder.dropped,
+    }
+    ends[first]()
+    ended = end_of(story)
+    for end in ends.values():
+        end()
+    assert story.call.endings == [ended]
+
+
+def test_what_comes_after_a_done_event_is_not_looked_at(story: Story) -> None:
+    story.receives((0.3, delta(0.2)), (0.5, done(0.5)))
+    before = end_of(story)
+    after = [done(0.6, usage=Usage(9)), error(0.6), delta(0.6, id="x"), handoff_started(0.6)]
+    story.receives(*((0.6, event) for event in after), (0.7, Event("message.output.delta", None)))
+    assert story.call.endings == [before]
+
+
+# What was answered
+
+REJECTED = (rejected("message.output.delta"), rejected("function.call.delta", id="fc_1"))
+
+
+@pytest.mark.parametrize(
+    ("events", "reason", "response_id"),
+    [
+        ([], "stop", None),
+        ([tool_started()], "stop", None),
+        ([delta()], "stop", "msg_1"),
+        ([delta(), delta(id=""), delta(id=None), delta(id=7)], "stop", "msg_1"),
+        ([delta(), tool_started(), handoff_started()], "stop", "msg_1"),
+        ([delta(), rejected("message.output.delta", id="msg_2")], "stop", "msg_2"),
+        ([delta(), *REJECTED], "tool_call", "fc_1"),
+        ([function_call()], "tool_call", "fc_1"),
+        ([old_function_call()], "tool_call", "fc_1"),
+        ([rejected("function.call.delta", id="fc_1")], "tool_call", "fc_1"),
+        ([function_call(confirmation_status="pending")], "tool_call", "fc_1"),
+        ([function_call(confirmation_status="allowed")], "stop", "fc_1"),
+        ([function_call(confirmation_status="denied")], "stop", "fc_1"),
+        ([delta(), function_call(), function_call()], "tool_call", "fc_1"),
+        ([function_call(), delta()], "tool_call", "msg_1"),
+        ([function_call(), tool_started()], "tool_call", "fc_1"),
+        ([function_call(), handoff_started()], "tool_call", "fc_1"),
+    ],
+)
+def test_a_call_that_waits_says_why_a_stream_finished_and_the_last_entry_is_its_id(
+    story: Story, events: list[Event], reason: str, response_id: str | None
+) -> None:
+    story.receives(*((0.3, event) for event in events), (0.5, done()))
+    attributes = end_of(story).attributes
+    assert attributes["gen_ai.response.finish_reasons"] == [reason]
+    assert attributes.get("gen_ai.response.id") == response_id
