@@ -10,9 +10,8 @@ from time import monotonic_ns, time_ns
 from typing import Final
 
 ONE_MOMENT: Final = 100_000
-# Where the system has it, durations use a clock that tests with frozen time (freezegun,
-# time-machine) do not replace: with `time_ns` a call that started in such a test and ended after it
-# lasted minus fifty years.
+# Tests with frozen time (freezegun, time-machine) do not replace this clock, where the system has
+# it: with another one a call that started in such a test and ended after it lasted minus 50 years.
 ticks: Final[Callable[[], int]] = (
     partial(time.clock_gettime_ns, time.CLOCK_MONOTONIC)
     if hasattr(time, "CLOCK_MONOTONIC")
@@ -23,10 +22,10 @@ ticks: Final[Callable[[], int]] = (
 def all_clocks() -> tuple[int, int, int]:
     """Returns ``time_ns()`` in whole microseconds, `ticks` and ``monotonic_ns()`` of one moment.
 
-    If another thread runs between the readings, all times of the span are wrong by that long, and
-    it ends after its parent; so the readings are repeated. Viewers cut start and duration to
-    microseconds separately: with nanoseconds in them, the span would seem to end before its last
-    event. The start is rounded up, so that no span starts before the one around it.
+    If another thread runs between the readings, the span's times are wrong by that long, and it may
+    end after its parent: they are repeated. Viewers cut start and duration to microseconds one by
+    one: with nanoseconds the span would seem to end before its last event. Rounding up keeps a span
+    from starting before the one around it.
     """
     before, now, arrival = ticks(), time_ns(), monotonic_ns()
     for _ in range(2):

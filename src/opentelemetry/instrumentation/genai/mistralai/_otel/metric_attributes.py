@@ -21,15 +21,12 @@ _MAX_KINDS: Final = 256
 
 
 class CallAttributes:
-    """Holds the attributes of calls of one kind.
-
-    Nothing may change them, because the SDK keeps the dict of each series' first measurement.
+    """Holds the attributes of calls of one kind; the SDK keeps these dicts, so nobody changes them.
 
     Attributes:
         common: the attributes of every metric of such a call.
         counted: those of the usage counters.
-        sent: those of the histogram of tokens, for the input.
-        answered: those of the histogram of tokens, for the output.
+        sent: those of the histogram of tokens, for the input; answered: for the output.
     """
 
     __slots__ = ("answered", "common", "counted", "sent")

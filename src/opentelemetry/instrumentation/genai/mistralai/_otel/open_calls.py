@@ -51,8 +51,7 @@ class OpenSpan(Abandoned, Protocol):
 
     Attributes:
         context: the caller's context at the start, with the span in it.
-        watch: the weak reference that reports a dropped stream; it must live as long as the span
-            is open, else nothing is reported; see `dropped`.
+        watch: the weak reference that reports a dropped stream, while it is kept; see `dropped`.
     """
 
     watch: object
@@ -116,8 +115,7 @@ class OpenCalls:
             return False
         call.watch = None
         try:
-            # The plan runs in a copy of the context: otherwise an interrupt could leave the call's
-            # span current in the caller's code.
+            # Without the copy an interrupt could leave the call's context current for the caller.
             copy_context().run(carry_out, plan, context)
         finally:
             if not plan:

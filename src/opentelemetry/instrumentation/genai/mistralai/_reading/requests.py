@@ -18,8 +18,7 @@ from .. import _names as s
 from .fields import name_of
 from .settings import AttributeValue, describe_settings
 
-# A call has all metrics (INFERENCE), tokens by the counters alone (COUNTED), or only its duration
-# (TIMED).
+# These calls have all metrics, tokens by the counters alone, and nothing but their duration.
 INFERENCE: Final = "inference"
 COUNTED: Final = "counted"
 TIMED: Final = "timed"

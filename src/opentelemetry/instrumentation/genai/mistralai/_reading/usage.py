@@ -13,14 +13,12 @@ from .. import _names as s
 from .errors import is_word
 from .fields import fields_of
 
-# Without the limit, two hostile numbers would make a counter that no exporter can encode, for the
-# rest of the process's life.
+# Without the limit, two hostile numbers would make a counter that no exporter can ever encode.
 _MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
 
 
-# The keys are the API's names of counts, in any of its usage objects; the values are the span
-# attributes.
+# The keys are the API's names, in any of its usage objects; the values are span attributes.
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "prompt_tokens": s.USAGE_INPUT_TOKENS,
     "input_tokens": s.USAGE_INPUT_TOKENS,

@@ -99,8 +99,7 @@ class CompletionRecorder(Recorder):
                 told = message.get("content") or message.get("tool_calls")
                 if told and not self._whole:
                     self.on_chunk()
-                # An empty message may carry the role of the chunks that follow: skipping it would
-                # lose that role.
+                # An empty message may carry the role of the following ones: it must not be lost.
                 if self._call.clean is not None and (told or message.get("role")):
                     self._transcript(index).on_completion(message, position)
 

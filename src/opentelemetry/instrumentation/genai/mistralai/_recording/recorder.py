@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Defines the base of every recorder, which makes one `Ending` of a call's events.
 
-A recorder knows neither the SDK nor OpenTelemetry. The stream's observer reports to it what happens
-to the stream. It reports each step and each chunk's time to its call, and ends the call once.
+A recorder knows neither the SDK nor OpenTelemetry. It gets what happens to a stream from the
+stream's observer, reports each step and each chunk's time to its call, and ends the call once.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
 
-# This value means that no chunk's time is recorded. It is a number, so that the check costs no call
-# and no further slot.
+# This marks that no chunk's time is recorded; as a number it needs no call and no further slot.
 UNTIMED: Final = -1
 
 
@@ -208,13 +207,12 @@ class Recorder:
                 if model is not None:
                     attributes[s.RESPONSE_MODEL] = model
                     if self._call.request.model is None:
-                        # An append, a restart and an agent's request name no model, and viewers
-                        # read it from here only.
+                        # Appends, restarts and agents name no model; viewers read it here only.
                         attributes[s.REQUEST_MODEL] = model
                 if self._first_chunk is not None:
                     waited = self._call.at(self._first_chunk) - self._call.started
-                    # The span's end has whole microseconds: a first chunk at the same moment with
-                    # more digits would come after it.
+                    # The span's end has whole microseconds: with more digits a first chunk at the
+                    # same moment would come after it.
                     ending.first_chunk = (waited - waited % 1000) / 1e9
                     attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
                 if ending.outcome is not None:
@@ -229,7 +227,6 @@ class Recorder:
                 except Exception as exc:  # noqa: BLE001 -- the span must end even without its content
                     _log.report("capture content", exc)
         finally:
-            # An interrupt in the user's `redact` passes the guards above: without the `finally` the
-            # span would stay open.
+            # An interrupt in `redact` passes the guards above, and would leave the span open.
             self._call.end(ending, at)
         self.ended = True

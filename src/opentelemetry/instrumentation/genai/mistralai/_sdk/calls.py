@@ -137,8 +137,7 @@ def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Ope
 
 def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
     """Returns the object whose method is called, and the other arguments."""
-    # Another library may call our wrapper from the class's __dict__: then wrapt binds nothing, and
-    # the object is the first argument.
+    # Another library may call our wrapper out of the class's __dict__: then wrapt binds nothing.
     return (args[0], args[1:]) if instance is None and args else (instance, args)
 
 
@@ -171,8 +170,7 @@ def give_up(call: Opened) -> None:
     """Ends the span of a call whose recording has failed."""
     try:
         try:
-            # Without this the call would stay in the caller's context, and their next call would
-            # get no span.
+            # If the call stayed in the caller's context, their next call would get no span.
             call.detach()
         finally:
             call.give_up()

@@ -82,8 +82,7 @@ class Method(NamedTuple):
             call.attach(kwargs)
             return call
         except BaseException:
-            # An interrupt, or an exit in the user's hook, keeps the call from being made: its span
-            # would stay open.
+            # After an interrupt, or an exit in the user's hook, the span would stay open.
             give_up(call)
             raise
 
