@@ -145,11 +145,10 @@ def chat_stream(stage: Stage) -> Any:
     return list(stage.client.chat.stream(**chat_arguments()))
 
 
-def response_stream(stage: Stage) -> Any:
-    """A response of the Responses API, read to its end."""
-    arguments = {"model": "m", "input": "Hello?", "stream": True}
-    headers = {"x-emulator-scenario": "response"}
-    return list(stage.client.responses.create(**arguments, http_headers=headers))
+def transcription(stage: Stage) -> Any:
+    """A transcription's stream, read to its end."""
+    heard = {"file_name": "hello.mp3", "content": b"\x00"}
+    return list(stage.client.audio.transcriptions.stream(model="m", file=heard))
 
 
 def cut_stream(stage: Stage) -> Any:

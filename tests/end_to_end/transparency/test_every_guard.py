@@ -144,7 +144,7 @@ ROWS: Final[dict[Guard, Row]] = {
         calls.chat, "capture content", (OUTPUT,), CONTENT
     ),
     Guard("_recording/responses.py", "ResponseRecorder.see"): Row(
-        calls.response_stream, "read an event"
+        calls.transcription, "read an event"
     ),
     Guard("_otel/dropped.py", "Waker._bootstrap"): Row(
         calls.dropped, None, why="the next that is dropped tries again, and so does the next call"
@@ -198,7 +198,12 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_otel/open_calls.py", "carry_out"): Row(calls.chat, "end a call"),
     Guard("_content/parts.py", "collect"): Row(calls.chat, "read content", (INPUT,), CONTENT),
-    Guard("_sdk/patching.py", "_on_import"): Row(calls.loop, "patch .*", (TOOL, TOOLS, LOOPS)),
+    Guard("_sdk/patching.py", "_on_import"): Row(
+        # Which module comes first depends on the SDK.
+        calls.loop,
+        "patch .*",
+        maybe=(TOOL, TOOLS, LOOPS),
+    ),
     Guard("_sdk/patching.py", "_undo"): Row(calls.switching, "unpatch .*"),
     Guard("_otel/plans.py", "plan_of"): Row(calls.chat, "measure a call", (METRICS,)),
     Guard("_otel/plans.py", "run_hook"): Row(
