@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pytest
 from starlette.routing import Match
@@ -262,7 +262,8 @@ def test_a_row_of_the_tests_taken_away_is_missed(
 
 
 def _cells(row: Any) -> tuple[Any, ...]:
-    return cast("tuple[Any, ...]", row) if isinstance(row, tuple) else ()
+    cells: tuple[Any, ...] = row if isinstance(row, tuple) else ()
+    return cells
 
 
 @newest
