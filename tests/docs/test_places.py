@@ -261,9 +261,8 @@ def test_a_row_of_the_tests_taken_away_is_missed(
     assert every() == [f"{where(module, name)}: {lost}"]
 
 
-def _cells(row: Any) -> tuple[Any, ...]:
-    cells: tuple[Any, ...] = row if isinstance(row, tuple) else ()
-    return cells
+def _cells(row: Any) -> list[Any]:
+    return [*row] if type(row) is tuple else []
 
 
 @newest
