@@ -197,36 +197,36 @@ class Recorder:
         """Ends the span at ``at``, ns since the epoch, unless it has ended."""
         if self.ended:
             return
+        # An interrupt in here leaves the call open: a half-made ending would count tokens that its
+        # span does not name. The next use of the stream, or the exit, begins anew.
         try:
-            try:
-                at = self.conclude(ending, at)
-                attributes, model = ending.attributes, self._model
-                ending.response_model = model
-                if self._response_id is not None:
-                    attributes[s.RESPONSE_ID] = self._response_id
-                if model is not None:
-                    attributes[s.RESPONSE_MODEL] = model
-                    if self._call.request.model is None:
-                        # Appends, restarts and agents name no model; viewers read it here only.
-                        attributes[s.REQUEST_MODEL] = model
-                if self._first_chunk is not None:
-                    waited = self._call.at(self._first_chunk) - self._call.started
-                    # The span's end has whole microseconds: with more digits a first chunk at the
-                    # same moment would come after it.
-                    ending.first_chunk = (waited - waited % 1000) / 1e9
-                    attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
-                if ending.outcome is not None:
-                    attributes[s.STREAM_OUTCOME] = ending.outcome
-                attributes.update(ending.usage.counts)
-            except Exception as exc:  # noqa: BLE001 -- the span must end even without its description
-                _log.report("describe a response", exc)
-            clean = self._call.clean
-            if clean is not None:
-                try:
-                    self.say(ending, clean)
-                except Exception as exc:  # noqa: BLE001 -- the span must end even without its content
-                    _log.report("capture content", exc)
+            at = self.conclude(ending, at)
+            attributes, model = ending.attributes, self._model
+            ending.response_model = model
+            if self._response_id is not None:
+                attributes[s.RESPONSE_ID] = self._response_id
+            if model is not None:
+                attributes[s.RESPONSE_MODEL] = model
+                if self._call.request.model is None:
+                    # Appends, restarts and agents name no model; viewers read it here only.
+                    attributes[s.REQUEST_MODEL] = model
+            if self._first_chunk is not None:
+                waited = self._call.at(self._first_chunk) - self._call.started
+                # The span's end has whole microseconds: with more digits a first chunk at the same
+                # moment would come after it.
+                ending.first_chunk = (waited - waited % 1000) / 1e9
+                attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK] = ending.first_chunk
+            if ending.outcome is not None:
+                attributes[s.STREAM_OUTCOME] = ending.outcome
+            attributes.update(ending.usage.counts)
+        except Exception as exc:  # noqa: BLE001 -- the span must end even without its description
+            _log.report("describe a response", exc)
+        try:
+            if (clean := self._call.clean) is not None:
+                self.say(ending, clean)
+        except Exception as exc:  # noqa: BLE001 -- the span must end even without its content
+            _log.report("capture content", exc)
         finally:
-            # An interrupt in `redact` passes the guards above, and would leave the span open.
+            # An interrupt in `redact` passes the guard above, and would leave the span open.
             self._call.end(ending, at)
         self.ended = True
