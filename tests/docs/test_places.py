@@ -18,8 +18,8 @@ from emulator import endpoints, scenario
 from emulator.state import State
 from opentelemetry.instrumentation.genai.mistralai import _names
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import TIMED, Request
+from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
 from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
-from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Method
 from tests.end_to_end.completions import test_completion_metrics, test_other_calls
 from tests.support import methods, sdk
 from tests.support.completions import METHODS as COMPLETIONS

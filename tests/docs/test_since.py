@@ -18,8 +18,8 @@ from typing import Any, Final
 import pytest
 from uv import find_uv_bin
 
+from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
 from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
-from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Method
 from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS
 from opentelemetry.instrumentation.genai.mistralai.package import (
     _instruments,  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name

@@ -19,11 +19,10 @@ class Limit(NamedTuple):
     lines: int | None
 
 
-# Where the house is today. A change that shortens the way lowers the numbers here, down to the
-# targets: chat 11 files and 1,600 lines, conversation 14 files (their lines have no target).
+# A change that shortens the way lowers the numbers here. The aim for a chat is 1,600 lines.
 LIMITS: Final = {
-    "chat": Limit(files=16, lines=2310),
-    "conversation": Limit(files=20, lines=None),
+    "chat": Limit(files=11, lines=1780),
+    "conversation": Limit(files=14, lines=None),
 }
 
 
@@ -39,7 +38,7 @@ def test_a_call_is_followed_through_few_files(name: str) -> None:
 def test_the_way_leads_from_the_sdk_to_the_span_and_the_metrics(name: str) -> None:
     """A counter that sees nothing keeps every limit."""
     way = measure(name)
-    assert {"_sdk/calls.py", "_otel/client_span.py", "_otel/metrics.py"} <= set(way.files)
+    assert {"_sdk/calls.py", "_otel/client_span.py", "_otel/plans.py"} <= set(way.files)
     assert way.entries >= way.functions >= len(way.files)
     assert ("_sdk/streams.py" in way.files) == (name == "conversation")
 

@@ -14,11 +14,10 @@ import pytest
 from opentelemetry.context import Context
 
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
-from opentelemetry.instrumentation.genai.mistralai._reading.usage import Usage
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import (
     ConversationRecorder,
 )
-from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Usage
 from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step
 from tests.support.fake_events import START, Event
 

@@ -92,6 +92,11 @@ def chat(stage: Stage) -> Any:
     return stage.client.chat.complete(**chat_arguments())
 
 
+def chat_that_stops(stage: Stage) -> Any:
+    """A chat with a setting that has to be converted."""
+    return stage.client.chat.complete(**chat_arguments(), stop="end")
+
+
 def chat_inside(stage: Stage) -> Any:
     """A chat inside something of the caller's."""
     token = attach(set_value("of the caller", 1))

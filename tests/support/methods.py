@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
+from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
 from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
-from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Method
 from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS
 from tests.support import sdk
 from tests.support.completions import ARGUMENTS, MESSAGES

@@ -13,9 +13,9 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._otel.metric_names import ALL, MetricNames
+from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import last_turns
 from opentelemetry.instrumentation.genai.mistralai._reading.clock import read_time
 from opentelemetry.instrumentation.genai.mistralai._reading.errors import failure_of
-from opentelemetry.instrumentation.genai.mistralai._recording.turns import last_turns
 from tests.support import sdk
 from tests.support.fake_events import (
     delta,

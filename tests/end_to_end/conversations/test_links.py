@@ -17,14 +17,14 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from emulator import Emulator
 from opentelemetry.instrumentation.genai import mistralai as plugin
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._recording.turns import LastTurns
+from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import LastTurns
 from tests.end_to_end.conftest import read_async, read_sync, with_defaults
 from tests.end_to_end.conversations.test_function_calls import ask_async, ask_sync
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording
 
 Turn = Callable[..., str]
-MODULES = ("_otel.client_span", "_sdk.methods")
+MODULES = ("_otel.client_span", "_sdk.calls")
 
 
 @pytest.fixture(autouse=True)

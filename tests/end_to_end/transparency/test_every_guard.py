@@ -19,7 +19,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import OpenCalls
-from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Method
+from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
 from tests.support import guarded_calls as calls
 from tests.support.guarded_calls import Scene, Seen, Stage, broken, perform
 from tests.support.guards import Guard, Tracer, guards
@@ -111,7 +111,7 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_content/cleaning.py", "Redactor.shown"): Row(
         calls.chat, "redact", (INPUT,), {**CONTENT, "redact": str.upper}
     ),
-    Guard("_sdk/methods.py", "Method._read_content"): Row(
+    Guard("_sdk/calls.py", "Method._read_content"): Row(
         calls.chat, "read what is asked", (INPUT,), CONTENT
     ),
     Guard("_otel/completion_hook.py", "hook_from_environment"): Row(
@@ -196,7 +196,7 @@ ROWS: Final[dict[Guard, Row]] = {
         unsaid=True,
         why="what fails is the user's log handler",
     ),
-    Guard("_otel/open_calls.py", "carry_out"): Row(calls.chat, "end a call"),
+    Guard("_otel/ends_once.py", "carry_out"): Row(calls.chat, "end a call"),
     Guard("_content/parts.py", "collect"): Row(calls.chat, "read content", (INPUT,), CONTENT),
     Guard("_sdk/patching.py", "_on_import"): Row(
         # Which module comes first depends on the SDK.
@@ -223,15 +223,17 @@ ROWS: Final[dict[Guard, Row]] = {
         (r"chat m: server\.(address|port)=", METRICS),
         why="the SDK tells what is wrong with its server",
     ),
-    Guard("_reading/settings.py", "describe_settings"): Row(
-        calls.chat, "read the setting temperature", (r"chat m: gen_ai\.request\.temperature=",)
+    Guard("_reading/requests.py", "describe_settings"): Row(
+        calls.chat_that_stops,
+        "read the setting stop",
+        (r"chat m: gen_ai\.request\.stop_sequences=",),
     ),
-    Guard("_reading/settings.py", "_settings_of"): Row(
+    Guard("_reading/conversions.py", "settings_of"): Row(
         calls.typed_settings,
         "read settings",
         (r"chat .*: gen_ai\.request\.(temperature|max_tokens)=",),
     ),
-    Guard("_otel/client_span.py", "Call.step"): Row(
+    Guard("_otel/child_spans.py", "record_step"): Row(
         calls.handoff, "record a step", ("execute_tool agent_handoff ",)
     ),
     Guard("_sdk/streams.py", "_Observer.leave"): Row(

@@ -14,11 +14,8 @@ import pytest
 from opentelemetry.context import Context
 
 from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _dropped
-from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import (
-    OpenCalls,
-    Plan,
-    carry_out,
-)
+from opentelemetry.instrumentation.genai.mistralai._otel.ends_once import Plan, carry_out
+from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import OpenCalls
 from tests.support.fakes import PACKAGE
 from tests.support.forgotten_calls import SOON, Exit, Hand, Used
 from tests.support.recording import wait_until
@@ -152,7 +149,7 @@ def test_at_exit_a_plan_that_was_interrupted_is_carried_out_to_its_end(
     call = Hand(calls)
     with monkeypatch.context() as patched:
         # As an interrupt in the first line of this function.
-        patched.setattr(f"{PACKAGE}._otel.open_calls.carry_out", partial(int, "interrupted"))
+        patched.setattr(f"{PACKAGE}._otel.ends_once.carry_out", partial(int, "interrupted"))
         with pytest.raises(TypeError):
             calls.end(call, [partial(done.append, 1), partial(done.append, 2)], Context())
     assert (done, calls.any(), call in calls) == ([], True, False)

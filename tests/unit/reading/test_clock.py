@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._otel.clocks import all_clocks
+from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import all_clocks
 from opentelemetry.instrumentation.genai.mistralai._reading.clock import (
     ServerClock,
     read_time,
@@ -192,16 +192,16 @@ def test_the_clocks_are_read_again_when_something_came_between(
     reads = iter([0, 5_000_000, 6_000_000, 6_000_500])
     walls = iter([1_005_000_000, 1_006_000_100])
     arrivals = iter([77, 88])
-    monkeypatch.setattr(f"{PACKAGE}._otel.clocks.ticks", lambda: next(reads))
-    monkeypatch.setattr(f"{PACKAGE}._otel.clocks.time_ns", lambda: next(walls))
-    monkeypatch.setattr(f"{PACKAGE}._otel.clocks.monotonic_ns", lambda: next(arrivals))
+    monkeypatch.setattr(f"{PACKAGE}._otel.surroundings.ticks", lambda: next(reads))
+    monkeypatch.setattr(f"{PACKAGE}._otel.surroundings.time_ns", lambda: next(walls))
+    monkeypatch.setattr(f"{PACKAGE}._otel.surroundings.monotonic_ns", lambda: next(arrivals))
     # Up to the next whole microsecond: a viewer that cuts the rest off sees no earlier start.
     assert all_clocks() == (1_006_001_000, 6_000_000, 88)
 
 
 def test_the_clocks_are_not_read_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     reads = count(step=1_000_000)
-    monkeypatch.setattr(f"{PACKAGE}._otel.clocks.ticks", lambda: next(reads))
-    monkeypatch.setattr(f"{PACKAGE}._otel.clocks.time_ns", lambda: 7)
-    monkeypatch.setattr(f"{PACKAGE}._otel.clocks.monotonic_ns", lambda: 5)
+    monkeypatch.setattr(f"{PACKAGE}._otel.surroundings.ticks", lambda: next(reads))
+    monkeypatch.setattr(f"{PACKAGE}._otel.surroundings.time_ns", lambda: 7)
+    monkeypatch.setattr(f"{PACKAGE}._otel.surroundings.monotonic_ns", lambda: 5)
     assert all_clocks() == (1000, 4_000_000, 5)

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._reading.agents import create_agent_request
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
     append_request,
-    create_agent_request,
     restart_request,
     start_request,
 )

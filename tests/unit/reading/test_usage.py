@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._reading.usage import count, read_usage
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import count, read_usage
 from tests.support.fake_events import (
     UNSET,
     Event,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import LastTurns, last_turns
 from opentelemetry.instrumentation.genai.mistralai._reading.fields import name_of
-from opentelemetry.instrumentation.genai.mistralai._recording.turns import LastTurns, last_turns
 from tests.support.fake_events import (
     MODEL,
     Event,

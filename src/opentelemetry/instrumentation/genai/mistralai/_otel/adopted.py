@@ -17,10 +17,10 @@ from .. import _names as s
 from .._recording.ending import Ending
 from .._recording.steps import Step
 from .client_span import Call
-from .context import Called
+from .ends_once import Plan
 from .hosts import Host, find_host
-from .open_calls import Plan
-from .plans import hook_step
+from .plans import hook_step, measurements
+from .surroundings import Called
 
 if TYPE_CHECKING:
     from .._reading.requests import Request
@@ -77,9 +77,7 @@ class AdoptedCall(CallAgain):
         steps: Plan = []
         try:
             seconds = (ended - self.started) / 1e9
-            steps += reversed(
-                self.telemetry.instruments.of_call(self.request, ending, seconds, context)
-            )
+            steps = measurements(self.telemetry.instruments, self.request, ending, seconds, context)
         except Exception as exc:  # noqa: BLE001 -- the host must be informed even if a meter fails
             _log.report("measure a call", exc)
         if self._host.span.is_recording():

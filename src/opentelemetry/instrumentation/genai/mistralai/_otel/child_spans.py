@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, StatusCode
 
 from .. import _log
 from .. import _names as s
-from .._reading.settings import AttributeValue
-from .context import SPAN
-from .open_calls import Plan, carry_out
+from .._reading.fields import AttributeValue
+from .._recording.steps import Step
+from .ends_once import Plan, carry_out
+from .surroundings import SPAN
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -90,7 +91,7 @@ class ChildSpan:
         span, attributes, telemetry = self._span, self._attributes, self._telemetry
         if span is None:
             return []
-        # All recorded times are whole microseconds: see `clocks.all_clocks`.
+        # All recorded times are whole microseconds: see `all_clocks`.
         at = max(at - at % 1000, self._started)
         plan: Plan = [partial(span.end, at)]
         # A handoff has no tool type, and its duration must not count as a tool's.
@@ -120,3 +121,38 @@ class ChildSpan:
         carry_out(self._plan)
         if self._siblings is not None and self in self._siblings:
             self._siblings.remove(self)
+
+
+class Parent(Protocol):
+    """Describes an open call, as the spans inside it see it."""
+
+    telemetry: Telemetry
+    children: list[ChildSpan] | None
+
+    @property
+    def context(self) -> Context:
+        """Returns the caller's context at the call's start, with the span in it."""
+        ...
+
+
+def record_step(call: Parent, step: Step) -> None:
+    """Starts the span of a step inside a call, and ends it if the step has ended.
+
+    An agent's work comes twice: its span has to exist before those of its tools.
+    """
+    try:
+        span: ChildSpan | None = step.span
+        if span is None:
+            outer: ChildSpan | None = step.inside.span if step.inside is not None else None
+            inside = outer.context if outer is not None and outer.is_open else call.context
+            if call.children is None:
+                call.children = []
+            started = step.started - step.started % 1000
+            span = step.span = ChildSpan(
+                call.telemetry, step.name, step.attributes, started, inside, call.children
+            )
+            span.start()
+        if step.ended is not None:
+            span.end(step.ended, step.error_type)
+    except Exception as exc:  # noqa: BLE001 -- the call's own span must go on
+        _log.report("record a step", exc)

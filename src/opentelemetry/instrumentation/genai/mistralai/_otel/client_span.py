@@ -16,20 +16,19 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind
 
-from .. import _log
 from .. import _names as s
 from .._content.mode import Content
 from .._content.structure import Clean
+from .._otel.surroundings import last_turns
 from .._reading.errors import failure_of, is_cancellation
 from .._reading.requests import Request
 from .._recording.ending import Ending
 from .._recording.steps import Step
-from .._recording.turns import last_turns
-from .child_spans import ChildSpan
-from .clocks import ONE_MOMENT, all_clocks, ticks
-from .context import CALL, SPAN, Called, detach
-from .open_calls import Abandoned, open_calls
+from .child_spans import ChildSpan, record_step
+from .ends_once import Abandoned
+from .open_calls import open_calls
 from .plans import plan_of, run_hook
+from .surroundings import CALL, ONE_MOMENT, SPAN, Called, all_clocks, detach, ticks
 
 if TYPE_CHECKING:
     from .telemetry import Telemetry
@@ -157,25 +156,9 @@ class Call:
 
         An agent's work comes twice: its span has to exist before those of its tools.
         """
-        if self not in open_calls or self.span is None:
-            # The call has ended, or belongs to the parent of a forked process.
-            return
-        try:
-            span: ChildSpan | None = step.span
-            if span is None:
-                outer: ChildSpan | None = step.inside.span if step.inside is not None else None
-                inside = outer.context if outer is not None and outer.is_open else self.context
-                if self.children is None:
-                    self.children = []
-                started = step.started - step.started % 1000
-                span = step.span = ChildSpan(
-                    self.telemetry, step.name, step.attributes, started, inside, self.children
-                )
-                span.start()
-            if step.ended is not None:
-                span.end(step.ended, step.error_type)
-        except Exception as exc:  # noqa: BLE001 -- the call's own span must go on
-            _log.report("record a step", exc)
+        # A call that has ended, or belongs to the parent of a forked process, has no more steps.
+        if self in open_calls and self.span is not None:
+            record_step(self, step)
 
     def dropped(self) -> None:
         """Ends a call that was dropped; without a result yet, that is no error."""

@@ -25,11 +25,11 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from .. import _log
 from .. import _names as s
 from .._reading.requests import TIMED
-from .context import SPAN
+from .surroundings import SPAN
 
 if TYPE_CHECKING:
+    from .._reading.fields import AttributeValue
     from .._reading.requests import Request
-    from .._reading.settings import AttributeValue
 
 # This module reads the context directly: get_current_span() takes ten times as long, and most calls
 # are made where there is no host. util-genai's keys are fixed strings, so they are found without

@@ -11,12 +11,12 @@ from opentelemetry.context import Context
 from .. import _log
 from .._reading.errors import Failure, failure_of, is_cancellation
 from .child_spans import ChildSpan
-from .clocks import all_clocks, ticks, whole_microseconds
 from .metrics import Measurement
 from .open_calls import open_calls
+from .surroundings import all_clocks, ticks, whole_microseconds
 
 if TYPE_CHECKING:
-    from .._reading.settings import AttributeValue
+    from .._reading.fields import AttributeValue
     from .telemetry import Telemetry
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creates the instruments, and makes each call's measurements.
+"""Creates the instruments, and makes the measurements that few calls have.
 
 Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
 ``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
@@ -13,7 +13,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
-from .._reading.requests import COUNTED, INFERENCE, TIMED
 from .metric_attributes import known, made
 from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, by_metric_name
 
@@ -23,10 +22,9 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.metrics import Counter, Histogram, Meter
 
+    from .._reading.fields import AttributeValue
     from .._reading.requests import Request
-    from .._reading.settings import AttributeValue
-    from .._reading.usage import Usage
-    from .._recording.ending import Ending
+    from .._recording.ending import Ending, Usage
     from .metric_attributes import Attributes, CallAttributes
 
 Measurement = Callable[[], object]
@@ -35,13 +33,14 @@ _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
-# Nearly every call reports these counts and no others.
-_PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 
 
 class Instruments:
-    """Holds all instruments of one meter."""
+    """Holds all instruments of one meter.
+
+    `plans` records each call into the public ones; their ``…_name`` says what they are called.
+    """
 
     def __init__(self, meter: Meter, *, latest: bool) -> None:
         def counter(name: str, unit: str, description: str) -> Counter:
@@ -54,11 +53,11 @@ class Instruments:
                 name, unit, description, explicit_bucket_boundaries_advisory=buckets
             )
 
-        self._latest = latest
+        self.latest = latest
         sent = counter(s.METRIC_INPUT_TOKENS, "{token}", "Tokens sent to the model.")
         answered = counter(s.METRIC_OUTPUT_TOKENS, "{token}", "Tokens that it answered with.")
         # Each call uses these methods: they are bound once.
-        self._add_input, self._add_output = sent.add, answered.add
+        self.add_input, self.add_output = sent.add, answered.add
         cached = counter(s.METRIC_CACHE_READ, "{token}", "Input tokens read from a cache.")
         written = counter(s.METRIC_CACHE_WRITE, "{token}", "Input tokens written to a cache.")
         reasoned = counter(s.METRIC_REASONING, "{token}", "Output tokens spent on reasoning.")
@@ -71,14 +70,14 @@ class Instruments:
             s.METRIC_CONNECTOR_TOKENS, "{token}", "Tokens that connectors used, beside the input."
         )
         self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
-        self._operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
-        duration = self._operation
+        self.operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
+        duration = self.operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
-        self._duration_name, self._tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
+        self.duration_name, self.tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
         if latest:
             first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
-            self._duration_name = s.METRIC_LATEST_DURATION
-            self._tokens_name = s.METRIC_LATEST_INPUT_TOKENS
+            self.duration_name = s.METRIC_LATEST_DURATION
+            self.tokens_name = s.METRIC_LATEST_INPUT_TOKENS
             duration = histogram(s.METRIC_LATEST_DURATION, "s", "Duration of the inference.")
             tokens_in = histogram(
                 s.METRIC_LATEST_INPUT_TOKENS, "{token}", "Input tokens of a call.", _TOKENS
@@ -90,10 +89,10 @@ class Instruments:
             tokens_in = tokens_out = histogram(
                 s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
             )
-        self._record_input, self._record_output = tokens_in.record, tokens_out.record
-        self._record_duration = duration.record
-        self._first_name, self._between_name = first, between
-        self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
+        self.record_input, self.record_output = tokens_in.record, tokens_out.record
+        self.record_duration = duration.record
+        self.first_name, self._between_name = first, between
+        self.first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
         self._run = histogram(
@@ -106,62 +105,11 @@ class Instruments:
             s.METRIC_RUN_TOOLS, "{tool_call}", "Calls of local tools in an agent loop.", _COUNTS
         )
 
-    def of_call(
-        self, request: Request, ending: Ending, duration: float, context: Context
+    def of_details(
+        self, usage: Usage, shared: CallAttributes, context: Context
     ) -> list[Measurement]:
-        """Returns the measurements of a call that ends, without recording them.
-
-        Each is a function of its own, because each must run once at most, and one that fails must
-        not keep the others from running.
-
-        Args:
-            request: the call's request.
-            ending: what is known of the call.
-            duration: the span's duration, s.
-            context: the call's context.
-        """
-        usage = ending.usage
-        measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
-        operation = ending.operation or request.operation
-        key = operation, request.model, request.address, request.port, ending.response_model
-        # The look-up is inline, because a function call costs as much as a measurement's step.
-        shared = known.get(key) or made(key)
-        common = shared.common
+        """Returns the measurements of the counters that few calls use."""
         found: list[Measurement] = []
-        sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
-        if measured != TIMED:
-            # A count that was not reported is 0 tokens.
-            counted = shared.counted
-            found.append(partial(self._add_input, sent, counted, context))
-            found.append(partial(self._add_output, answered, counted, context))
-            if usage.connectors or not _PLAIN.issuperset(counts):
-                self._add_details(found, shared, usage, context)
-        counted_so = measured == INFERENCE or (measured == COUNTED and not self._latest)
-        if counted_so and self._tokens_name not in elsewhere:
-            if sent:
-                attributes = common if self._latest else shared.sent
-                found.append(partial(self._record_input, sent, attributes, context))
-            if answered:
-                attributes = common if self._latest else shared.answered
-                found.append(partial(self._record_output, answered, attributes, context))
-        if ending.first_chunk is not None and self._first_name not in elsewhere:
-            found.append(partial(self._first_chunk.record, ending.first_chunk, common, context))
-        inference = measured == INFERENCE
-        if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
-            return found
-        attributes = common
-        if ending.outcome is not None:
-            attributes = {**common, s.STREAM_OUTCOME: ending.outcome}
-        if ending.failure is not None:
-            attributes = {**attributes, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
-        record = self._record_duration if inference else self._operation.record
-        found.append(partial(record, duration, attributes, context))
-        return found
-
-    def _add_details(
-        self, found: list[Measurement], shared: CallAttributes, usage: Usage, context: Context
-    ) -> None:
-        """Adds the measurements of the counters that few calls use."""
         counts = usage.counts
         for attribute, counter in self._details:
             if attribute in counts:
@@ -172,6 +120,7 @@ class Instruments:
         for name, calls in by_metric_name(usage.connectors).items() if usage.connectors else ():
             attributes = {**shared.common, s.CONNECTOR_NAME: name}
             found.append(partial(self._connector_calls.add, calls, attributes, context))
+        return found
 
     def record_chunk(
         self, request: Request, ending: Ending, seconds: float, context: Context

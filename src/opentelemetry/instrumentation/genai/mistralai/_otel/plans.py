@@ -9,21 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, StatusCode
 
 from .. import _log
 from .. import _names as s
+from .._reading.requests import COUNTED, INFERENCE, TIMED
 from .._recording.ending import Ending
-from .open_calls import Plan
+from .ends_once import Plan
+from .metric_attributes import known, made
+from .metric_names import ERRORS
 
 if TYPE_CHECKING:
     from .._content.mode import Content
     from .._reading.requests import Request
     from .child_spans import ChildSpan
+    from .metrics import Instruments
     from .telemetry import Telemetry
+
+# Nearly every call reports these counts and no others.
+_PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 
 
 class Ended(Protocol):
@@ -58,7 +65,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     plan: Plan = [partial(span.end, ended)]
     try:
         seconds = (ended - call.started) / 1e9
-        plan += reversed(telemetry.instruments.of_call(call.request, ending, seconds, context))
+        plan += measurements(telemetry.instruments, call.request, ending, seconds, context)
     except Exception as exc:  # noqa: BLE001 -- the span must end even if a meter fails
         _log.report("measure a call", exc)
     attributes = ending.attributes
@@ -81,6 +88,58 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     # An interrupt may have left the span of a step open: it ends with the call's.
     if call.children:
         plan += [partial(child.end, ended) for child in call.children]
+    return plan
+
+
+def measurements(
+    instruments: Instruments, request: Request, ending: Ending, duration: float, context: Context
+) -> Plan:
+    """Returns the steps that record a call's metrics; the last item runs first.
+
+    Each is a function of its own, because each must run once at most, and one that fails must not
+    keep the others from running.
+
+    Args:
+        instruments: where to record them.
+        request: the call's request.
+        ending: what is known of the call.
+        duration: the span's duration, s.
+        context: the call's context.
+    """
+    usage = ending.usage
+    measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
+    operation, inference = ending.operation or request.operation, measured == INFERENCE
+    key = operation, request.model, request.address, request.port, ending.response_model
+    # The look-up is inline, because a function call costs as much as a measurement's step.
+    shared = known.get(key) or made(key)
+    common = shared.common
+    plan: Plan = []
+    if (instruments.duration_name if inference else s.METRIC_DURATION) not in elsewhere:
+        attributes = common
+        if ending.outcome is not None:
+            attributes = {**common, s.STREAM_OUTCOME: ending.outcome}
+        if ending.failure is not None:
+            attributes = {**attributes, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
+        record = instruments.record_duration if inference else instruments.operation.record
+        plan.append(partial(record, duration, attributes, context))
+    if ending.first_chunk is not None and instruments.first_name not in elsewhere:
+        record = instruments.first_chunk.record
+        plan.append(partial(record, ending.first_chunk, common, context))
+    sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
+    counted_so = inference or (measured == COUNTED and not instruments.latest)
+    if counted_so and instruments.tokens_name not in elsewhere:
+        if answered:
+            attributes = common if instruments.latest else shared.answered
+            plan.append(partial(instruments.record_output, answered, attributes, context))
+        if sent:
+            attributes = common if instruments.latest else shared.sent
+            plan.append(partial(instruments.record_input, sent, attributes, context))
+    if measured != TIMED:
+        if usage.connectors or not _PLAIN.issuperset(counts):
+            plan += instruments.of_details(usage, shared, context)
+        # A count that was not reported is 0 tokens.
+        plan.append(partial(instruments.add_output, answered, shared.counted, context))
+        plan.append(partial(instruments.add_input, sent, shared.counted, context))
     return plan
 
 

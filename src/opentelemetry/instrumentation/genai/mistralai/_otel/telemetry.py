@@ -19,10 +19,10 @@ from .._reading.errors import Failure
 from ..version import __version__
 from .completion_hook import Said, cut_texts, on_completion
 from .configuration import Options
-from .context import detach
 from .metrics import Instruments
 from .open_calls import open_calls
 from .reentrancy import note_provider
+from .surroundings import detach
 
 _API: Final = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 _LOOK_UPS: Final[tuple[Callable[[], Any], ...]] = (

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 # These are the fields of an SDK object, or of the JSON that it was made from.
 Fields = dict[str, object]
+AttributeValue = str | bool | int | float | list[str]
+"""What an attribute of a span may be."""
 _MAX_NAME: Final = 256
 _CUT: Final = "…"
 

@@ -10,13 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from .. import _log
 from .. import _names as s
-from .fields import name_of
-from .settings import AttributeValue, describe_settings
+from .conversions import (
+    MAX_INTEGER,
+    count_of_choices,
+    effort,
+    format_of_text,
+    integer,
+    number,
+    output_type,
+    settings_of,
+    texts,
+    version,
+)
+from .fields import AttributeValue, name_of
 
 # These calls have all metrics, tokens by the counters alone, and nothing but their duration.
 INFERENCE: Final = "inference"
@@ -111,17 +122,6 @@ def model_request(
     return request
 
 
-def create_agent_request(kwargs: Mapping[str, Any]) -> Request:
-    """Reads the request for a new agent, whose name is in the span's name."""
-    request = model_request(s.CREATE_AGENT, kwargs, measured=TIMED)
-    request.span_name = s.CREATE_AGENT
-    name = name_of(kwargs.get("name"))
-    if name is not None:
-        request.attributes[s.AGENT_NAME] = name
-        request.span_name = f"{s.CREATE_AGENT} {name}"
-    return request
-
-
 def start_request(kwargs: Mapping[str, Any]) -> Request:
     """Reads the request for a new conversation, with a model or with an agent."""
     by_agent = name_of(kwargs.get("agent_id")) is not None
@@ -174,3 +174,57 @@ def _host_and_port(url: str) -> tuple[str | None, int | None]:
         return None, None
     parts = urlsplit(url)
     return name_of(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> None:
+    """Adds each setting that a request has and that the SDK does not refuse.
+
+    Args:
+        source: the keyword arguments of a call, or its ``completion_args``, typed or a dict.
+        attributes: the dict that the settings are added to.
+    """
+    # The source is nearly always a plain dict of keyword arguments, which needs no copy.
+    settings: Mapping[str, Any] = (
+        cast("Any", source) if type(source) is dict else settings_of(source)
+    )
+    for name, value in settings.items():
+        known = _SETTINGS.get(name)
+        if known is None or value is None:
+            continue
+        attribute, plain, convert = known
+        # Nearly every setting is such a number, which needs no function call. NaN is not below.
+        if type(value) is plain and abs(value) <= MAX_INTEGER:
+            attributes[attribute] = value
+            continue
+        # The value may be of any class of the user's: if it raises, this setting alone is lost.
+        try:
+            setting = convert(value)
+        except Exception as exc:  # noqa: BLE001 -- the other settings must be read
+            _log.report(f"read the setting {name}", exc)
+        else:
+            if setting is not None:
+                attributes[attribute] = setting
+
+
+# A row is the attribute, the type of a value that is recorded as it is, and what converts others.
+_SETTINGS: Final[
+    Mapping[str, tuple[str, type[Any] | None, Callable[[object], AttributeValue | None]]]
+] = {
+    "temperature": (s.REQUEST_TEMPERATURE, float, number),
+    "top_p": (s.REQUEST_TOP_P, float, number),
+    "max_tokens": (s.REQUEST_MAX_TOKENS, int, integer),
+    "frequency_penalty": (s.REQUEST_FREQUENCY_PENALTY, float, number),
+    "presence_penalty": (s.REQUEST_PRESENCE_PENALTY, float, number),
+    "stop": (s.REQUEST_STOP_SEQUENCES, None, texts),
+    "random_seed": (s.REQUEST_SEED, int, integer),
+    "reasoning_effort": (s.REQUEST_REASONING_LEVEL, None, name_of),
+    "response_format": (s.OUTPUT_TYPE, None, output_type),
+    "n": (s.REQUEST_CHOICE_COUNT, None, count_of_choices),
+    "output_dimension": (s.EMBEDDINGS_DIMENSIONS, int, integer),
+    "encoding_format": (s.REQUEST_ENCODING_FORMATS, None, texts),
+    "max_output_tokens": (s.REQUEST_MAX_TOKENS, int, integer),
+    "previous_response_id": (s.REQUEST_PREVIOUS_RESPONSE, None, name_of),
+    "reasoning": (s.REQUEST_REASONING_LEVEL, None, effort),
+    "agent_version": (s.AGENT_VERSION, None, version),
+    "text": (s.OUTPUT_TYPE, None, format_of_text),
+}

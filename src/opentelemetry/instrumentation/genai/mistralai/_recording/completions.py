@@ -15,9 +15,9 @@ from .. import _names as s
 from .._content.structure import Clean
 from .._content.transcript import Transcript
 from .._reading.fields import Fields, fields_of, items_of, name_of
-from .._reading.usage import read_usage
-from .ending import Ending
-from .recorder import UNTIMED, OpenCall, Recorder
+from .ending import Ending, read_usage
+from .open_call import OpenCall
+from .recorder import UNTIMED, Recorder
 
 # The limit keeps a server that sends choices without end from filling its client's memory.
 _MAX_CHOICES: Final = 128

@@ -18,13 +18,12 @@ from .._content.structure import Clean
 from .._reading.clock import ServerClock, read_time
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
-from .._reading.fields import Fields, fields_of, name_of, payload_of
-from .._reading.settings import AttributeValue
-from .._reading.usage import read_usage
+from .._reading.fields import AttributeValue, Fields, fields_of, name_of, payload_of
 from .capturing import Capture
-from .ending import Ending, Outcome
+from .ending import Ending, Outcome, read_usage
 from .function_calls import FunctionCalls
-from .recorder import UNTIMED, OpenCall, Recorder
+from .open_call import OpenCall
+from .recorder import UNTIMED, Recorder
 from .steps import Steps
 
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}

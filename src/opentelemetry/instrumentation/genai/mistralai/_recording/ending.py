@@ -1,13 +1,121 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Defines the `Ending`: what is known of a call when it ends, as plain data."""
+"""Defines the `Ending`, what is known of a call when it ends, and reads the usage in it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
-from .._reading.errors import Failure
-from .._reading.settings import AttributeValue
-from .._reading.usage import Usage
+from .. import _log
+from .. import _names as s
+from .._reading.errors import Failure, is_word
+from .._reading.fields import AttributeValue, fields_of
+
+# Without the limit, two hostile numbers would make a counter that no exporter can ever encode.
+_MAX_COUNT: Final = 10**12
+_MAX_NAMES: Final = 32
+
+
+# The keys are the API's names, in any of its usage objects; the values are span attributes.
+_ATTRIBUTES: Final[Mapping[str, str]] = {
+    "prompt_tokens": s.USAGE_INPUT_TOKENS,
+    "input_tokens": s.USAGE_INPUT_TOKENS,
+    "completion_tokens": s.USAGE_OUTPUT_TOKENS,
+    "output_tokens": s.USAGE_OUTPUT_TOKENS,
+    "total_tokens": s.USAGE_TOTAL_TOKENS,
+    "connector_tokens": s.USAGE_CONNECTOR_TOKENS,
+    "cached_tokens": s.USAGE_CACHE_READ,
+    "num_cached_tokens": s.USAGE_CACHE_READ,
+    "cache_write_tokens": s.USAGE_CACHE_WRITE,
+    "reasoning_tokens": s.USAGE_REASONING,
+    "pages_processed": s.USAGE_PAGES,
+    "doc_size_bytes": s.USAGE_DOCUMENT_BYTES,
+    "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
+}
+# The API puts further counts into these objects; no two of them count the same thing.
+_DETAILS: Final = frozenset(
+    {
+        "prompt_tokens_details",
+        "completion_tokens_details",
+        "input_tokens_details",
+        "output_tokens_details",
+    }
+)
+
+
+class Usage:
+    """Holds counts as the API reported them, without missing and unusable ones.
+
+    Attributes:
+        counts: the counts by span attribute.
+        connectors: the number of calls of each connector.
+    """
+
+    counts: Mapping[str, int] = MappingProxyType({})
+    connectors: Mapping[str, int] = MappingProxyType({})
+
+    def of_connectors(self) -> dict[str, int]:
+        """Returns calls of connectors by span attribute, at most 32 that have fit names."""
+        fit = (name for name in self.connectors if is_word(name))
+        return {
+            s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)
+        }
+
+
+def read_usage(source: object) -> Usage:
+    """Reads usage in any shape that the API has for it.
+
+    Args:
+        source: the SDK's object, or the raw dict of one that its model rejected; anything else
+            reports nothing.
+
+    Returns:
+        The counts that are ints (no bool) from 0 to 10¹²; others are left out, with a debug line.
+    """
+    reported, usage = fields_of(source), Usage()
+    counts: dict[str, int] = {}
+    # pydantic keeps fields that the SDK's model does not know in `__pydantic_extra__`.
+    extra: object = getattr(source, "__pydantic_extra__", None)
+    if extra or not _DETAILS.isdisjoint(reported):
+        reported = _with_details({**reported, **fields_of(extra)})
+    for name, value in reported.items():
+        attribute = _ATTRIBUTES.get(name)
+        if attribute is None or value is None:
+            continue
+        # Nearly every value is such an int: the inline check saves the call of `count`.
+        if type(value) is int and 0 <= value <= _MAX_COUNT:
+            counts[attribute] = value
+        elif value:
+            count(value)
+    if s.USAGE_CACHE_WRITE in counts:
+        # Viewers read the conventions' older name, too. No metric has it.
+        counts[s.USAGE_CACHE_CREATION] = counts[s.USAGE_CACHE_WRITE]
+    usage.counts = counts
+    if connectors := reported.get("connectors"):
+        calls = {name: count(value) for name, value in fields_of(connectors).items()}
+        usage.connectors = {
+            name: found for name, found in calls.items() if found is not None and type(name) is str
+        }
+    return usage
+
+
+def _with_details(reported: dict[str, object]) -> dict[str, object]:
+    for name in _DETAILS:
+        reported.update(fields_of(reported.get(name)))
+    return reported
+
+
+def count(value: object) -> int | None:
+    """Returns a usable count: an int, no bool, from 0 to 10¹². Everything else gives None."""
+    if type(value) is int and 0 <= value <= _MAX_COUNT:
+        return value
+    # A count that was not sent needs no log line: it is None, or the SDK's own marker, also falsy.
+    if value:
+        _log.debug("dropped an unusable count of type %s", type(value).__name__)
+    return None
+
 
 # All calls that report no usage share this object.
 _NOTHING: Final = Usage()

@@ -8,67 +8,17 @@ stream's observer, reports each step and each chunk's time to its call, and ends
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 from .. import _log
 from .. import _names as s
 from .._content.structure import Clean
 from .._reading.errors import Failure, failure_of
-from .._reading.requests import Request
 from .ending import Ending, Outcome
-
-if TYPE_CHECKING:
-    from .steps import Step
-
+from .open_call import OpenCall
 
 # This marks that no chunk's time is recorded; as a number it needs no call and no further slot.
 UNTIMED: Final = -1
-
-
-class OpenCall(Protocol):
-    """Describes an open call as its recorder sees it: the request, the time, where reports go."""
-
-    request: Request
-    started: int
-    """The span's start, ns since the epoch."""
-
-    @property
-    def record_chunk_times(self) -> bool:
-        """Returns whether each output chunk's time is recorded."""
-        ...
-
-    @property
-    def clean(self) -> Clean | None:
-        """Returns the function that cleans a text; None while content is not captured."""
-        ...
-
-    @property
-    def content_on_spans(self) -> bool:
-        """Returns whether spans may carry content."""
-        ...
-
-    def now(self) -> int:
-        """Returns the local time, ns since the epoch."""
-        ...
-
-    def at(self, arrived: int) -> int:
-        """Converts an arrival in ``time.monotonic_ns()`` to ns since the epoch."""
-        ...
-
-    def step(self, step: Step) -> None:
-        """Takes in a tool or a handoff when it is done, an agent's work at its start and end."""
-
-    def record_chunk(self, ending: Ending, seconds: float) -> None:
-        """Records the time between two output chunks.
-
-        Args:
-            ending: what is known of the response so far.
-            seconds: the time since the previous chunk.
-        """
-
-    def end(self, ending: Ending, at: int) -> bool:
-        """Ends the span at ``at``, ns since the epoch; returns False if it had ended before."""
-        ...
 
 
 class Recorder:

@@ -19,9 +19,9 @@ from .._content.structure import Clean
 from .._content.transcript import Transcript
 from .._reading.errors import failure_of_event
 from .._reading.fields import Fields, fields_of, items_of, name_of, payload_of
-from .._reading.usage import read_usage
-from .ending import Ending, Outcome, Output
-from .recorder import OpenCall, Recorder
+from .ending import Ending, Outcome, Output, read_usage
+from .open_call import OpenCall
+from .recorder import Recorder
 
 # The first of these events is passed to the user's hook as the one that closed the stream.
 _CLOSING: Final = frozenset((

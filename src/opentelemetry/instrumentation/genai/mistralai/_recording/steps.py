@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .. import _names as s
-from .._reading.fields import Fields, name_of
-from .._reading.settings import AttributeValue
+from .._reading.fields import AttributeValue, Fields, name_of
 
 # The limits keep a server that starts tools without end from filling its client's memory.
 _MAX_OPEN: Final = 1024

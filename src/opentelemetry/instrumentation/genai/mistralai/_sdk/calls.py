@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wraps one SDK call: starts a span, makes the call, hands its result on.
+"""Wraps one SDK call: starts its span, makes the call, hands its result to a recorder.
 
 wrapt calls these wrappers in place of the SDK's methods. Sync and async differ in one ``await``.
 """
@@ -7,60 +7,40 @@ wrapt calls these wrappers in place of the SDK's methods. Sync and async differ 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .. import _log
-from .._otel.context import context_for
-from .._otel.open_calls import OpenSpan, open_calls
+from .. import _names as s
+from .._content.messages import ReadContent, conversation_content
+from .._content.mode import Content
+from .._content.structure import Clean
+from .._otel.adopted import open_call
+from .._otel.client_span import Call
+from .._otel.conversation_ids import conversation_of
+from .._otel.open_calls import open_calls
+from .._otel.surroundings import RUN, context_for, last_turns
 from .._otel.telemetry import Switch, Telemetry
-from .coroutines import Unawaited, is_coroutine, named_like
-from .streams import leave
+from .._reading.requests import ReadRequest, locate
+from .._recording.ending import Ending
+from .._recording.open_call import OpenCall
+from .._recording.recorder import Recorder
+from .coroutines import Unawaited, bound, is_coroutine, named_like
+from .streams import is_stream, observe
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-Arguments = Mapping[str, Any]
+    from .protocols import Opened, Wrapped
+
+_Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
 _Args = tuple[Any, ...]
 # This stands for a result while there is none: None may be a result.
 _NOTHING: Final = object()
 
 
-class Opened(OpenSpan, Protocol):
-    """Describes a call whose span is open and current."""
-
-    @property
-    def recorder(self) -> object:
-        """Returns the recorder of the call's result; None before there is a result."""
-
-    def detach(self) -> None:
-        """Makes the caller's context current again."""
-
-    def fail(self, exc: BaseException) -> None:
-        """Ends the span of a call that raised."""
-
-
-class Method(Protocol):
-    """Describes a row of `table`: a method of the SDK or a loop."""
-
-    def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: _Args,
-        kwargs: Arguments,
-        context: Context,
-        /,
-    ) -> Opened:
-        """Starts the span of a call and makes it current."""
-        ...
-
-    def returned(self, call: Any, result: Any, /) -> Any:
-        """Hands the result of a call on; returns the caller's result."""
-
-
 def wrap_call(
-    method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
+    method: Wrapped, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps a method that returns a stream or a response."""
     call, result = None, _NOTHING
@@ -75,7 +55,7 @@ def wrap_call(
 
 
 def wrap_async_call(
-    method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
+    method: Wrapped, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
     if _listening() is None:
@@ -96,7 +76,7 @@ def wrap_async_call(
 
 
 async def _awaited(
-    method: Method, unawaited: Unawaited, instance: object, args: _Args, kwargs: Arguments
+    method: Wrapped, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     call, result = None, _NOTHING
     try:
@@ -119,14 +99,14 @@ def _listening() -> Telemetry | None:
     return telemetry
 
 
-def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
+def _begin(method: Wrapped, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
     # The first look is inline, because calling `_listening` would cost as much as the look itself.
     if telemetry is None or not (telemetry.listened_to or _listening()):
         return None
     if owner is None:
-        owner, args = _bound(owner, args)
+        owner, args = bound(owner, args)
     try:
         context = context_for(owner, method)
         return None if context is None else method.begin(telemetry, owner, args, kwargs, context)
@@ -135,13 +115,7 @@ def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Ope
         return None
 
 
-def _bound(instance: object, args: _Args) -> tuple[object, _Args]:
-    """Returns the object whose method is called, and the other arguments."""
-    # Another library may call our wrapper out of the class's __dict__: then wrapt binds nothing.
-    return (args[0], args[1:]) if instance is None and args else (instance, args)
-
-
-def _stopped(call: Opened, method: Method, result: Any, exc: BaseException) -> None:
+def _stopped(call: Opened, method: Wrapped, result: Any, exc: BaseException) -> None:
     """Ends a call that raised, or was interrupted after it had a result."""
     try:
         call.detach()
@@ -156,7 +130,7 @@ def _stopped(call: Opened, method: Method, result: Any, exc: BaseException) -> N
         _log.report("end a call", failure)
 
 
-def _returned(call: Opened, method: Method, result: Any) -> Any:
+def _returned(call: Opened, method: Wrapped, result: Any) -> Any:
     try:
         call.detach()
         return method.returned(call, result)
@@ -179,22 +153,86 @@ def give_up(call: Opened) -> None:
         _log.report("give a call up", exc)
 
 
-def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
-    """Wraps ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
-    leave(*_bound(instance, args))
-    return wrapped(*args, **kwargs)
+class Method(NamedTuple):
+    """Describes one method of the SDK: a row of the table.
 
+    Attributes:
+        module: the module, below one of ``ROOTS``.
+        cls: the class in it.
+        method: the sync method; ``{method}_async`` is its twin.
+        request: reads the arguments.
+        content: reads the request's content, if that is to be recorded.
+        recorder: makes the recorder of the stream or the response.
+        streamed: whether it returns a stream; None: if its argument ``stream`` is True.
+    """
 
-def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments) -> Any:
-    """Wraps ``__aexit__`` and ``close`` of ``EventStreamAsync``; the stream ends at the await."""
-    coroutine = wrapped(*args, **kwargs)
-    if is_coroutine(coroutine):
-        return named_like(coroutine, _leaving(Unawaited(coroutine), instance, args))
-    leave(*_bound(instance, args))
-    return coroutine
+    module: str
+    cls: str
+    method: str
+    request: ReadRequest
+    content: ReadContent
+    recorder: Callable[[OpenCall], Recorder]
+    streamed: bool | None
 
+    def begin(
+        self,
+        telemetry: Telemetry,
+        owner: object,
+        _args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        context: Context,
+    ) -> Call:
+        """Starts the span of a call, whose arguments all have names, and makes it current."""
+        request = self.request(kwargs)
+        if request.continues is not None:
+            request.follow(*last_turns.last(request.continues))
+        locate(request, owner, kwargs)
+        if context and not request.in_conversation and (named := conversation_of(context)):
+            request.attributes[s.CONVERSATION_ID] = named
+        if self.streamed or (self.streamed is None and kwargs.get("stream") is True):
+            request.attributes[s.REQUEST_STREAM] = True
+        run: Any = context.get(RUN)
+        if run is not None and not run.under_way:
+            run = None
+        if run is not None:
+            run.requests += 1
+        # A conversation always has a span of its own: no other library has its `createdAt`.
+        begin = open_call if context and self.cls != "Conversations" else Call
+        call = begin(telemetry, request, (owner, self), context)
+        try:
+            call.start()
+            if call.clean is not None:
+                call.content = self._read_content(kwargs, call.clean)
+                if run is not None and self.content is conversation_content:
+                    call.content.heard = run.hear
+            call.attach(kwargs)
+            return call
+        except BaseException:
+            # After an interrupt, or an exit in the user's hook, the span would stay open.
+            give_up(call)
+            raise
 
-async def _leaving(unawaited: Unawaited, instance: object, args: _Args) -> Any:
-    coroutine = unawaited.started()
-    leave(*_bound(instance, args))
-    return await coroutine
+    def _read_content(self, kwargs: Mapping[str, Any], clean: Clean) -> Content:
+        try:
+            return self.content(kwargs, clean)
+        except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without its content
+            _log.report("read what is asked", exc)
+            return Content([], [], [])
+
+    def returned(self, call: Call, result: Any) -> Any:
+        """Hands the result of a call to its recorder, and returns it unchanged."""
+        if self.streamed is not False and is_stream(result):
+            recorder = call.recorder = self.recorder(call)
+            observe(result, recorder, call)
+        elif not self.streamed:
+            recorder = call.recorder = self.recorder(call)
+            recorder.on_response(result)
+        else:
+            _log.say_once(
+                "%s.%s returned no stream of the SDK, so its span ended with the call: is it"
+                " wrapped by another library?",
+                self.cls,
+                self.method,
+            )
+            call.end(Ending(closing=result))
+        return result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wraps the SDK's coroutines in ours, without changing what the interpreter warns of."""
+"""Helps the wrappers: binds what wrapt left unbound, wraps the SDK's coroutines in ours."""
 
 from __future__ import annotations
 
@@ -50,3 +50,9 @@ class Unawaited(_Started):
         coroutine = getattr(self, "coroutine", None)
         if coroutine is not None:
             coroutine.close()
+
+
+def bound(instance: object, args: tuple[Any, ...]) -> tuple[object, tuple[Any, ...]]:
+    """Returns the object whose method is called, and the other arguments."""
+    # Another library may call our wrapper out of the class's __dict__: then wrapt binds nothing.
+    return (args[0], args[1:]) if instance is None and args else (instance, args)

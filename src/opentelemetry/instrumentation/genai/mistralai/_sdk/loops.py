@@ -20,10 +20,10 @@ from .. import _log
 from .. import _names as s
 from .._content.messages import input_messages
 from .._content.mode import Content, Part, fitted, to_json
-from .._otel.context import RUN, detach
 from .._otel.local_spans import LocalSpan
 from .._otel.metrics import Measurement
 from .._otel.open_calls import open_calls
+from .._otel.surroundings import RUN, detach
 from .._reading.fields import fields_of, name_of
 from .calls import give_up
 from .streams import is_alive
@@ -32,7 +32,7 @@ _Step = Coroutine[Any, Any, Any]
 
 if TYPE_CHECKING:
     from .._otel.telemetry import Telemetry
-    from .._reading.settings import AttributeValue
+    from .._reading.fields import AttributeValue
 
 
 class Run(LocalSpan):

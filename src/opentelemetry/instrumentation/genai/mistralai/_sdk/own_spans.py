@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the SDK's own spans from doubling ours.
+"""Keeps the SDK's own span of a request from doubling ours.
 
 mistralai starts a span of its own for a request from 1.10 to 2.4.9 whenever a global tracer
 provider is set, later when ``MISTRAL_SDK_TELEMETRY`` asks for it. That span has no usage for
@@ -7,30 +7,17 @@ conversation streams, records the prompt unasked, and leaks when a stream is lef
 call of ours the request gets no SDK span but our ``traceparent``, which the SDK would have sent
 too. If the user gave the client a provider of its own (`configure_telemetry`,
 `set_tracer_provider`, ``MISTRAL_SDK_TELEMETRY=dedicated``), the SDK's span stays.
-
-Around agent loops and their tools the SDK always makes spans of its own, from tracers that its
-modules hold. Inside a loop of ours these tracers start none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import wrapt
 from opentelemetry import propagate
-from opentelemetry.trace import INVALID_SPAN
 
 from .. import _log
 from .._otel.client_span import call_under_way
-from .loops import run_under_way
-
-if TYPE_CHECKING:
-    _Proxy = wrapt.ObjectProxy[Any]
-else:
-    # Before wrapt 2.0, `ObjectProxy` takes no type argument.
-    _Proxy = wrapt.ObjectProxy
 
 
 def wrap_before_request(
@@ -64,21 +51,3 @@ def wrap_traced_request(
         except Exception as exc:  # noqa: BLE001 -- the request must be sent even without the header
             _log.report("inject traceparent", exc)
     return request, None
-
-
-class QuietTracer(_Proxy):
-    """Replaces one of the SDK's tracers, and starts no spans inside an agent loop of ours."""
-
-    def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns a context manager, as `Tracer` does."""
-        if run_under_way() is not None:
-            return nullcontext(INVALID_SPAN)
-        return self.__wrapped__.start_as_current_span(*args, **kwargs)
-
-
-class QuietTrace(_Proxy):
-    """Replaces the module ``opentelemetry.trace`` inside one of the SDK's modules."""
-
-    def get_tracer(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns a `QuietTracer`."""
-        return QuietTracer(self.__wrapped__.get_tracer(*args, **kwargs))

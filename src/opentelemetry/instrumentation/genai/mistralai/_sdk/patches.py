@@ -11,7 +11,7 @@ from weakref import ref
 
 import wrapt
 
-from .own_spans import QuietTrace, QuietTracer
+from .quiet_tracers import QuietTrace, QuietTracer
 
 # A `Make` takes a function of the SDK and returns its replacement.
 Make = Callable[[Any], Any]

@@ -24,13 +24,13 @@ from weakref import ref
 
 from .. import _log
 from .._otel.open_calls import open_calls
-from .calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
+from .calls import Method, wrap_async_call, wrap_call
 from .imports import ImportWatch
 from .loops import Loop
-from .methods import Method
-from .own_spans import QuietTrace, QuietTracer, wrap_before_request, wrap_traced_request
+from .own_spans import wrap_before_request, wrap_traced_request
 from .patches import Make, Patch, wrapped_by
-from .streams import stream_classes
+from .quiet_tracers import QuietTrace, QuietTracer
+from .streams import stream_classes, wrap_async_exit, wrap_exit
 from .table import LOOPS, METHODS, ROOTS
 from .tools import wrap_tool
 from .versions import conflict

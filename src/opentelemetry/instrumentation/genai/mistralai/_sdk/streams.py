@@ -9,17 +9,22 @@ generator function, because a generator that was never started runs no ``finally
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 from weakref import ref
 
 from .. import _log
-from .._otel.open_calls import OpenSpan, open_calls
+from .._otel.ends_once import OpenSpan
+from .._otel.open_calls import open_calls
 from .._otel.reentrancy import may_hold_a_lock
 from .._reading.errors import is_cancellation
 from .._recording.ending import Outcome
 from .._recording.recorder import Recorder
+from .coroutines import Unawaited, bound, is_coroutine, named_like
 
+_Anything = Callable[..., Any]
+_Args = tuple[Any, ...]
+_Arguments = Mapping[str, Any]
 # Patching the SDK's module fills this set. It holds weak references, because a reloaded module
 # makes new classes and the old ones must go; a WeakSet's look-up costs ten times as much.
 stream_classes: Final[set[ref[type]]] = set()
@@ -163,3 +168,24 @@ def leave(stream: object, exit_args: tuple[Any, ...] = ()) -> None:
     observer = getattr(stream, "generator", None)
     if isinstance(observer, _Observer):
         observer.leave(exit_args[0] if exit_args else None)
+
+
+def wrap_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments) -> Any:
+    """Wraps ``__exit__`` and ``close`` of ``EventStream``; only the first has arguments."""
+    leave(*bound(instance, args))
+    return wrapped(*args, **kwargs)
+
+
+def wrap_async_exit(wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments) -> Any:
+    """Wraps ``__aexit__`` and ``close`` of ``EventStreamAsync``; the stream ends at the await."""
+    coroutine = wrapped(*args, **kwargs)
+    if is_coroutine(coroutine):
+        return named_like(coroutine, _leaving(Unawaited(coroutine), instance, args))
+    leave(*bound(instance, args))
+    return coroutine
+
+
+async def _leaving(unawaited: Unawaited, instance: object, args: _Args) -> Any:
+    coroutine = unawaited.started()
+    leave(*bound(instance, args))
+    return await coroutine

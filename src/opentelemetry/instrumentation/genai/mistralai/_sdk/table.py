@@ -8,11 +8,11 @@ from typing import Final
 
 from .. import _names as s
 from .._content.messages import completion_content, conversation_content, no_content
+from .._reading.agents import create_agent_request
 from .._reading.requests import (
     COUNTED,
     TIMED,
     append_request,
-    create_agent_request,
     model_request,
     restart_request,
     start_request,
@@ -20,8 +20,8 @@ from .._reading.requests import (
 from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
 from .._recording.responses import ResponseRecorder
+from .calls import Method
 from .loops import Loop
-from .methods import Method
 
 # These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
 # belong to its other clients.

@@ -13,14 +13,14 @@ from opentelemetry.context import Context
 from .. import _log
 from .. import _names as s
 from .._content.structure import as_text
-from .._otel.context import detach
 from .._otel.local_spans import LocalSpan
+from .._otel.surroundings import detach
 from .._reading.errors import Failure
 from .._reading.fields import fields_of, name_of
 from .loops import Run, run_under_way
 
 if TYPE_CHECKING:
-    from .._reading.settings import AttributeValue
+    from .._reading.fields import AttributeValue
 
 # The SDK's three kinds of tools keep the function or client that does the work in these fields.
 _WORKERS: Final = ("callable", "awaitable", "mcp_client")

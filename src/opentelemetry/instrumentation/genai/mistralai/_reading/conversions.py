@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Converts the values of settings as the SDK does, except the plain numbers that most callers give.
+
+The SDK's models turn values that stand for a number into one (numpy's scalars, ``Decimal``,
+``"0.2"``, ``64.0`` where the API takes an int, ``True``), and refuse others; this module does the
+same for each value (the test compares it with the bytes sent).
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Mapping
+from enum import Enum
+from math import isfinite
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from .. import _log
+from .fields import fields_of, name_of
+
+# OTLP carries no larger integer: one of them makes the exporter drop its whole batch.
+MAX_INTEGER: Final = 2**63 - 1
+# No number that a setting can have is longer.
+_MAX_DIGITS: Final = 64
+_OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
+
+
+def settings_of(source: object) -> Mapping[str, Any]:
+    """Returns the settings in an SDK object or a mapping; {} for what cannot be read."""
+    try:
+        # Other mappings are not read: reading might compute their values, or change them.
+        if isinstance(source, (MappingProxyType, UserDict)):
+            return dict(cast("Mapping[str, Any]", source))
+        return dict(fields_of(source))
+    except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without settings
+        _log.report("read settings", exc)
+        return {}
+
+
+def number(value: object) -> float | None:
+    """Returns a number as the SDK sends it; None if it refuses it."""
+    written = _written(value)
+    try:
+        found = _float(value) if written is None else float(written)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # The SDK sends null for NaN and the infinities.
+    return found if isfinite(found) else None
+
+
+def integer(value: object) -> int | None:
+    """Returns an integer as the SDK sends it; None if it refuses it, or OTLP cannot carry it."""
+    found = _as_integer(value)
+    return found if found is not None and abs(found) <= MAX_INTEGER else None
+
+
+def _as_integer(value: object) -> int | None:
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, Enum) and not isinstance(value, str):
+        return _as_integer(value.value)
+    written = _written(value)
+    try:
+        if written is not None:
+            whole, point, fraction = written.partition(".")
+            return int(whole) if not point or set(fraction) == {"0"} else None
+        found = _float(value)
+        return _whole(value, found) if found.is_integer() else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _float(value: Any) -> float:
+    # A bool is sent as 1.0 or 0.0. float() of an array of one number issues a warning, and float()
+    # reads the digits in a bytearray, which the SDK does not: both must be refused first.
+    if getattr(value, "ndim", 0) or not (
+        hasattr(value, "__float__") or hasattr(value, "__index__")
+    ):
+        raise TypeError
+    return float(value)
+
+
+def _whole(value: Any, number: float) -> int | None:
+    from decimal import Decimal
+
+    # The SDK sends a numpy integer by way of a float, and only a Decimal exactly.
+    if not isinstance(value, Decimal):
+        return int(number)
+    whole = int(value)
+    return whole if whole == value else None
+
+
+def _written(value: object) -> str | None:
+    """Returns the text of a number, "" if it is no number's; None if the value is no text."""
+    if isinstance(value, bytes):
+        value = value[: _MAX_DIGITS + 1].decode("ascii", "replace")
+    if not isinstance(value, str):
+        return None
+    written = str.__str__(value)
+    # The SDK reads ASCII digits only.
+    if len(written) > _MAX_DIGITS or not written.isascii():
+        return ""
+    written = written.strip()
+    if "__" in written or written[:1] == "_" or written[-1:] == "_":
+        return ""
+    return written.replace("_", "")
+
+
+def texts(value: object) -> list[str] | None:
+    """Returns a list of strings, or one; None if the SDK refuses it."""
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)):
+        return None
+    each = cast("list[object]", items)
+    if not all(isinstance(item, str) for item in each):
+        return None
+    return [name_of(item) or "" for item in each]
+
+
+def output_type(response_format: object) -> str | None:
+    """Returns ``gen_ai.output.type`` of a ``response_format``."""
+    kind = settings_of(response_format).get("type")
+    return _OUTPUT_TYPES.get(name_of(kind) or "")
+
+
+def count_of_choices(value: object) -> int | None:
+    """Returns ``n``, unless it is 1, which the conventions leave out."""
+    count = integer(value)
+    return None if count == 1 else count
+
+
+def version(value: object) -> str | None:
+    """Returns an agent's version, which is a number or an alias."""
+    counted = None if isinstance(value, str) else integer(value)
+    return name_of(value) if counted is None else str(counted)
+
+
+def effort(reasoning: object) -> str | None:
+    """Returns the reasoning effort of a Responses request."""
+    return name_of(settings_of(reasoning).get("effort"))
+
+
+def format_of_text(config: object) -> str | None:
+    """Returns ``gen_ai.output.type`` of a Responses request."""
+    fields = settings_of(config)
+    return output_type(fields.get("format") or fields.get("format_"))
