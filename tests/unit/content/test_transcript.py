@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,9 @@ from opentelemetry.instrumentation.genai.mistralai._recording.conversation impor
     ConversationRecorder,
 )
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Outcome
+from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step
 from tests.support.fake_events import (
+    START,
     Data,
     Event,
     Unknown,
@@ -30,7 +33,7 @@ from tests.support.fake_events import (
     rejected,
     started,
 )
-from tests.support.fakes import PACKAGE, Ended, FakeCall, FakeClock
+from tests.support.fakes import PACKAGE, Ended, FakeCall, FakeClock, counts_of
 from tests.unit.content.test_messages import plainly, text, valid
 
 
@@ -73,7 +76,9 @@ class Call(FakeCall):
 
     def end(self, ending: Ending, at: int) -> bool:
         self.said.append(ending.output)
-        self.endings.append(Ended(at, ending.outcome, {}))
+        self.endings.append(
+            Ended(at, ending.outcome, {}, counts_of(ending.usage), closing=ending.closing)
+        )
         return len(self.endings) == 1
 
 
@@ -163,6 +168,37 @@ def test_an_interrupt_inside_redact_does_not_leave_the_span_open(
     with pytest.raises(exception):
         made.see(done())
     assert [ended.outcome for ended in own.endings] == [Outcome.COMPLETED]
+
+
+def test_a_response_that_an_interrupt_cut_off_tells_its_steps_and_its_words_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def step(told: Step) -> None:
+        FakeCall.step(own, told)
+        if told.ended is not None:
+            raise KeyboardInterrupt
+
+    own, made = recorder()
+    monkeypatch.setattr(own, "step", step)
+    entries = [
+        {"type": "message.output", "content": "a"},
+        {"type": "tool.execution", "id": "tool_1", "name": "web_search", "created_at": START,
+         "completed_at": START},
+    ]  # fmt: skip
+    response = SimpleNamespace(outputs=entries, usage={"prompt_tokens": 7}, conversation_id="c")
+    with pytest.raises(KeyboardInterrupt):
+        made.on_response(response)
+    assert (own.endings, [child.name for child in own.children]) == (
+        [],
+        ["execute_tool web_search"],
+    )
+    made.dropped()
+    assert [(ended.outcome, ended.usage[0], ended.closing) for ended in own.endings] == [
+        (None, 7, response)
+    ]
+    assert [child.name for child in own.children] == ["execute_tool web_search"]
+    (((said, _),),) = own.said
+    assert [part for part in said if part["type"] == "text"] == [text("a")]
 
 
 @pytest.mark.parametrize(

@@ -145,10 +145,13 @@ class Call:
 
     def detach(self) -> None:
         """Makes the caller's context current again."""
-        if self._token is not None:
+        if (token := self._token) is not None:
             # A task started meanwhile has this call in its context, and may outlive the request.
             self.called = None
-            detach(self._token)
+            try:
+                token.var.reset(token)
+            except (AttributeError, RuntimeError, ValueError):
+                detach(token)
             self._token = None
 
     def step(self, step: Step) -> None:

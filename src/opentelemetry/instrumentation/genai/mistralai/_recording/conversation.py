@@ -80,20 +80,30 @@ class ConversationRecorder(Recorder):
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in the last event or response once more, if an interrupt cut its reading off."""
-        if self._whole or unheard.event in _LAST_WORDS:
-            (self.on_response if self._whole else self._on_event)(unheard)
+        if self._whole:
+            # Its entries are not read again: the steps before the interrupt were reported.
+            self._end_with(unheard)
+        elif unheard.event in _LAST_WORDS:
+            self._on_event(unheard)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
-        self._whole, self._unheard, fields = True, response, fields_of(response)
+        self._whole, fields = True, fields_of(response)
         self._conversation_id = name_of(fields.get("conversation_id")) or self._conversation_id
         events, times = events_of(fields.get("outputs"))
         if times:
             self._clock.agree(times[0], times[-1], self._call.now())
-        for event in events:
-            self.see(event)
-        ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
-        self.end(ending, self._call.now())
+        try:
+            for event in events:
+                self.see(event)
+        finally:
+            # Each event replaces it.
+            self._unheard = response
+        self._end_with(response)
+
+    def _end_with(self, response: Any) -> None:
+        usage = read_usage(fields_of(response).get("usage"))
+        self.end(Ending(usage=usage, closing=response), self._call.now())
 
     def on_started(self, _event: Any, data: Fields) -> None:
         """Reads the conversation's id: the server has begun the response."""
@@ -164,7 +174,8 @@ class ConversationRecorder(Recorder):
     def _output(self, data: Fields, agent_field: str) -> None:
         """Reads the answering agent and model from an output event."""
         self.on_chunk()
-        self._learn_agent(data.get(agent_field))
+        if self._agent_id is None and (agent_id := data.get(agent_field)) is not None:
+            self._learn_agent(agent_id)
         if self._model is None:
             self._model = name_of(data.get("model"))
             asked = self._call.request
@@ -173,7 +184,8 @@ class ConversationRecorder(Recorder):
                 self._corrected = s.CHAT, f"{s.CHAT} {self._model}"
 
     def _learn_agent(self, agent_id: object) -> None:
-        if self._agent_id is None and (named := name_of(agent_id)) is not None:
+        # Callers look first: nearly no event names an agent that is not known yet.
+        if (named := name_of(agent_id)) is not None:
             self._agent_id = named
             self._corrected = s.INVOKE_AGENT, s.INVOKE_AGENT
 
@@ -186,7 +198,8 @@ class ConversationRecorder(Recorder):
     def _catch_up(self) -> None:
         """Reads the last chunk of a message, which `see` left unread."""
         piece = self._piece.__dict__
-        self._learn_agent(piece.get("agent_id"))
+        if self._agent_id is None and (agent_id := piece.get("agent_id")) is not None:
+            self._learn_agent(agent_id)
         self._map(piece)
         self._response_id = name_of(piece.get("id")) or self._response_id
         self._piece = None

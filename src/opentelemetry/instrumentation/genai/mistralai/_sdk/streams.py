@@ -32,8 +32,6 @@ stream_classes: Final[set[ref[type]]] = set()
 
 def is_stream(result: object) -> bool:
     """Returns whether this is a stream of the SDK, of a subclass, or another library's proxy."""
-    if ref(type(result)) in stream_classes:
-        return True
     # A class that is collected meanwhile removes its reference: iterating the set itself would
     # raise then.
     known = stream_classes.copy()
