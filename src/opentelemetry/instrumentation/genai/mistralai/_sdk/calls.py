@@ -222,10 +222,9 @@ class Method(NamedTuple):
 
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder, and returns it unchanged."""
+        kind: type[object] = type(result)
         # The look-up is inline: a function call costs as much as half the observer.
-        if self.streamed is not False and (
-            ref(type(result)) in stream_classes or is_stream(result)
-        ):
+        if self.streamed is not False and (ref(kind) in stream_classes or is_stream(result)):
             recorder = call.recorder = self.recorder(call)
             observe(result, recorder, call)
         elif not self.streamed:
