@@ -222,7 +222,7 @@ class Method(NamedTuple):
 
     def returned(self, call: Call, result: Any) -> Any:
         """Hands the result of a call to its recorder, and returns it unchanged."""
-        kind: type[object] = type(result)
+        kind: Any = type(result)
         # The look-up is inline: a function call costs as much as half the observer.
         if self.streamed is not False and (ref(kind) in stream_classes or is_stream(result)):
             recorder = call.recorder = self.recorder(call)
