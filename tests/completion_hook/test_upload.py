@@ -45,7 +45,7 @@ def ran(emulator: Emulator, *blocked: str, **variables: str) -> tuple[str, list[
     inherited = {key: value for key, value in os.environ.items() if "OTEL_" not in key}
     done = subprocess.run(  # noqa: S603 -- a program of ours
         [sys.executable, "-c", PROGRAM, emulator.url, *blocked],
-        cwd=ROOT, env={**inherited, **variables}, capture_output=True, text=True, timeout=60,
+        cwd=ROOT, env={**inherited, **variables}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -114,7 +114,7 @@ instrument(record_chunk_times=False)
 
 def test_without_util_genai_a_hook_that_is_given_is_one_warning_too() -> None:
     done = subprocess.run(  # noqa: S603 -- a program of ours
-        [sys.executable, "-c", ARGUMENT], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-c", ARGUMENT], cwd=ROOT, capture_output=True, text=True, timeout=300,
         check=True,
     )  # fmt: skip
     (line,) = done.stderr.splitlines()

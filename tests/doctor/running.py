@@ -65,7 +65,7 @@ def doctor(*options: str, python: str = sys.executable, **variables: str) -> Vis
     done = subprocess.run(  # noqa: S603 -- a program of ours
         [python, *options, "-m", MODULE],
         cwd=ROOT, env={**inherited, "NO_PROXY": "*", **variables}, capture_output=True, text=True,
-        timeout=120, check=False,
+        timeout=300, check=False,
     )  # fmt: skip
     return Visit(done.returncode, done.stdout, done.stderr)
 

@@ -30,7 +30,7 @@ from opentelemetry.sdk.trace.export import (
 
 _ROOT: Final = Path(__file__).parents[2]
 # A program that takes longer than this hangs.
-_TIMEOUT: Final = 20
+_TIMEOUT: Final = 120
 _PRELUDE: Final = """
 import asyncio, gc, os, sys, threading
 from tests.support.programs import batching, batching_spans, counting, emit, exporting

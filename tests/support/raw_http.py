@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 START = {"inputs": "Hello", "model": "mistral-small-latest", "stream": True}
-SILENT = ("hang", "no_answer")
+SILENT = ("handoff_hang", "hang", "no_answer")
 
 
 def connect(url: str, body: Any, scenario: str | None = None, **headers: str) -> socket.socket:

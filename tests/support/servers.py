@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 _Running = TypeVar("_Running", bound="Server")
 
-START_SECONDS = 30.0
-ANSWER_SECONDS = 10.0
-_STOP_SECONDS = 10.0
+START_SECONDS = 120.0
+ANSWER_SECONDS = 60.0
+_STOP_SECONDS = 60.0
 _PAUSE_SECONDS = 0.005
 _ATTEMPTS = 3
 

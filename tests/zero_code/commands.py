@@ -21,7 +21,7 @@ _SECTION: Final = re.compile(
     r"^## (.+)\n(?:(?!^## )[^\n]*\n)*?```sh\n((?:.*\n)*?)```", re.MULTILINE
 )
 COMMANDS: Final[dict[str, str]] = dict(_SECTION.findall(_README))
-_TIMEOUT: Final = 60
+_TIMEOUT: Final = 300
 
 
 def script_of(section: str, *, endpoint: str) -> str:

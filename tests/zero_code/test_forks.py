@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from emulator import Emulator
     from tests.zero_code.receiver import Receiver
 
-_SECONDS = 30
+_SECONDS = 120
+# On a busy machine a receiver may need longer than the 10 s that exporters wait.
+_PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "100"}
 _LISTENING = re.compile(r"\[(?P<pid>\d+)\] \[INFO\] Listening at: (?P<url>\S+)")
 _INPUT, _OUTPUT = 24, 29
 _http = build_opener(ProxyHandler({}))
@@ -54,7 +56,7 @@ def test_workers_of_multiprocessing_and_their_parent(
     emulator: Emulator, receiver: Receiver
 ) -> None:
     script = script_of("Worker processes", endpoint=receiver.url)
-    code, out, err = run(script, environment(emulator.url))
+    code, out, err = run(script, environment(emulator.url, **_PATIENT))
     assert (code, err) == (0, "")
     held: Held = defaultdict(list)
     for line in out.splitlines():
@@ -67,7 +69,7 @@ def test_workers_of_multiprocessing_and_their_parent(
 def test_workers_of_gunicorn(emulator: Emulator, receiver: Receiver) -> None:
     script = script_of("A web application", endpoint=receiver.url)
     assert "127.0.0.1:8000" in script
-    variables = environment(emulator.url, GUNICORN_CMD_ARGS="--no-control-socket")
+    variables = environment(emulator.url, GUNICORN_CMD_ARGS="--no-control-socket", **_PATIENT)
     with started(script.replace("127.0.0.1:8000", "127.0.0.1:0"), variables) as gunicorn:
         assert gunicorn.stderr is not None
         listening = next(filter(None, map(_LISTENING.search, gunicorn.stderr)))

@@ -51,8 +51,11 @@ def seen(recording: Recording) -> tuple[Any, list[Any], dict[tuple[int, int], Sp
 
 
 def chain(client: Any) -> tuple[Any, list[int]]:
-    """A stream in which the second agent's tool is under way, and its events' times so far."""
-    arguments = with_defaults("handoff_chain", {"agent_id": "ag_triage"})
+    """A stream in which the second agent's tool is under way, and its events' times so far.
+
+    The server says no more: on a busy machine the next events would have come already.
+    """
+    arguments = with_defaults("handoff_hang", {"agent_id": "ag_triage"})
     stream = client.beta.conversations.start_stream(**arguments)
     return stream, times_of([next(stream) for _ in range(4)])
 

@@ -220,11 +220,12 @@ class Method(NamedTuple):
             _log.report("read what is asked", exc)
             return Content([], [], [])
 
-    def returned(self, call: Call, result: Any) -> Any:
+    def returned(self, call: Call, result: object) -> object:
         """Hands the result of a call to its recorder, and returns it unchanged."""
-        kind: Any = type(result)
         # The look-up is inline: a function call costs as much as half the observer.
-        if self.streamed is not False and (ref(kind) in stream_classes or is_stream(result)):
+        if self.streamed is not False and (
+            ref(type(result)) in stream_classes or is_stream(result)
+        ):
             recorder = call.recorder = self.recorder(call)
             observe(result, recorder, call)
         elif not self.streamed:
