@@ -43,6 +43,7 @@ class Endpoint:
 _need = checks.required
 _CONVERSATIONS = "/v1/conversations"
 _AGENT = "/v1/agents/{agent_id}"
+_INDEX = "/v1/context/search-indexes/{index_name}"
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/mistralai/models/{model}"
 _CHAT = _need("model", "messages")
 _VERTEX_BODY = _need("model", "messages|prompt")  # chat and FIM have the same path there
@@ -82,6 +83,7 @@ ENDPOINTS = (
     Endpoint("/v1/agents", "agent", "agent_created", _need("model", "name")),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="GET"),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="PATCH"),
+    Endpoint(f"{_INDEX}/search", "search", "search", _need("retriever")),
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),

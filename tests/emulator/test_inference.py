@@ -44,6 +44,7 @@ REQUIRED = {
     "model file|file_url|file_id": "audio/transcriptions",
     "input": "audio/speech",
     "model name": "agents",
+    "retriever": "context/search-indexes/docs/search",
 }
 
 

@@ -26,6 +26,7 @@ Version = tuple[int, ...]
 # `tests/docs/test_since.py` asks the releases.
 SINCE: Final[dict[str, Version]] = {
     "beta_agents": (2, 0, 0),
+    "context_search_indexes": (3, 7, 0),
     "responses": (3, 4, 0),
     "speech": (2, 1, 0),
     "transcriptions": (1, 9, 3),
@@ -35,6 +36,7 @@ UNTIL: Final[dict[str, Version]] = {"mistral_agents": (2, 0, 0)}
 CLASSIFIED: Final = "input" if sdk.VERSION >= (2,) else "inputs"
 AUDIO: Final = {"file_name": "hello.mp3", "content": b"\x00\xff"}
 PAPER: Final = {"type": "document_url", "document_url": "https://example.com/hello.pdf"}
+LOOKED_FOR: Final = {"type": "keyword", "query": "Hello?", "top_k": 3}
 # What each method must be given, conversations aside. Texts say "Hello": the emulator's
 # errors repeat it.
 GIVEN: Final[dict[str, dict[str, Any]]] = {
@@ -50,6 +52,7 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
     "audio.speech.complete": {"model": "m", "input": "Hello?"},
     "responses.create": {"model": "m", "input": "Hello?"},
     "beta.agents.create": {"model": "m", "name": "writer"},
+    "beta.context.search_indexes.search": {"index_name": "docs", "retriever": LOOKED_FOR},
 }
 
 

@@ -172,6 +172,7 @@ _Convert = Callable[[object], AttributeValue | None]
 _SETTINGS: Final[Mapping[str, tuple[str, _Convert]]] = {
     "temperature": (s.REQUEST_TEMPERATURE, _number),
     "top_p": (s.REQUEST_TOP_P, _number),
+    "top_k": (s.REQUEST_TOP_K, _integer),
     "max_tokens": (s.REQUEST_MAX_TOKENS, _integer),
     "frequency_penalty": (s.REQUEST_FREQUENCY_PENALTY, _number),
     "presence_penalty": (s.REQUEST_PRESENCE_PENALTY, _number),
