@@ -17,7 +17,8 @@ Names = dict[str, Any]
 Body = dict[str, Any]
 # Where a request has the words of its user: what some errors repeat.
 _TEXTS = (
-    "inputs", "messages", "prompt", "input", "document", "file_url", "instructions", "retriever",
+    "inputs", "messages", "prompt", "input", "document", "file_url", "instructions",
+    "retriever", "pattern",
 )  # fmt: skip
 _DIMENSION = 1024
 

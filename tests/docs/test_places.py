@@ -30,7 +30,8 @@ ROOT: Final = Path(__file__).parents[2]
 SPANS_OF_THEIR_OWN: Final = {
     *COMPLETIONS,
     "beta.agents.create",
-    "beta.context.search_indexes.search",
+    f"{methods.INDEXES}.search",
+    f"{methods.INDEXES}.grep",
 }
 METRICS_OF_THEIR_OWN: Final = {
     "embeddings.create",

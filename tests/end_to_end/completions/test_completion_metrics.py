@@ -31,7 +31,7 @@ from tests.support.completions import (
     ask_sync,
     place,
 )
-from tests.support.methods import GIVEN
+from tests.support.methods import GIVEN, INDEXES
 from tests.support.recording import Recording
 
 USED: Final = "gen_ai.client.inference.usage"
@@ -152,7 +152,6 @@ def test_embeddings_have_counters_and_the_duration_of_an_operation(
     assert recording.metrics() == expected
 
 
-SEARCH: Final = "beta.context.search_indexes.search"
 TIMED: Final[list[tuple[str, str, dict[str, Any], str | None]]] = [
     ("classifiers.moderate", "moderation", {"model": "m", "inputs": "Hello"}, "m"),
     ("classifiers.moderate_chat", "moderation", {"model": "m", "inputs": MESSAGES}, "m"),
@@ -161,7 +160,8 @@ TIMED: Final[list[tuple[str, str, dict[str, Any], str | None]]] = [
      {"model": "m", CLASSIFIED: {"messages": MESSAGES}}, "m"),
     ("ocr.process", "generate_content", {"model": "m", "document": PAPER}, "m"),
     ("beta.agents.create", "create_agent", {"model": "m", "name": "writer"}, None),
-    (SEARCH, "retrieval", GIVEN[SEARCH], None),
+    *((f"{INDEXES}.{name}", "retrieval", GIVEN[f"{INDEXES}.{name}"], None)
+      for name in ("search", "grep")),
 ]  # fmt: skip
 
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole spans of searches in an index, and what is recorded of the words in them."""
+"""Whole spans of searches in an index, and what is recorded of the words in them.
+
+Before SDK 3.7 the same methods are `beta.rag.managed_indexes`.
+"""
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 from typing import Any, Final
@@ -13,11 +17,12 @@ from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
 from tests.end_to_end.completions.test_other_calls import SINCE
 from tests.end_to_end.content.test_privacy import TELLING, everything
-from tests.support import sdk
-from tests.support.completions import BOTH, Ask, ask_sync, assert_is, place
+from tests.support import methods, sdk
+from tests.support.completions import BOTH, Ask, ask_sync, assert_is, named, place
 from tests.support.recording import Recording, Span
 
-SEARCH: Final = "beta.context.search_indexes.search"
+SEARCH: Final = f"{methods.INDEXES}.search"
+GREP: Final = f"{methods.INDEXES}.grep"
 QUERY: Final = "gen_ai.retrieval.query.text"
 DOCUMENTS: Final = "gen_ai.retrieval.documents"
 COUNT: Final = "mistral_ai.retrieval.document.count"
@@ -47,9 +52,17 @@ pytestmark = pytest.mark.skipif(
     SINCE[SEARCH] > sdk.VERSION, reason=f"{SEARCH} came with {SINCE[SEARCH]}"
 )
 
+greps = pytest.mark.skipif(SINCE[GREP] > sdk.VERSION, reason=f"{GREP} came with {SINCE[GREP]}")
+
+fuses = pytest.mark.skipif(sdk.VERSION < (3,), reason="no retriever fuses others before 3.0")
+
 
 def search(client: Any, retriever: Any = NEAREST, ask: Ask = ask_sync, **more: Any) -> Any:
     return ask(client, SEARCH, **{"index_name": "docs", "retriever": retriever, **more})
+
+
+def grep(client: Any, ask: Ask = ask_sync) -> Any:
+    return ask(client, GREP, index_name="docs", source_id="doc_1", pattern="Sundays", top_k=3)
 
 
 def told(emulator: Emulator, count: int | None = 2, **more: Any) -> dict[str, Any]:
@@ -119,8 +132,7 @@ def test_a_search_that_is_refused(
 def test_with_capture_on_query_and_documents_are_on_the_span(
     emulator: Emulator, client: Any, recording: Recording, ask: Ask, *, typed: bool
 ) -> None:
-    from mistralai.client import models
-
+    models = importlib.import_module(f"{sdk.ROOT}.models")
     instrument(capture_content="span_only")
     retriever = models.NearestNeighbourRetriever(**NEAREST) if typed else NEAREST
     search(client, retriever, ask)
@@ -133,9 +145,10 @@ def test_with_capture_on_query_and_documents_are_on_the_span(
     ("retriever", "query"),
     [
         (KEYWORD, "When is it open?"),
-        ({"type": "rrf", "retrievers": [KEYWORD, NEAREST]}, "When is it open?"),
-        ({"type": "rrf", "retrievers": [KEYWORD, {**NEAREST, "query": "hours"}]},
-         "When is it open?\nhours"),
+        pytest.param({"type": "rrf", "retrievers": [KEYWORD, NEAREST]}, "When is it open?",
+                     marks=fuses),
+        pytest.param({"type": "rrf", "retrievers": [KEYWORD, {**NEAREST, "query": "hours"}]},
+                     "When is it open?\nhours", marks=fuses),
         ({"type": "nearest_neighbour", "query_embedding": [0.1, 0.2]}, None),
     ],
     ids=["keyword", "the same twice", "two", "a vector"],
@@ -202,6 +215,7 @@ def test_a_redact_that_fails_drops_the_texts_and_keeps_the_number(
     no_log_records.clear()
 
 
+@fuses
 def test_a_long_query_and_many_long_documents_are_cut_visibly(
     client: Any, recording: Recording
 ) -> None:
@@ -223,7 +237,41 @@ def test_long_documents_are_cut_visibly(client: Any, recording: Recording) -> No
     assert all(document["content"].endswith("…[cut]") for document in documents)
 
 
+@greps
+@BOTH
+@pytest.mark.parametrize("capture", ["no_content", "span_only"])
+def test_a_grep_is_one_whole_span(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, capture: str
+) -> None:
+    instrument(capture_content=capture)
+    found = grep(client, ask)
+    assert [chunk.id for chunk in found.chunks] == ["chunk_2"]
+    span = recording.span()
+    content = {
+        key: span.attributes.pop(key) for key in (QUERY, DOCUMENTS) if key in span.attributes
+    }
+    assert_is(span, Span("retrieval docs", told(emulator, 1)))
+    if capture == "no_content":
+        assert content == {}
+    else:
+        assert content[QUERY] == "Sundays"
+        (chunk,) = json.loads(content[DOCUMENTS])
+        assert chunk == {"id": "chunk_2", "source_id": "doc_1", "content": FOUND[1]["content"]}
+
+
+@greps
+def test_a_grep_passes_redact(
+    client: Any, recording: Recording, no_log_records: list[logging.LogRecord]
+) -> None:
+    instrument(capture_content="span_only", redact=lambda text: text.replace("Sundays", "[day]"))
+    grep(client)
+    attributes = recording.span().attributes
+    assert attributes[QUERY] == "[day]"
+    assert "On [day] nobody is there." in attributes[DOCUMENTS]
+    assert "Sundays" not in everything(recording, no_log_records)
+
+
 def test_managing_an_index_has_no_span(client: Any, recording: Recording) -> None:
     with pytest.raises(Exception, match="Not Found"):
-        client.beta.context.search_indexes.get(index_name="docs")
+        named(client, f"{methods.INDEXES}.get")(index_name="docs")
     assert recording.spans() == []

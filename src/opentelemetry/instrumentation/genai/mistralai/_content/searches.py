@@ -39,12 +39,13 @@ class Search(Content):
 
 
 def search_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
-    """Reads what a search looks for: the text of its retriever, or those of the ones it fuses."""
+    """Reads what a search looks for: a pattern, or the text of its retrievers."""
     retriever = fields_of(kwargs.get("retriever"))
     fused = (fields_of(each) for each in items_of(retriever.get("retrievers")))
-    queries = (text(each.get("query")) for each in (retriever, *fused))
+    queries = (each.get("query") for each in (retriever, *fused))
+    texts = map(text, (kwargs.get("pattern"), *queries))
     # Retrievers that are fused nearly always look for the same text: it is recorded once.
-    parts = (text_part("text", query, clean) for query in dict.fromkeys(queries) if query)
+    parts = (text_part("text", query, clean) for query in dict.fromkeys(texts) if query)
     return Search([part for part in parts if part is not None])
 
 
@@ -53,7 +54,8 @@ def documents_of(hits: Sequence[object], clean: Clean) -> list[Part]:
 
     def document(hit: object) -> list[Part]:
         fields = fields_of(hit)
-        chunk, score = fields_of(fields.get("chunk")), fields.get("score")
+        # What `grep` finds has no score, and is no more than the chunk itself.
+        chunk, score = fields_of(fields.get("chunk", fields)), fields.get("score")
         made = {key: word(chunk.get(key), clean) for key in ("id", "source_id", "content")}
         known: Part = {key: value for key, value in made.items() if value is not None}
         # JSON has no NaN, and a viewer would not read the other documents either.

@@ -16,7 +16,8 @@ def search_request(kwargs: Mapping[str, Any]) -> Request:
     """Reads the search of an index, whose name is in the span's name.
 
     Args:
-        kwargs: the caller's arguments; the limit is in ``retriever``, which may be a dict.
+        kwargs: the caller's arguments; the limit is one of them, or is in ``retriever``, which may
+            be a dict.
     """
     request = model_request(s.RETRIEVAL, kwargs, measured=TIMED)
     attributes = request.attributes

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import cast
 
 from .. import _names as s
 from .._content.searches import documents_of
 from .._content.structure import Clean
-from .._reading.fields import Fields, items_of
+from .._reading.fields import Fields
 from .completions import CompletionRecorder
 from .ending import Ending
 from .recorder import OpenCall
@@ -22,12 +22,12 @@ class SearchRecorder(CompletionRecorder):
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
         # This is None if the response has no list of hits: 0 would say that nothing was found.
-        self._hits: Sequence[object] | None = None
+        self._hits: list[object] | None = None
 
     def on_completion(self, data: Fields, field: str) -> None:  # noqa: ARG002 -- interface
         """Reads the hits of a response."""
-        if isinstance(data.get("hits"), list):
-            self._hits = items_of(data["hits"])
+        hits = data.get("hits", data.get("chunks"))
+        self._hits = cast("list[object]", hits) if isinstance(hits, list) else None
 
     def conclude(self, ending: Ending, at: int) -> int:
         """Adds the number of hits to the ending."""

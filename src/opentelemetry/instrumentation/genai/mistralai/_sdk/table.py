@@ -41,6 +41,7 @@ ROOTS: Final = (
 _CONVERSATIONS: Final = ("conversations", "Conversations")
 _TRANSCRIPTIONS: Final = ("transcriptions", "Transcriptions")
 _INDEXES: Final = ("context_search_indexes", "ContextSearchIndexes")
+_MANAGED_INDEXES: Final = ("managed_indexes", "ManagedIndexes")
 _TURN: Final = (conversation_content, ConversationRecorder)
 _ANSWER: Final = (completion_content, CompletionRecorder)
 _RESULT: Final = (no_content, CompletionRecorder)
@@ -87,6 +88,10 @@ METHODS: Final = (
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
     ),
     Method(*_INDEXES, "search", search_request, *_FOUND, streamed=False),
+    Method(*_INDEXES, "grep", search_request, *_FOUND, streamed=False),
+    # These are the names of the two before 3.7.
+    Method(*_MANAGED_INDEXES, "search", search_request, *_FOUND, streamed=False),
+    Method(*_MANAGED_INDEXES, "grep", search_request, *_FOUND, streamed=False),
 )
 
 LOOPS: Final = (
