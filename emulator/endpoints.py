@@ -43,6 +43,8 @@ class Endpoint:
 _need = checks.required
 _CONVERSATIONS = "/v1/conversations"
 _AGENT = "/v1/agents/{agent_id}"
+_INDEX = "/v1/context/search-indexes/{index_name}"
+_MANAGED_INDEX = "/v1/rag/managed_indexes/{index_name}"
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/mistralai/models/{model}"
 _CHAT = _need("model", "messages")
 _VERTEX_BODY = _need("model", "messages|prompt")  # chat and FIM have the same path there
@@ -82,6 +84,11 @@ ENDPOINTS = (
     Endpoint("/v1/agents", "agent", "agent_created", _need("model", "name")),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="GET"),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="PATCH"),
+    Endpoint(f"{_INDEX}/search", "search", "search", _need("retriever")),
+    Endpoint(f"{_INDEX}/grep", "grep", "grep", _need("source_id", "pattern")),
+    # SDK 2.10.1 to 3.2.
+    Endpoint(f"{_MANAGED_INDEX}/search", "search", "search", _need("retriever")),
+    Endpoint(f"{_MANAGED_INDEX}/grep", "grep", "grep", _need("source_id", "pattern")),
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),

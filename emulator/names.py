@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Names = dict[str, Any]
 Body = dict[str, Any]
 # Where a request has the words of its user: what some errors repeat.
-_TEXTS = ("inputs", "messages", "prompt", "input", "document", "file_url", "instructions")
+_TEXTS = (
+    "inputs", "messages", "prompt", "input", "document", "file_url", "instructions",
+    "retriever", "pattern",
+)  # fmt: skip
 _DIMENSION = 1024
 
 
@@ -56,10 +59,11 @@ def of_restart(state: State, path: dict[str, str], body: Body) -> Names:
 
 
 def of_request(_state: State, path: dict[str, str], body: Body) -> Names:
-    """Name what a request asks for: a model, an agent and, when it makes one, its parts."""
+    """Name what a request asks for: a model, an index, an agent; and the parts of a new agent."""
     return {
         "model": body.get("model") or path.get("model") or DEFAULT_MODEL,
         "agent_id": path.get("agent_id") or body.get("agent_id") or "ag_emulated",
+        "index_name": path.get("index_name"),
         "name": body.get("name") or "Emulated",
         "description": body.get("description"),
         "instructions": body.get("instructions"),

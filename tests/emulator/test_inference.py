@@ -44,6 +44,8 @@ REQUIRED = {
     "model file|file_url|file_id": "audio/transcriptions",
     "input": "audio/speech",
     "model name": "agents",
+    "retriever": "context/search-indexes/docs/search rag/managed_indexes/docs/search",
+    "source_id pattern": "context/search-indexes/docs/grep rag/managed_indexes/docs/grep",
 }
 
 

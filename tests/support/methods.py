@@ -26,15 +26,22 @@ Version = tuple[int, ...]
 # `tests/docs/test_since.py` asks the releases.
 SINCE: Final[dict[str, Version]] = {
     "beta_agents": (2, 0, 0),
+    "context_search_indexes": (3, 7, 0),
+    "managed_indexes": (2, 10, 1),
+    "managed_indexes.ManagedIndexes.grep": (3, 0, 0),
     "responses": (3, 4, 0),
     "speech": (2, 1, 0),
     "transcriptions": (1, 9, 3),
 }
-UNTIL: Final[dict[str, Version]] = {"mistral_agents": (2, 0, 0)}
+UNTIL: Final[dict[str, Version]] = {"managed_indexes": (3, 7, 0), "mistral_agents": (2, 0, 0)}
 
 CLASSIFIED: Final = "input" if sdk.VERSION >= (2,) else "inputs"
 AUDIO: Final = {"file_name": "hello.mp3", "content": b"\x00\xff"}
 PAPER: Final = {"type": "document_url", "document_url": "https://example.com/hello.pdf"}
+INDEXES: Final = (
+    "beta.context.search_indexes" if sdk.VERSION >= (3, 7) else "beta.rag.managed_indexes"
+)
+LOOKED_FOR: Final[dict[str, Any]] = {"type": "keyword", "query": "Hello?", "top_k": 3}
 # What each method must be given, conversations aside. Texts say "Hello": the emulator's
 # errors repeat it.
 GIVEN: Final[dict[str, dict[str, Any]]] = {
@@ -50,6 +57,8 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
     "audio.speech.complete": {"model": "m", "input": "Hello?"},
     "responses.create": {"model": "m", "input": "Hello?"},
     "beta.agents.create": {"model": "m", "name": "writer"},
+    f"{INDEXES}.search": {"index_name": "docs", "retriever": LOOKED_FOR},
+    f"{INDEXES}.grep": {"index_name": "docs", "source_id": "doc_1", "pattern": "Hello", "top_k": 3},
 }
 
 

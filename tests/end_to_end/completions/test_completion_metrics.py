@@ -31,6 +31,7 @@ from tests.support.completions import (
     ask_sync,
     place,
 )
+from tests.support.methods import GIVEN, INDEXES
 from tests.support.recording import Recording
 
 USED: Final = "gen_ai.client.inference.usage"
@@ -159,6 +160,8 @@ TIMED: Final[list[tuple[str, str, dict[str, Any], str | None]]] = [
      {"model": "m", CLASSIFIED: {"messages": MESSAGES}}, "m"),
     ("ocr.process", "generate_content", {"model": "m", "document": PAPER}, "m"),
     ("beta.agents.create", "create_agent", {"model": "m", "name": "writer"}, None),
+    *((f"{INDEXES}.{name}", "retrieval", GIVEN[f"{INDEXES}.{name}"], None)
+      for name in ("search", "grep")),
 ]  # fmt: skip
 
 
@@ -172,9 +175,11 @@ def test_what_reports_no_tokens_has_a_duration_only(
     given: dict[str, Any],
     said: str | None,
 ) -> None:
+    if SINCE.get(method, (0,)) > sdk.VERSION:
+        pytest.skip(f"{method} came with {SINCE[method]}")
     recording, _ = mode
     ask_sync(client, method, **given)
-    attributes = shared(emulator, operation, "m", said)
+    attributes = shared(emulator, operation, given.get("model"), said)
     assert recording.metrics() == {DEFAULT[0]: [(attributes, (1, seconds(recording)[0]))]}
 
 

@@ -14,9 +14,11 @@ from opentelemetry.instrumentation.genai.mistralai._reading.agents import create
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
     append_request,
+    model_request,
     restart_request,
     start_request,
 )
+from opentelemetry.instrumentation.genai.mistralai._reading.searches import search_request
 from tests.support.fake_events import UNSET
 from tests.support.fakes import typed
 
@@ -105,6 +107,31 @@ def test_a_new_agent_without_a_name_is_not_named_after_its_model(name: object) -
     request = create_agent_request({"model": "m", "name": name})
     attributes = {**CHAT, "gen_ai.operation.name": "create_agent", "gen_ai.request.model": "m"}
     assert said(request) == ("create_agent", attributes, ("m", None, None))
+
+
+@pytest.mark.parametrize("unusable", [None, UNSET, "", 7, ["docs"]])
+def test_a_search_of_what_is_no_index_is_named_after_nothing(unusable: object) -> None:
+    request = search_request({"index_name": unusable, "retriever": unusable})
+    assert said(request) == ("retrieval", {**CHAT, "gen_ai.operation.name": "retrieval"}, NOBODY)
+    assert request.measured == "timed"
+
+
+@pytest.mark.parametrize(
+    ("top_k", "known"), [(5, 5), ("5", 5), (5.0, 5), (None, None), ("x", None)]
+)
+def test_how_many_a_search_may_find_has_its_old_name_and_its_new_one(
+    top_k: object, known: int | None
+) -> None:
+    names = ("gen_ai.request.top_k", "gen_ai.retrieval.top_k")
+    request = search_request({"index_name": "docs", "retriever": {"top_k": top_k}})
+    limits = {} if known is None else dict.fromkeys(names, known)
+    asked = {"gen_ai.operation.name": "retrieval", "gen_ai.data_source.id": "docs"}
+    assert typed(request.attributes) == typed({**CHAT, **asked, **limits})
+
+
+def test_the_top_k_of_a_chat_is_the_setting_alone() -> None:
+    request = model_request("chat", {"top_k": 40})
+    assert typed(request.attributes) == typed({**CHAT, "gen_ai.request.top_k": 40})
 
 
 def test_a_model_that_is_an_enum_is_its_value() -> None:

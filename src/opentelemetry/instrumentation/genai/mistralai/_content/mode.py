@@ -132,11 +132,11 @@ def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
     The output gets room first, then the instructions and the tools, then the input.
     """
     room, mark = _Room(), {"type": "text", "content": CUT}
-    tool = {"type": "function", "name": CUT}
-    return {
-        key: room.fit(items, tool if key == s.TOOL_DEFINITIONS else mark)
-        for key, items in said.items()
+    marks: dict[str, Part] = {
+        s.TOOL_DEFINITIONS: {"type": "function", "name": CUT},
+        s.RETRIEVAL_DOCUMENTS: {"id": CUT},
     }
+    return {key: room.fit(items, marks.get(key, mark)) for key, items in said.items()}
 
 
 class _Room:
@@ -162,6 +162,14 @@ class _Room:
         size = len(to_json(item).encode()) + 1
         self._left = self._left - size if size < self._left else 0
         return self._left > 0
+
+
+def on_span(key: str, items: list[Part]) -> str:
+    """Returns the value that an attribute of a span has for these messages, parts or documents."""
+    if key == s.RETRIEVAL_QUERY:
+        # The conventions want the text itself, so that viewers can search for it.
+        return "\n".join(part["content"] for part in items)
+    return to_json(items)
 
 
 def to_json(value: object) -> str:

@@ -14,7 +14,7 @@ from opentelemetry.context import Context
 from .. import _log
 from .. import _names as s
 from .._content.exceptions import describe
-from .._content.mode import cleaner, fitted, to_json
+from .._content.mode import cleaner, fitted, on_span
 from .._reading.errors import Failure
 from ..version import __version__
 from .completion_hook import Said, cut_texts, on_completion
@@ -169,7 +169,7 @@ class Telemetry:
         hook = self._on_completion
         recorded = fitted(said if hook is None else cut_texts(said))
         if self.content_on_spans and span.is_recording():
-            span.set_attributes({key: to_json(value) for key, value in recorded.items()})
+            span.set_attributes({key: on_span(key, items) for key, items in recorded.items()})
         if operation not in _INFERENCE:
             return
         details = {**known, **recorded} if self.content_on_events else known

@@ -212,6 +212,7 @@ _SETTINGS: Final[
 ] = {
     "temperature": (s.REQUEST_TEMPERATURE, float, number),
     "top_p": (s.REQUEST_TOP_P, float, number),
+    "top_k": (s.REQUEST_TOP_K, int, integer),
     "max_tokens": (s.REQUEST_MAX_TOKENS, int, integer),
     "frequency_penalty": (s.REQUEST_FREQUENCY_PENALTY, float, number),
     "presence_penalty": (s.REQUEST_PRESENCE_PENALTY, float, number),

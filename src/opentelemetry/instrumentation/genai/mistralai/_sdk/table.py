@@ -8,6 +8,7 @@ from typing import Final
 
 from .. import _names as s
 from .._content.messages import completion_content, conversation_content, no_content
+from .._content.searches import search_content
 from .._reading.agents import create_agent_request
 from .._reading.requests import (
     COUNTED,
@@ -17,9 +18,11 @@ from .._reading.requests import (
     restart_request,
     start_request,
 )
+from .._reading.searches import search_request
 from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
 from .._recording.responses import ResponseRecorder
+from .._recording.searches import SearchRecorder
 from .calls import Method
 from .loops import Loop
 
@@ -37,10 +40,13 @@ ROOTS: Final = (
 
 _CONVERSATIONS: Final = ("conversations", "Conversations")
 _TRANSCRIPTIONS: Final = ("transcriptions", "Transcriptions")
+_INDEXES: Final = ("context_search_indexes", "ContextSearchIndexes")
+_MANAGED_INDEXES: Final = ("managed_indexes", "ManagedIndexes")
 _TURN: Final = (conversation_content, ConversationRecorder)
 _ANSWER: Final = (completion_content, CompletionRecorder)
 _RESULT: Final = (no_content, CompletionRecorder)
 _EVENTS: Final = (completion_content, ResponseRecorder)
+_FOUND: Final = (search_content, SearchRecorder)
 _TRANSCRIPT: Final = (no_content, ResponseRecorder)
 
 _chat: Final = partial(model_request, s.CHAT)
@@ -81,6 +87,11 @@ METHODS: Final = (
     Method(
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
     ),
+    Method(*_INDEXES, "search", search_request, *_FOUND, streamed=False),
+    Method(*_INDEXES, "grep", search_request, *_FOUND, streamed=False),
+    # These are the names of the two before 3.7.
+    Method(*_MANAGED_INDEXES, "search", search_request, *_FOUND, streamed=False),
+    Method(*_MANAGED_INDEXES, "grep", search_request, *_FOUND, streamed=False),
 )
 
 LOOPS: Final = (
