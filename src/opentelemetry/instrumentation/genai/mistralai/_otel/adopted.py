@@ -40,8 +40,8 @@ def open_call(telemetry: Telemetry, request: Request, called: Called, context: C
 class CallAgain(Call):
     """Records a framework's second request under one framework span: a retry, or another model.
 
-    It has a span of its own, because the host's span describes the first request. The framework
-    counts the tokens of the request that answers, so this call does not.
+    It has a span of its own, because the host's span describes the first request. It records no
+    metric that the framework records itself: see `RECORDED_BY`.
     """
 
     __slots__ = ("_host",)
@@ -53,7 +53,7 @@ class CallAgain(Call):
         super().__init__(telemetry, request, called, parent)
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
-        """Returns the steps that end the call; the last item runs first."""
+        """Returns the actions that end the call; the last item runs first."""
         plan = super().plan(ending, ended, context)
         plan.append(partial(_give_back_seat, self._host, ending))
         return plan
@@ -73,7 +73,7 @@ class AdoptedCall(CallAgain):
         """Does nothing: only conversations have steps, and these are never adopted."""
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
-        """Returns the steps that inform the host and count; the last item runs first."""
+        """Returns the actions that inform the host and count; the last item runs first."""
         steps: Plan = []
         try:
             seconds = (ended - self.started) / 1e9

@@ -74,7 +74,7 @@ ALL: Final = (REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TO
 
 
 def by_metric_name(connectors: Mapping[str, int]) -> dict[str, int]:
-    """Returns the calls of connectors by metric name; ``_OTHER`` has the sum of the rest."""
+    """Returns the calls of each connector by the name that a metric may have, or ``_OTHER``."""
     calls: dict[str, int] = {}
     for name, n in connectors.items():
         key = CONNECTORS.bounded(name)

@@ -209,7 +209,7 @@ class Switch:
 
     @classmethod
     def turn_on(cls, options: Mapping[str, Any]) -> None:
-        """Records calls from now on; an argument of `Telemetry` that is not given is kept."""
+        """Records calls with these options from now on."""
         cls.options = {**cls.options, **options}
         cls.telemetry = Telemetry(**cls.options)
 
