@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the JSON that tools get and return strictly, to record it as the structure it is."""
+"""Reads the JSON of tools' arguments and results strictly, and records it as a structure.
+
+`exportable` repairs a text that an exporter would refuse.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Call:
         if open_calls.dropped:
             open_calls.end_dropped()
         # Durations need a clock that nobody sets back, else time runs backwards within a call.
-        # Events are timed by `monotonic_ns`, which is faster than . Frozen time replaces it:
+        # Events are timed by `monotonic_ns`, which is faster than `ticks`. Frozen time replaces it:
         # its offset to local time is kept apart. While time runs, the two offsets are equal.
         self.started, at, arrival = all_clocks()
         self._offset = self.clock_offset = self.started - at

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records a conversation: reads its events and makes one `Ending`.
+"""Records one turn of a conversation: reads its events and makes one `Ending`.
 
 It dispatches events on their name as the API spells it, never on their class: classes differ from
 one SDK line to the next, and an event that the SDK's model rejects arrives as another class, with
@@ -31,7 +31,7 @@ _LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error
 
 
 class ConversationRecorder(Recorder):
-    """Records one conversation in constant memory, whatever its length."""
+    """Records one turn of a conversation, in constant memory unless content is captured."""
 
     __slots__ = (
         "_agent_id", "_agent_name", "_called", "_capture", "_clock", "_conversation_id",
@@ -45,7 +45,7 @@ class ConversationRecorder(Recorder):
         self._conversation_id = request.conversation_id
         self._agent_id = request.agent_id
         self._agent_name: str | None = None
-        # These are the class of the current message's chunks, and its last chunk, still unread.
+        # The class of the current message's chunks, and the last chunk, which is read at its end.
         self._piece_class: Any = None
         self._piece: Any = None
         self._called: FunctionCalls | None = None
@@ -79,9 +79,9 @@ class ConversationRecorder(Recorder):
         self._unheard = None
 
     def hear_again(self, unheard: Any) -> None:
-        """Takes in the last event or response once more, if an interrupt cut its reading off."""
+        """Takes in the done or error event once more; of a response only its usage."""
         if self._whole:
-            # Its entries are not read again: the steps before the interrupt were reported.
+            # Its entries are not read again: their steps would be reported twice.
             self._end_with(unheard)
         elif unheard.event in _LAST_WORDS:
             self._on_event(unheard)
@@ -97,7 +97,7 @@ class ConversationRecorder(Recorder):
             for event in events:
                 self.see(event)
         finally:
-            # Each event replaces it.
+            # Each event overwrites it: an interrupted response would lose its usage.
             self._unheard = response
         self._end_with(response)
 
@@ -154,7 +154,7 @@ class ConversationRecorder(Recorder):
         self._inside().end_handoff(data, self._map(data))
 
     def on_done(self, event: Any, data: Fields) -> None:
-        """Ends the conversation at the event's ``created_at``; later events change nothing."""
+        """Ends the call at the event's ``created_at``; later events change nothing."""
         created = read_time(data.get("created_at"))
         at = self._clock.to_local(created, self._call.at(self._arrived))
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
@@ -163,7 +163,7 @@ class ConversationRecorder(Recorder):
         self.end(ending, at)
 
     def on_error(self, event: Any, data: Fields) -> None:
-        """Ends the conversation as failed."""
+        """Ends the call as failed."""
         failure = failure_of_event(data.get("code"), data.get("message"))
         self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
 
@@ -209,7 +209,7 @@ class ConversationRecorder(Recorder):
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
 
     def is_complete(self) -> bool:
-        """Returns False: only its done event completes a conversation."""
+        """Returns False: only its done event completes a turn."""
         return False
 
     def conclude(self, ending: Ending, at: int) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Defines the `Ending`, what is known of a call when it ends, and reads the usage in it."""
+"""Defines the `Ending`, the facts of a call at its end; reads the usage that the API reports."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Usage:
     connectors: Mapping[str, int] = MappingProxyType({})
 
     def of_connectors(self) -> dict[str, int]:
-        """Returns calls of connectors by span attribute, at most 32 that have fit names."""
+        """Returns the calls of each connector by span attribute: 32 at most that may be a key."""
         fit = (name for name in self.connectors if is_word(name))
         return {
             s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)

@@ -123,7 +123,7 @@ class Recorder:
             self.end(Ending(outcome), self._call.now())
 
     def leave_later(self) -> None:
-        """Notes when the caller left, at a moment when the span may not be ended."""
+        """Notes when the caller left, at a moment when the span must not be ended."""
         self._left_at = self._call.now()
 
     def dropped(self) -> None:

@@ -145,7 +145,7 @@ def give_up(call: Opened) -> None:
     """Ends the span of a call whose recording has failed."""
     try:
         try:
-            # If the call stayed in the caller's context, their next call would get no span.
+            # If the call stayed in the caller's context, it would be the parent of their next span.
             call.detach()
         finally:
             call.give_up()
@@ -183,7 +183,7 @@ class Method(NamedTuple):
         kwargs: Mapping[str, Any],
         context: Context,
     ) -> Call:
-        """Starts the span of a call, whose arguments all have names, and makes it current."""
+        """Starts the span of a call and makes it current; the SDK takes keyword arguments only."""
         request = self.request(kwargs)
         if request.continues is not None:
             request.follow(*last_turns.last(request.continues))

@@ -84,7 +84,7 @@ class _Observer:
             _log.report("leave a stream", exc)
 
     def _interrupted(self, exc: BaseException) -> None:
-        """Reports that the generator raised; it also ends by raising."""
+        """Reports what the generator raised: an error, or its normal end."""
         try:
             if self._recorder.ended:
                 return

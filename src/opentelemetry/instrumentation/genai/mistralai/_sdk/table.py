@@ -24,7 +24,7 @@ from .calls import Method
 from .loops import Loop
 
 # These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
-# belong to its other clients.
+# belong to the clients for Azure and Google Cloud.
 ROOTS: Final = (
     "mistralai",
     "mistralai.client",
