@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .telemetry import Telemetry
 
 
-def open_call(telemetry: Telemetry, request: Request, called: Called, context: Context) -> Call:
-    """Makes a call: with a span of its own, or in the span that another library has opened."""
+def begin_call(telemetry: Telemetry, request: Request, called: Called, context: Context) -> Call:
+    """Begins a call, with a span of its own or in the span that another library has opened."""
     host = find_host(context, request, telemetry)
     if host is None:
         return Call(telemetry, request, called, context)

@@ -15,7 +15,7 @@ from .. import _names as s
 from .._content.messages import ReadContent, conversation_content
 from .._content.mode import Content
 from .._content.structure import Clean
-from .._otel.adopted import open_call
+from .._otel.adopted import begin_call
 from .._otel.client_span import Call
 from .._otel.conversation_ids import conversation_of
 from .._otel.open_calls import open_calls
@@ -198,7 +198,7 @@ class Method(NamedTuple):
         if run is not None:
             run.requests += 1
         # A conversation always has a span of its own: no other library has its `createdAt`.
-        begin = open_call if context and self.cls != "Conversations" else Call
+        begin = begin_call if context and self.cls != "Conversations" else Call
         call = begin(telemetry, request, (owner, self), context)
         try:
             call.start()
