@@ -31,7 +31,7 @@ from .streams import is_stream, observe, stream_classes
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from .protocols import Opened, Wrapped
+    from .protocols import Opened, Row
 
 _Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
@@ -41,7 +41,7 @@ _NOTHING: Final = object()
 
 
 def wrap_call(
-    method: Wrapped, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps a method that returns a stream or a response."""
     call, result = None, _NOTHING
@@ -56,7 +56,7 @@ def wrap_call(
 
 
 def wrap_async_call(
-    method: Wrapped, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
     if _listening() is None:
@@ -77,7 +77,7 @@ def wrap_async_call(
 
 
 async def _awaited(
-    method: Wrapped, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     call, result = None, _NOTHING
     try:
@@ -100,7 +100,7 @@ def _listening() -> Telemetry | None:
     return telemetry
 
 
-def _begin(method: Wrapped, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
+def _begin(method: Row, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
     # The first look is inline, because calling `_listening` would cost as much as the look itself.
@@ -116,7 +116,7 @@ def _begin(method: Wrapped, owner: object, args: _Args, kwargs: _Arguments) -> O
         return None
 
 
-def _stopped(call: Opened, method: Wrapped, result: Any, exc: BaseException) -> None:
+def _stopped(call: Opened, method: Row, result: Any, exc: BaseException) -> None:
     """Ends a call that raised, or was interrupted after it had a result."""
     try:
         call.detach()
@@ -131,7 +131,7 @@ def _stopped(call: Opened, method: Wrapped, result: Any, exc: BaseException) -> 
         _log.report("end a call", failure)
 
 
-def _returned(call: Opened, method: Wrapped, result: Any) -> Any:
+def _returned(call: Opened, method: Row, result: Any) -> Any:
     try:
         call.detach()
         return method.returned(call, result)
