@@ -8,7 +8,7 @@ from typing import Final
 
 from .. import _names as s
 from .._content.messages import completion_content, conversation_content, no_content
-from .._reading.agents import create_agent_request
+from .._reading.create_agent import create_agent_request
 from .._reading.requests import (
     COUNTED,
     TIMED,
