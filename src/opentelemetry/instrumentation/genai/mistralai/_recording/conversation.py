@@ -193,7 +193,7 @@ class ConversationRecorder(Recorder):
         self._steps = self._steps or Steps(
             self._call.step, self._call.started, self._conversation_id
         )
-        return self._steps.begin(self._agent_id)
+        return self._steps.with_agent(self._agent_id)
 
     def _catch_up(self) -> None:
         """Reads the last chunk of a message, which `see` left unread."""

@@ -95,7 +95,7 @@ class Steps:
         self._tools: _AllBegun = {}
         self._handoffs: _AllBegun = {}
 
-    def begin(self, agent_id: str | None) -> Steps:
+    def with_agent(self, agent_id: str | None) -> Steps:
         """Sets the agent of the client span, None if unknown; does nothing after a handoff."""
         if not self._handed_over:
             self._agent_id = agent_id
