@@ -49,7 +49,7 @@ def conflict(root: str) -> DependencyConflict | None:
     return DependencyConflict(_instruments[0], f"{required.name} {own}")
 
 
-def is_known_later(found: DependencyConflict | None) -> bool:
+def only_metadata_is_missing(found: DependencyConflict | None) -> bool:
     """Returns whether only the metadata is missing, and the SDK's packages are there.
 
     Args:
