@@ -37,12 +37,8 @@ def begin_call(telemetry: Telemetry, request: Request, called: Called, context: 
     return kind(telemetry, request, called, context, host)
 
 
-class CallAgain(Call):
-    """Records a framework's second request under one framework span: a retry, or another model.
-
-    It has a span of its own, because the host's span describes the first request. It records no
-    metric that the framework records itself: see `RECORDED_BY`.
-    """
+class HostedCall(Call):
+    """Holds a call that another library's inference is around."""
 
     __slots__ = ("_host",)
 
@@ -52,6 +48,16 @@ class CallAgain(Call):
         self._host = host
         super().__init__(telemetry, request, called, parent)
 
+
+class CallAgain(HostedCall):
+    """Records a framework's second request under one framework span: a retry, or another model.
+
+    It has a span of its own, because the host's span describes the first request. It records no
+    metric that the framework records itself: see `RECORDED_BY`.
+    """
+
+    __slots__ = ()
+
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
         """Returns the actions that end the call; the last item runs first."""
         plan = super().plan(ending, ended, context)
@@ -59,7 +65,7 @@ class CallAgain(Call):
         return plan
 
 
-class AdoptedCall(CallAgain):
+class AdoptedCall(HostedCall):
     """Records a call without a span of its own, on its host's span."""
 
     __slots__ = ()
