@@ -19,7 +19,7 @@ from .._recording.steps import Step
 from .client_span import Call
 from .ends_once import Plan
 from .hosts import Host, find_host
-from .plans import hook_step, measurements
+from .plans import hook_action, measurements
 from .surroundings import Called
 
 if TYPE_CHECKING:
@@ -80,17 +80,17 @@ class AdoptedCall(HostedCall):
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
         """Returns the actions that inform the host and count; the last item runs first."""
-        steps: Plan = []
+        plan: Plan = []
         try:
             seconds = (ended - self.started) / 1e9
-            steps = measurements(self.telemetry.instruments, self.request, ending, seconds, context)
+            plan = measurements(self.telemetry.instruments, self.request, ending, seconds, context)
         except Exception as exc:  # noqa: BLE001 -- the host must be informed even if a meter fails
             _log.report("measure a call", exc)
         if self._host.span.is_recording():
-            steps += hook_step(self.telemetry, self._host.span, ending)
-        steps.append(partial(self._tell, ending))
-        steps.append(partial(_give_back_seat, self._host, ending))
-        return steps
+            plan += hook_action(self.telemetry, self._host.span, ending)
+        plan.append(partial(self._tell, ending))
+        plan.append(partial(_give_back_seat, self._host, ending))
+        return plan
 
     def _tell(self, ending: Ending) -> None:
         attributes = ending.attributes

@@ -71,7 +71,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
         _log.report("measure a call", exc)
     attributes = ending.attributes
     if call.recording and telemetry.response_hook is not None:
-        plan += hook_step(telemetry, span, ending)
+        plan += hook_action(telemetry, span, ending)
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
@@ -141,7 +141,7 @@ def measurements(
     return plan
 
 
-def hook_step(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
+def hook_action(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
     """Returns the action that calls the user's ``response_hook``, if there is one."""
     hook = telemetry.response_hook
     if hook is None:
