@@ -52,7 +52,7 @@ def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
 
 
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:
-    """Reads nothing: the content of these calls is not recorded."""
+    """Reads nothing: the content of these requests is never recorded."""
     return Content([], [], [])
 
 

@@ -164,7 +164,7 @@ class Method(NamedTuple):
         request: reads the arguments.
         content: reads the request's content, if that is to be recorded.
         recorder: makes the recorder of the stream or the response.
-        streamed: whether it returns a stream; None: if its argument ``stream`` is True.
+        streamed: whether it returns a stream; None: if the caller passes ``stream=True``.
     """
 
     module: str
