@@ -226,7 +226,7 @@ class ConversationRecorder(Recorder):
         if ending.usage.connectors:
             ending.attributes.update(ending.usage.of_connectors())
         reason = _FINISH_REASONS.get(ending.outcome)
-        if reason == "stop" and self._called is not None and self._called.wait:
+        if reason == "stop" and self._called is not None and self._called.are_waiting:
             reason = "tool_call"
         known: dict[str, AttributeValue | None] = {
             s.RESPONSE_FINISH_REASONS: [reason] if reason else None,

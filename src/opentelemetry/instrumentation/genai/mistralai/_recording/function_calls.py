@@ -34,6 +34,6 @@ class FunctionCalls:
         self._settled[key] = settled or self._settled.get(key, False)
 
     @property
-    def wait(self) -> bool:
+    def are_waiting(self) -> bool:
         """Returns whether the caller still has to answer one of them."""
         return not all(self._settled.values())
