@@ -37,8 +37,6 @@ COUNTED: Final = "counted"
 TIMED: Final = "timed"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
-
-
 # All requests share this set: Python would make a new one for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
 

@@ -17,7 +17,6 @@ from .._reading.fields import AttributeValue, fields_of
 _MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
 
-
 # The keys are the API's names, in any of its usage objects; the values are span attributes.
 _ATTRIBUTES: Final[Mapping[str, str]] = {
     "prompt_tokens": s.USAGE_INPUT_TOKENS,
@@ -35,14 +34,10 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
 }
 # The API puts further counts into these objects; no two of them count the same thing.
-_DETAILS: Final = frozenset(
-    {
-        "prompt_tokens_details",
-        "completion_tokens_details",
-        "input_tokens_details",
-        "output_tokens_details",
-    }
-)
+_DETAILS: Final = frozenset((
+    "prompt_tokens_details", "completion_tokens_details",
+    "input_tokens_details", "output_tokens_details",
+))  # fmt: skip
 
 
 class Usage:
