@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._otel.metric_names import ALL, MetricNames
+from opentelemetry.instrumentation.genai.mistralai._otel.metric_names import ALL, KnownNames
 from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import last_turns
 from opentelemetry.instrumentation.genai.mistralai._reading.clock import read_time
 from opentelemetry.instrumentation.genai.mistralai._reading.errors import failure_of
@@ -276,7 +276,7 @@ def test_an_address_without_end_is_none_and_not_kept(client: Any, recording: Rec
 
 @pytest.mark.parametrize("names", ALL, ids=range(len(ALL)))
 def test_a_kind_of_names_has_a_hundred_and_keeps_those(
-    names: MetricNames, no_log_records: list[logging.LogRecord]
+    names: KnownNames, no_log_records: list[logging.LogRecord]
 ) -> None:
     told = [names.bounded(f"n{n}") for n in range(300)]
     assert told == [*(f"n{n}" for n in range(100)), *["_OTHER"] * 200]

@@ -242,7 +242,7 @@ ROWS: Final[dict[Guard, Row]] = {
         # The SDK closes its generator, too, while the thread ends what was dropped.
         maybe=(r"chat m: mistral_ai\.stream\.outcome=", METRICS),
     ),
-    Guard("_sdk/streams.py", "_Observer._interrupted"): Row(calls.chat_stream, "end a stream"),
+    Guard("_sdk/streams.py", "_Observer._raised"): Row(calls.chat_stream, "end a stream"),
     Guard("_switch.py", "switch_on"): Row(calls.chat, "instrument", CHAT),
     Guard("_otel/telemetry.py", "Telemetry.look_for_listeners"): Row(calls.chat, "find a provider"),
     Guard("_recording/capturing.py", "Capture.keep"): Row(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._reading.agents import create_agent_request
+from opentelemetry.instrumentation.genai.mistralai._reading.create_agent import create_agent_request
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
     append_request,

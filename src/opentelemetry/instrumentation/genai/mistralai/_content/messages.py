@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a request's content into the messages of the GenAI conventions.
+"""Reads requests, and outputs of the Responses API, into messages of the GenAI conventions.
 
 The shapes are those of the conventions' JSON schemas for ``gen_ai.input.messages`` and its kin
 (https://github.com/open-telemetry/semantic-conventions-genai). Entries are told apart by the fields
@@ -52,7 +52,7 @@ def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
 
 
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:
-    """Reads nothing: the input is no message, but texts to embed or classify, documents, sound."""
+    """Reads nothing: the content of these requests is never recorded."""
     return Content([], [], [])
 
 

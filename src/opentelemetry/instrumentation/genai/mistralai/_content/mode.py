@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides whether content is recorded, makes the function that cleans it, and limits its size.
+"""Defines where content may be recorded, makes what cleans a text, and limits a call's content.
 
 The switch is ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, with the four values that the
 official GenAI instrumentations know.
@@ -19,7 +19,7 @@ from .structure import Clean, exportable
 
 Part = dict[str, Any]
 
-# The limit is 512 KiB, less the room for the marks that show a cut.
+# The limit is 512 KiB (`MAX_TEXT` is 64 KiB), less the room for the marks that show a cut.
 _MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
 
 
@@ -71,10 +71,10 @@ def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> C
 
 
 class Content:
-    """Holds the content of one call, in the shape of the conventions.
+    """Holds the content of one request, in the shape of the conventions; `whole` adds the output.
 
     Attributes:
-        heard: a function of the call's agent loop, which receives the output messages.
+        heard: the agent loop's function for the output messages, if there is a loop.
     """
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:

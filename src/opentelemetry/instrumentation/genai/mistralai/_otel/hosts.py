@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds another library's inference span, or its inference, that a call is made inside of.
+"""Finds another library's inference that a call is part of: a span, or util-genai's data.
 
 A framework that records each of its requests as an inference span, and opentelemetry-util-genai's
 ``TelemetryHandler().inference(...)``, already describe the request that the SDK is about to make. A
 second span for it would double the tokens, and the price, of everybody who sums over spans. So the
 call gets a `Host`, and its facts go there.
 
-* A framework's span adopts one call: the first that asks for its model. Each span's `Seat` notes
-  that it has adopted one, and must not keep the span alive.
-* The framework counts the tokens of the request that answered. When its first request failed, the
-  next one (a retry, another model) is still the framework's, and so are its counts. Calls that are
-  made while a request of the framework is under way, or after it has answered, are the user's own.
+* A framework's span adopts one call: the first that asks for its model. The span's `Seat` marks
+  that it has adopted one.
+* A framework may record the tokens of the request that answered. When its first request fails, the
+  next one (a retry, another model) still belongs to the framework. Calls that are made while a
+  request of the framework is under way, or after it has answered, are the user's own.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ class Seat:
 
     It must not refer to the span: it is the value of a weak dictionary whose key is the span, which
     would then never be freed.
+
+    Attributes:
+        used: whether a request had the place before; a second request is not adopted.
     """
 
     __slots__ = ("_free", "used")

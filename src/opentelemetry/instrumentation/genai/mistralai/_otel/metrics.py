@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creates the instruments, and makes the measurements that few calls have.
+"""Creates the instruments; measures chunks, tools, agent loops and rare counts of tokens.
 
-Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
-``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
-id is ever a metric attribute.
+`plans` measures what each call has. Two sets of names exist: those of today's dashboards (GenAI
+conventions v1.41) and, with ``instrument(metric_names="latest")``, the newest ones. The usage
+counters are the same in both. No id is ever a metric attribute.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 class Instruments:
     """Holds all instruments of one meter.
 
-    `plans` records each call into the public ones; their ``…_name`` says what they are called.
+    `plans` uses the public attributes. A ``…_name`` is the name of a metric: by it a host says that
+    it records the metric itself.
     """
 
     def __init__(self, meter: Meter, *, latest: bool) -> None:
@@ -70,6 +71,7 @@ class Instruments:
             s.METRIC_CONNECTOR_TOKENS, "{token}", "Tokens that connectors used, beside the input."
         )
         self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
+        # The latest names have another duration for inferences; all other calls keep this one.
         self.operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
         duration = self.operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
@@ -108,7 +110,7 @@ class Instruments:
     def of_details(
         self, usage: Usage, shared: CallAttributes, context: Context
     ) -> list[Measurement]:
-        """Returns the measurements of the counters that few calls use."""
+        """Returns the measurements of cached tokens, reasoning and connectors."""
         found: list[Measurement] = []
         counts = usage.counts
         for attribute, counter in self._details:

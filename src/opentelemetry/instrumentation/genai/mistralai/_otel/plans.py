@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the plan that ends a call: attributes, content, hooks, metrics, the span's end.
 
-Each step is a function of its own. An exception in one, from a provider, a hook or a redactor,
-stops no other step; after an interrupt in one, the others still run.
+Each action is a function of its own. An exception in one, from a provider, a hook or a redactor,
+stops no other; after an interrupt in one, the others still run. `adopted` uses the metrics and the
+hook, too.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Ended(Protocol):
 
 
 def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
-    """Returns the steps that end a call; the last item runs first.
+    """Returns the actions that end a call; the last item runs first.
 
     Args:
         call: the call, whose span is open.
@@ -70,7 +71,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
         _log.report("measure a call", exc)
     attributes = ending.attributes
     if call.recording and telemetry.response_hook is not None:
-        plan += hook_step(telemetry, span, ending)
+        plan += hook_action(telemetry, span, ending)
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
@@ -94,10 +95,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
 def measurements(
     instruments: Instruments, request: Request, ending: Ending, duration: float, context: Context
 ) -> Plan:
-    """Returns the steps that record a call's metrics; the last item runs first.
-
-    Each is a function of its own, because each must run once at most, and one that fails must not
-    keep the others from running.
+    """Returns the actions that record a call's metrics; the last item runs first.
 
     Args:
         instruments: where to record them.
@@ -110,7 +108,7 @@ def measurements(
     measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
     operation, inference = ending.operation or request.operation, measured == INFERENCE
     key = operation, request.model, request.address, request.port, ending.response_model
-    # The look-up is inline, because a function call costs as much as a measurement's step.
+    # The look-up is inline, because a function call costs as much as making an action.
     shared = known.get(key) or made(key)
     common = shared.common
     plan: Plan = []
@@ -137,14 +135,14 @@ def measurements(
     if measured != TIMED:
         if usage.connectors or not _PLAIN.issuperset(counts):
             plan += instruments.of_details(usage, shared, context)
-        # A count that was not reported is 0 tokens.
+        # A count that was not reported adds 0: without it there would be no series.
         plan.append(partial(instruments.add_output, answered, shared.counted, context))
         plan.append(partial(instruments.add_input, sent, shared.counted, context))
     return plan
 
 
-def hook_step(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
-    """Returns the step that calls the user's ``response_hook``, if there is one."""
+def hook_action(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
+    """Returns the action that calls the user's ``response_hook``, if there is one."""
     hook = telemetry.response_hook
     if hook is None:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry import context as otel_context
@@ -205,18 +205,16 @@ class Switch:
     """Holds the `Telemetry` that calls are recorded into; None while instrumentation is off."""
 
     telemetry: Telemetry | None = None
-    options: ClassVar[dict[str, Any]] = {}
 
     @classmethod
-    def turn_on(cls, options: Mapping[str, Any]) -> None:
-        """Records calls from now on; an argument of `Telemetry` that is not given is kept."""
-        cls.options = {**cls.options, **options}
-        cls.telemetry = Telemetry(**cls.options)
+    def turn_on(cls, options: Options) -> None:
+        """Records calls with these options from now on."""
+        cls.telemetry = Telemetry(options)
 
     @classmethod
     def turn_off(cls) -> None:
         """Lets calls pass from now on."""
-        cls.options, cls.telemetry = {}, None
+        cls.telemetry = None
 
 
 def _record(

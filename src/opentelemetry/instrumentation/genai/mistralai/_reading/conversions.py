@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts the values of settings as the SDK does, except the plain numbers that most callers give.
+"""Converts the values of settings as the SDK does.
 
 The SDK's models turn values that stand for a number into one (numpy's scalars, ``Decimal``,
 ``"0.2"``, ``64.0`` where the API takes an int, ``True``), and refuse others; this module does the
-same for each value (the test compares it with the bytes sent).
+same. `requests` records a plain number, which most callers give, without it.
 """
 
 from __future__ import annotations

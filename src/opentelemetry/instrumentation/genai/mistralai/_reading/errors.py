@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names errors: exceptions of the SDK or the transport, and error events.
+"""Names errors (exceptions and error events), and tells a cancellation from an error.
 
 ``error.type`` follows https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/.
 """

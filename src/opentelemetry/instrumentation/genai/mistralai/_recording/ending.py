@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Defines the `Ending`, what is known of a call when it ends, and reads the usage in it."""
+"""Defines the `Ending`, the facts of a call at its end; reads the usage that the API reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from .._reading.fields import AttributeValue, fields_of
 # Without the limit, two hostile numbers would make a counter that no exporter can ever encode.
 _MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
-
 
 # The keys are the API's names, in any of its usage objects; the values are span attributes.
 _ATTRIBUTES: Final[Mapping[str, str]] = {
@@ -35,14 +34,10 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
 }
 # The API puts further counts into these objects; no two of them count the same thing.
-_DETAILS: Final = frozenset(
-    {
-        "prompt_tokens_details",
-        "completion_tokens_details",
-        "input_tokens_details",
-        "output_tokens_details",
-    }
-)
+_DETAILS: Final = frozenset((
+    "prompt_tokens_details", "completion_tokens_details",
+    "input_tokens_details", "output_tokens_details",
+))  # fmt: skip
 
 
 class Usage:
@@ -57,7 +52,7 @@ class Usage:
     connectors: Mapping[str, int] = MappingProxyType({})
 
     def of_connectors(self) -> dict[str, int]:
-        """Returns calls of connectors by span attribute, at most 32 that have fit names."""
+        """Returns the calls of each connector by span attribute: 32 at most that may be a key."""
         fit = (name for name in self.connectors if is_word(name))
         return {
             s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)

@@ -38,10 +38,6 @@ class SearchRecorder(Recorder):
         """Takes in the response once more."""
         self.on_response(unheard)
 
-    def is_complete(self) -> bool:
-        """Returns False: its response ends a search."""
-        return False
-
     def conclude(self, ending: Ending, at: int) -> int:
         """Adds the number of hits to the ending."""
         if self._hits is not None:

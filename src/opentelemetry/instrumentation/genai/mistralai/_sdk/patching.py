@@ -48,7 +48,7 @@ _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
 # A module's patches include those of the classes that it had before it was reloaded.
 _patches: Final[dict[str, list[Patch]]] = {}
-# Each row of the table has one copy here; `context` tells our wrappers from older ones by it. A
+# Each row of the table has one copy here; `context_for` tells our wrappers from older ones by it. A
 # method and its async twin share a copy, because one may be called inside the other.
 _copies: Final[dict[Method | Loop, Method | Loop]] = {}
 _active = False

@@ -28,7 +28,7 @@ class Opened(OpenSpan, Protocol):
         """Ends the span of a call that raised."""
 
 
-class Wrapped(Protocol):
+class Row(Protocol):
     """Describes a row of `table`: a method of the SDK or a loop."""
 
     def begin(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the requests that are about an agent itself."""
+"""Reads the request that creates an agent."""
 
 from __future__ import annotations
 
