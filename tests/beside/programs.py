@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from emulator.scenario import load_scenarios
 from tests.beside.chat_streams import CHAT_STREAMS
-from tests.end_to_end.completions.test_completion_errors import CALLS
+from tests.end_to_end.completions.test_completion_endings import CALLS
 from tests.end_to_end.completions.test_other_calls import SINCE
 from tests.end_to_end.transparency.test_completion_transparency import (
     OF_CHAT,

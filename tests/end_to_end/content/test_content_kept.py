@@ -23,7 +23,7 @@ from tests.end_to_end.content.test_content import (
     content,
 )
 from tests.end_to_end.content.test_content_events import details, given
-from tests.end_to_end.content.test_content_off import AT
+from tests.end_to_end.content.test_privacy import AT
 from tests.end_to_end.content.test_redaction_everywhere import (
     BOTH,
     RESPONDS,

@@ -14,8 +14,17 @@ from opentelemetry.instrumentation.genai.mistralai import instrument
 from tests.end_to_end.conftest import read_sync, with_defaults
 from tests.end_to_end.content.test_content import INPUT, OUTPUT, SAID, content
 from tests.end_to_end.content.test_content_events import details, given
-from tests.end_to_end.content.test_content_off import BOTH, TELLS_CALLS, asked, loop, rounds, served
-from tests.end_to_end.content.test_privacy import TELLING, everything, failing
+from tests.end_to_end.content.test_privacy import (
+    BOTH,
+    TELLING,
+    TELLS_CALLS,
+    asked,
+    everything,
+    failing,
+    loop,
+    rounds,
+    served,
+)
 from tests.end_to_end.conversations.test_function_calls import ask_sync
 from tests.end_to_end.conversations.test_tools import family
 from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami

@@ -12,8 +12,7 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.content.test_content_off import AT, TELLS_CALLS
-from tests.end_to_end.content.test_privacy import everything
+from tests.end_to_end.content.test_privacy import AT, TELLS_CALLS, everything
 from tests.support import sdk
 from tests.support.agent_runs import MODEL, STREAMED, RunException, prepared
 from tests.support.agent_runs import run as run_loop

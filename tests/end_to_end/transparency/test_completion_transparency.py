@@ -15,7 +15,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.completions.test_completion_errors import CALLS
+from tests.end_to_end.completions.test_completion_endings import CALLS
 from tests.end_to_end.completions.test_other_calls import SINCE
 from tests.support import sdk
 from tests.support.completions import Ask, City, arguments, is_stream, named

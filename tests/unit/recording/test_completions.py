@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks of completions on a fake clock: how each stream ends."""
+"""Chunks of completions on a fake clock: how each stream ends, whatever a server invents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
-from tests.support.fake_completions import ID, Shape, Told, choice, chunk, tokens
-from tests.support.fake_events import MODEL
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import (
+    HANDLERS,
+    ResponseRecorder,
+)
+from tests.support.fake_completions import ID, Chunk, Shape, Told, choice, chunk, tokens
+from tests.support.fake_events import MODEL, UNSET, Event, Unknown
 from tests.support.fakes import Ended
 
 
@@ -189,3 +194,54 @@ def test_each_choice_of_a_stream_that_was_cut_says_for_itself_why_it_ended(
     told.recorder.exhausted()
     parts = [[{"type": "text", "content": text}] for text in "ab"]
     assert told.call.said == [[(parts[0], "error"), (parts[1], "stop")]]
+
+
+HOSTILE: list[Any] = [
+    None,
+    UNSET,
+    True,
+    -1,
+    10**30,
+    "",
+    "\ud800",
+    [],
+    [None],
+    [[1]],
+    {},
+    {"raw": 1},
+]
+FIELDS: Final = "delta text item_id response error code usage usage_info model id choices message"
+NAMES: Final = ("name", "arguments")
+OF_RESPONSES: Final = "id model status output incomplete_details error usage choices"
+
+
+def shapes(junk: Any) -> Iterator[Any]:
+    """Everything that can be received, with junk in each place in turn."""
+    call: dict[str, Any] = {"id": "c", "index": 0, "function": {"name": "f", "arguments": "{}"}}
+    calls = [{**call, name: junk} for name in call]
+    calls += [{**call, "function": {"name": "f", "arguments": "", name: junk}} for name in NAMES]
+    yield from (junk, Chunk(junk), chunk(junk), chunk(usage=junk), chunk(id=junk, model=junk))
+    yield from (chunk(choices=junk), chunk(choice(junk)), chunk(choice(0, junk)))
+    yield from (chunk(choice(content=junk)), chunk(choice(content=[junk, {"text": junk}])))
+    yield from (chunk(choice(tool_calls=given)) for given in (junk, [junk], *([c] for c in calls)))
+    yield chunk(Shape(index=0, delta=junk, message=junk, finish_reason=None))
+    items = [junk, {"content": junk}, {"arguments": junk, "name": junk, "call_id": junk}]
+    for name in (junk, *HANDLERS):
+        yield from (Event(name, junk), Event(name, Unknown(junk)))
+        yield from (Event(name, Shape(**{of: junk})) for of in FIELDS.split())
+        for told in ({"output": items}, *({of: junk} for of in OF_RESPONSES.split())):
+            yield Event(name, Shape(response={"status": "completed", **told}))
+
+
+@pytest.mark.parametrize("kind", [CompletionRecorder, ResponseRecorder])
+@pytest.mark.parametrize("clean", [None, str], ids=["off", "on"])
+@pytest.mark.parametrize("junk", HOSTILE, ids=repr)
+def test_no_shape_that_a_server_invents_raises_or_leaves_the_span_open(
+    monkeypatch: pytest.MonkeyPatch, kind: type[CompletionRecorder], clean: Any, junk: Any
+) -> None:
+    for shape in shapes(junk):
+        told, whole = (Told(monkeypatch, clean, kind=kind) for _ in range(2))
+        told.receives(shape, shape)
+        told.recorder.exhausted()
+        whole.recorder.on_response(getattr(shape, "data", shape))
+        assert (told.end().outcome is None, whole.end().outcome) == (False, None)
