@@ -10,7 +10,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tests.beside.other import OTHER
-from tests.end_to_end.transparency.test_completion_transparency import stable as without_times
+from tests.support.completion_usages import stable as without_times
 from tests.support.observing import OURS as OUR_FILES
 from tests.support.observing import stable as without_addresses
 

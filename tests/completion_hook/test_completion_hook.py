@@ -27,11 +27,10 @@ from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import UNCHANGED, instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai._otel.telemetry import Switch
-from tests.end_to_end.conftest import Run, read_sync, with_defaults
-from tests.end_to_end.content.test_content import ASKS, HELLO, INPUT, OUTPUT, SAID, content
-from tests.end_to_end.content.test_content_events import DETAILS, details
-from tests.end_to_end.conversations.test_function_calls import ask_sync
+from tests.support.content import DETAILS, INPUT, OUTPUT, content, details
+from tests.support.conversations import Run, ask_sync, read_sync, with_defaults
 from tests.support.recording import Recording, wait_until
+from tests.support.said import ASKS, HELLO, SAID
 from tests.support.sdk import Mistral
 
 EMIT, CAPTURE = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT", "span_and_event"

@@ -14,10 +14,10 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.docs.test_packaging import ROOT
-from tests.end_to_end.content.test_content import ASKS, HELLO, SAID
 from tests.support.recording import Recording, wait_until
+from tests.support.said import ASKS, HELLO, SAID
 
+ROOT = Path(__file__).parents[2]
 HOOK = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
 PATH = "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH"
 REFS = [

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from emulator import Emulator
-    from tests.deploy.conftest import Facts
+    from tests.deploy.runs import Facts
 
 MODEL = "mistral-medium-latest"
 ORDINARY = 200

@@ -27,7 +27,7 @@ from tests.jaeger.program import ids
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.deploy.conftest import Facts
+    from tests.deploy.runs import Facts
 
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
 

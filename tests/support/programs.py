@@ -49,6 +49,17 @@ def start(scenario="agent", **arguments):
 async def start_async(scenario="agent", **arguments):
     return await client.beta.conversations.start_stream_async(**asking(scenario, **arguments))
 """
+# A program that forks next, with a stream open and another one read.
+FORK: Final = """
+    import warnings
+    warnings.simplefilter('ignore', DeprecationWarning)  # of fork() in a process with threads
+    import time
+    ended = []
+    instrument(tracer_provider=exporting(), response_hook=lambda *_: ended.append(1))
+    stream = start('hang')
+    next(stream)
+    list(start())
+"""
 
 
 @dataclass
@@ -66,6 +77,11 @@ class Ran:
     def said(self) -> list[Any]:
         """The other lines."""
         return [line for line in self.lines if not (isinstance(line, dict) and "scope" in line)]
+
+
+def facts(ran: Ran) -> list[tuple[Any, ...]]:
+    """Process, outcome and status of each span."""
+    return sorted((span["process"], span["outcome"], span["status"]) for span in ran.spans())
 
 
 class Nursery:

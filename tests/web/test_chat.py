@@ -13,14 +13,14 @@ import pytest
 from playwright.async_api import Page, Route
 
 from emulator.scenario import load_scenarios
-from tests.jaeger.test_trees import picture
+from tests.jaeger.expected import picture
 from tests.web.chat import Answer, Chat, ask, begun, read, run_chat
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.jaeger.server import Jaeger
-    from tests.web.conftest import NewPage
+    from tests.web.chat import NewPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

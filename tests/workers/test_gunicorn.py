@@ -14,7 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tests.workers.processes import SCOPE, ended, started, told
+from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
     from emulator import Emulator
@@ -22,20 +22,6 @@ if TYPE_CHECKING:
 
 _http: Final = build_opener(ProxyHandler({}))
 _LISTENING: Final = re.compile(r"Listening at: (\S+)")
-ANSWERS: Final = {
-    "/complete": "A completion is read chunk by chunk.",
-    "/read": "4",
-    "/drop": "ConversationEvents",
-    "/close": "ConversationEvents",
-    "/keep": "ConversationEvents",
-}
-OUTCOMES: Final = {
-    "/complete": None,
-    "/read": "completed",
-    "/drop": "abandoned",
-    "/close": "closed",
-    "/keep": "abandoned",
-}
 PATHS: Final = [*list(ANSWERS) * 3, "/keep", *["/complete", "/read"] * 5]
 PATCH_ALL: Final = {"OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH": "patch_all"}
 # How the plugin comes into the process: not at all, by the application, by zero-code

@@ -15,8 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from tests.support.servers import free_ports, without
-from tests.workers.processes import SCOPE, ended, started, told
-from tests.workers.test_gunicorn import ANSWERS, OUTCOMES
+from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
     from emulator import Emulator

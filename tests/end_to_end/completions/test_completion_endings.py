@@ -13,7 +13,6 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.completions.test_other_calls import SINCE
 from tests.support import methods, sdk
 from tests.support.completions import (
     BOTH,
@@ -29,6 +28,7 @@ from tests.support.completions import (
     place,
     usage,
 )
+from tests.support.other_calls import SINCE
 from tests.support.recording import Recording, Span
 from tests.support.usages import OwnError
 

@@ -10,18 +10,6 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.completions.test_other_calls import (
-    ASKED,
-    AUDIO,
-    CLASSIFIED,
-    EMBED,
-    HEAR_STREAM,
-    PAPER,
-    RESPOND,
-    SINCE,
-    SPEAK,
-    STREAM,
-)
 from tests.support import sdk
 from tests.support.completions import (
     FIRST_CHUNK,
@@ -31,6 +19,8 @@ from tests.support.completions import (
     ask_sync,
     place,
 )
+from tests.support.methods import AUDIO, CLASSIFIED, PAPER
+from tests.support.other_calls import ASKED, EMBED, HEAR_STREAM, RESPOND, SINCE, SPEAK, STREAM
 from tests.support.recording import Recording
 
 USED: Final = "gen_ai.client.inference.usage"

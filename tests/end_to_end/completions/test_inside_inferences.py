@@ -20,7 +20,6 @@ from opentelemetry.trace import use_span
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
 from opentelemetry.instrumentation.genai.mistralai._otel import telemetry as _telemetry
-from tests.end_to_end.switching.test_native import ASKED, NATIVE, ids, sent, traces
 from tests.support import sdk
 from tests.support.completions import (
     BOTH,
@@ -34,6 +33,7 @@ from tests.support.completions import (
     place,
     usage,
 )
+from tests.support.native_spans import ASKED, NATIVE, ids, sent, traces
 from tests.support.programs import Ran, run
 from tests.support.recording import Recording, Span, plain, wait_until
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from tests.support import methods, sdk
+from tests.support import sdk
 from tests.support.completions import (
     BOTH,
     FIRST_CHUNK,
@@ -20,18 +20,21 @@ from tests.support.completions import (
     place,
     usage,
 )
+from tests.support.methods import AUDIO, CLASSIFIED, PAPER
+from tests.support.other_calls import (
+    ASKED,
+    EMBED,
+    HEAR,
+    HEAR_STREAM,
+    MODEL,
+    RESPOND,
+    SINCE,
+    SPEAK,
+    STREAM,
+)
 from tests.support.recording import Recording, Span
 
-HEAR: Final = "audio.transcriptions.complete"
-HEAR_STREAM: Final = "audio.transcriptions.stream"
-SPEAK: Final = "audio.speech.complete"
-RESPOND: Final = "responses.create"
-# Before which version of the SDK there is nothing to test.
-SINCE: Final = methods.came_with()
 EMBEDDING_SETTINGS: Final = sdk.VERSION >= (1, 9)
-CLASSIFIED: Final = methods.CLASSIFIED
-AUDIO: Final = methods.AUDIO
-PAPER: Final = methods.PAPER
 AUDIO_SECONDS: Final = {"mistral_ai.usage.audio_seconds": 2}
 RESPONDED: Final = {
     **usage(1500, 90, 1590),
@@ -72,11 +75,7 @@ def identified(response_id: str) -> dict[str, Any]:
     return {"gen_ai.response.id": response_id, "gen_ai.response.model": "m"}
 
 
-MODEL: Final = {"model": "m"}
 SPOKEN: Final = {"gen_ai.output.type": "speech"}
-ASKED: Final[dict[str, Any]] = {**MODEL, "input": "Hello?"}
-STREAM: Final[dict[str, Any]] = {"stream": True}
-EMBED: Final[dict[str, Any]] = {**MODEL, "inputs": ["Hello", "you"]}
 CUT: Final = f"{sdk.HTTP}.RemoteProtocolError"
 CALLS: Final = [
     Told("embeddings.create", EMBED, "embeddings", identified("emb_1") | usage(12, 0, 12)),

@@ -12,7 +12,6 @@ from unittest.mock import MagicMock
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.completions.test_other_calls import PAPER
 from tests.support import sdk
 from tests.support.completions import (
     FIRST_CHUNK,
@@ -25,6 +24,7 @@ from tests.support.completions import (
     usage,
     whole,
 )
+from tests.support.methods import PAPER
 from tests.support.recording import Recording, Span, wait_until
 
 CHAT: Final[dict[str, Any]] = {"model": "mistral-large-2411", "messages": MESSAGES}

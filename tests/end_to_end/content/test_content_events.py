@@ -11,31 +11,33 @@ from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import ContentMode, instrument, uninstrument
-from tests.end_to_end.conftest import Run, read_async, read_sync, with_defaults
-from tests.end_to_end.content.test_content import (
-    ASKS,
-    HELLO,
+from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
+from tests.support.agent_runs import run as run_loop
+from tests.support.content import (
+    ARGUMENTS,
     INPUT,
     INSTRUCTIONS,
     OUTPUT,
-    SAID,
-    TELLS_ARGUMENTS,
+    RESULT,
     TOOLS,
-    answer,
-    call,
     content,
-    skip_if_unknown,
+    details,
+    given,
+    text,
 )
-from tests.end_to_end.conversations.test_function_calls import ask_async, ask_sync
-from tests.end_to_end.conversations.test_tools import family
-from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
-from tests.support.agent_runs import run as run_loop
-from tests.support.recording import Recording, plain
-from tests.unit.content.test_messages import CONTENT, text, valid
+from tests.support.conversation_spans import family
+from tests.support.conversations import (
+    Run,
+    ask_async,
+    ask_sync,
+    read_async,
+    read_sync,
+    with_defaults,
+)
+from tests.support.recording import Recording
+from tests.support.said import ASKS, HELLO, SAID, TELLS_ARGUMENTS, answer, call, skip_if_unknown
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-DETAILS = "gen_ai.client.inference.operation.details"
-ARGUMENTS, RESULT = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"
 WORDS: dict[str, Any] = {"instructions": "Be brief.", "tools": [{"type": "web_search"}]}
 DEFINED = [{"type": "web_search", "name": "web_search"}]
 ASKED = {INPUT: HELLO, INSTRUCTIONS: [text("Be brief.")], TOOLS: DEFINED}
@@ -44,34 +46,6 @@ MODES: list[tuple[str, bool, bool]] = [
     ("no_content", False, False), ("span_only", True, False), ("event_only", False, True),
     ("span_and_event", True, True), (ContentMode.EVENT_ONLY, False, True),
 ]  # fmt: skip
-
-
-def thawed(value: Any) -> Any:
-    """Lists, where the SDK has made tuples of them."""
-    items: Any = value
-    if isinstance(value, dict):
-        return {key: thawed(item) for key, item in items.items()}
-    return [thawed(item) for item in items] if isinstance(value, (list, tuple)) else value
-
-
-def details(recording: Recording) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Of each event with details: the content, valid, and all else; in the context of its span."""
-    found: list[tuple[dict[str, Any], dict[str, Any]]] = []
-    spans = {span.context.span_id: span for span in recording.spans() if span.context}
-    for record in recording.logs():
-        if record.event_name != DETAILS:
-            continue
-        span: Any = spans[record.span_id or 0]
-        assert (record.trace_id, record.timestamp) == (span.context.trace_id, span.end_time)
-        assert record.severity_number is not None
-        assert (record.body, record.severity_number.value) == (None, 9)
-        attributes = thawed(dict(record.attributes or {}))
-        said = {key: valid(key, attributes.pop(key)) for key in CONTENT if key in attributes}
-        assert not any(isinstance(value, str) for value in said.values())
-        of_span = {k: v for k, v in plain(span).attributes.items() if k not in CONTENT}
-        assert attributes == of_span
-        found.append((said, attributes))
-    return found
 
 
 @pytest.mark.parametrize(("mode", "on_span", "on_event"), MODES)
@@ -181,11 +155,6 @@ def test_a_stream_that_is_left_has_its_event_and_one_only(
 
 
 # Tools
-
-
-def given(span: Any) -> dict[str, Any]:
-    """What a tool was given and returned."""
-    return {key: span.attributes[key] for key in (ARGUMENTS, RESULT) if key in span.attributes}
 
 
 @pytest.mark.parametrize(("mode", "on_span"), [(mode, on_span) for mode, on_span, _ in MODES[:4]])

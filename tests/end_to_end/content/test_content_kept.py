@@ -11,20 +11,15 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import Run, read_async, read_sync
-from tests.end_to_end.content.test_content import (
-    HELLO,
-    INPUT,
-    INSTRUCTIONS,
-    OUTPUT,
-    TELLS_ARGUMENTS,
-    answer,
-    call,
-    content,
-)
-from tests.end_to_end.content.test_content_events import details, given
-from tests.end_to_end.content.test_privacy import AT
-from tests.end_to_end.content.test_redaction_everywhere import (
+from tests.support import sdk
+from tests.support.agent_runs import MODEL, STREAMED, RunException, add, asking, prepared, whoami
+from tests.support.agent_runs import run as run_loop
+from tests.support.content import INPUT, INSTRUCTIONS, OUTPUT, content, details, given, text
+from tests.support.conversations import Run, read_async, read_sync
+from tests.support.recording import Recording
+from tests.support.said import HELLO, TELLS_ARGUMENTS, answer, call
+from tests.support.scripted import Answer, scripted
+from tests.support.spelled_conversations import (
     BOTH,
     RESPONDS,
     USAGE,
@@ -32,12 +27,7 @@ from tests.end_to_end.content.test_redaction_everywhere import (
     conversation,
     whole,
 )
-from tests.support import sdk
-from tests.support.agent_runs import MODEL, STREAMED, RunException, add, asking, prepared, whoami
-from tests.support.agent_runs import run as run_loop
-from tests.support.recording import Recording
-from tests.support.scripted import Answer, scripted
-from tests.unit.content.test_messages import text
+from tests.support.telling import AT
 
 NAN: Final = float("nan")
 HEAD: Final = {"id": "cmpl_1", "object": "chat.completion", "created": 1, "model": MODEL}

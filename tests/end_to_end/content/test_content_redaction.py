@@ -11,10 +11,14 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import read_sync, with_defaults
-from tests.end_to_end.content.test_content import INPUT, OUTPUT, SAID, content
-from tests.end_to_end.content.test_content_events import details, given
-from tests.end_to_end.content.test_privacy import (
+from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
+from tests.support.agent_runs import run as run_loop
+from tests.support.content import INPUT, OUTPUT, content, details, given
+from tests.support.conversation_spans import family
+from tests.support.conversations import ask_sync, read_sync, with_defaults
+from tests.support.recording import Recording, wait_until
+from tests.support.said import SAID
+from tests.support.telling import (
     BOTH,
     TELLING,
     TELLS_CALLS,
@@ -25,11 +29,6 @@ from tests.end_to_end.content.test_privacy import (
     rounds,
     served,
 )
-from tests.end_to_end.conversations.test_function_calls import ask_sync
-from tests.end_to_end.conversations.test_tools import family
-from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
-from tests.support.agent_runs import run as run_loop
-from tests.support.recording import Recording, wait_until
 
 PLACES = [
     "input", "input-chunk", "input-image", "input-call-key", "input-call", "result", "instruction",

@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import with_defaults
+from tests.support.conversations import with_defaults
 from tests.support.recording import Recording, wait_until
 from tests.support.sdk import Mistral
 

@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import Run
 from tests.support import sdk
+from tests.support.conversations import Run
 from tests.support.recording import Recording
 
 KEY: Final = "gen_ai.conversation.id"

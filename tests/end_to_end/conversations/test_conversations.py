@@ -3,45 +3,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
-from tests.end_to_end.conftest import Run, read_sync
 from tests.support import sdk
+from tests.support.conversation_spans import FROM_THE_RUN, MODEL, common, nanoseconds, taken
+from tests.support.conversations import Run, read_sync
 from tests.support.recording import Recording, Span, plain
-
-MODEL = "mistral-medium-latest"
-
-
-def common(emulator: Emulator) -> dict[str, Any]:
-    """What every span of a stream says."""
-    return {
-        "gen_ai.provider.name": "mistral_ai",
-        "gen_ai.request.stream": True,
-        "server.address": "127.0.0.1",
-        "server.port": int(emulator.url.rpartition(":")[2]),
-    }
-
-
-def taken(span: ReadableSpan, *keys: str) -> dict[str, Any]:
-    """What only the run can tell, checked for its type and then taken as it is."""
-    attributes = dict(span.attributes or {})
-    known = {key: attributes[key] for key in keys}
-    assert all(isinstance(value, (str, float)) for value in known.values()), known
-    return known
-
-
-def nanoseconds(moment: datetime) -> int:
-    """A moment in ns since the epoch."""
-    return round(moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp() * 1e6) * 1000
-
-
-FROM_THE_RUN = ("gen_ai.conversation.id", "gen_ai.response.time_to_first_chunk")
 
 
 def test_a_conversation_is_one_span_that_ends_at_created_at(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Run
 from tests.support import sdk
+from tests.support.conversations import Run
 from tests.support.recording import Recording, plain
 
 REASONS = "gen_ai.response.finish_reasons"

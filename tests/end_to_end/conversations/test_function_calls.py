@@ -3,29 +3,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.conftest import Run, with_defaults
-from tests.end_to_end.conversations.test_conversations import (
+from tests.support import sdk
+from tests.support.conversation_spans import (
     FROM_THE_RUN,
     MODEL,
     common,
+    interval,
     nanoseconds,
     taken,
 )
-from tests.end_to_end.conversations.test_tools import interval
-from tests.support import sdk
+from tests.support.conversations import Ask, Run, ask_async, ask_sync
 from tests.support.fake_events import Event, delta, done, function_call, rejected, tool_started
 from tests.support.fakes import Story
 from tests.support.recording import Recording, Span, plain
-from tests.support.sdk import Mistral
 
-Ask = Callable[..., Any]
 REASONS = "gen_ai.response.finish_reasons"
 # Each scenario's tokens.
 WAITING = {
@@ -33,22 +29,6 @@ WAITING = {
     "functions_parallel": (40, 24, 64),
     "functions_confirmation": (18, 6, 24),
 }
-
-
-def ask_sync(client: Any, scenario: str, method: str = "start", **arguments: Any) -> Any:
-    """Calls the method."""
-    return getattr(client.beta.conversations, method)(**with_defaults(scenario, arguments))
-
-
-def ask_async(client: Any, scenario: str, method: str = "start", **arguments: Any) -> Any:
-    """Calls the async twin, in an event loop of its own."""
-
-    async def answer() -> Any:
-        async with Mistral(api_key="key", server_url=client.sdk_configuration.server_url) as own:
-            twin = getattr(own.beta.conversations, f"{method}_async")
-            return await twin(**with_defaults(scenario, arguments))
-
-    return asyncio.run(answer())
 
 
 @pytest.fixture(params=[ask_sync, ask_async], ids=["sync", "async"])

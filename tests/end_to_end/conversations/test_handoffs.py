@@ -9,18 +9,10 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor
 
 from emulator import Emulator
-from tests.end_to_end.conftest import Run, with_defaults
-from tests.end_to_end.conversations.test_tools import (
-    DURATION,
-    child,
-    family,
-    interval,
-    times_of,
-    tool,
-)
-from tests.end_to_end.process.test_forks import FORK
 from tests.support import sdk
-from tests.support.programs import dedented
+from tests.support.conversation_spans import DURATION, child, family, interval, times_of, tool
+from tests.support.conversations import Run, with_defaults
+from tests.support.programs import FORK, dedented
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording, Span, plain, wait_until
 

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._otel.metrics import Instruments
-from tests.end_to_end.conftest import Run, read_sync
+from tests.support.conversations import Run, read_sync
 from tests.support.recording import Recording
 
 MODEL = "mistral-medium-latest"

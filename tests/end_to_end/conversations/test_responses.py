@@ -11,19 +11,20 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
 from emulator.scenario import load_scenarios
-from tests.end_to_end.conftest import read_sync, with_defaults
-from tests.end_to_end.conversations.test_conversations import MODEL, common, nanoseconds
-from tests.end_to_end.conversations.test_function_calls import Ask, ask_async, ask_sync
-from tests.end_to_end.conversations.test_tools import (
+from tests.support import sdk
+from tests.support.conversation_spans import (
     DURATION,
+    MODEL,
     child,
+    common,
     family,
     id_of,
     interval,
     known,
+    nanoseconds,
     tool,
 )
-from tests.support import sdk
+from tests.support.conversations import Ask, ask_async, ask_sync, read_sync, with_defaults
 from tests.support.recording import Recording, Span, plain
 from tests.support.sdk import Mistral
 

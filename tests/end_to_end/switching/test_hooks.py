@@ -12,7 +12,7 @@ import pytest
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import Run
+from tests.support.conversations import Run
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording, plain
 

@@ -18,12 +18,10 @@ from opentelemetry.instrumentation.genai.mistralai import (
 )
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai._otel.telemetry import Switch
-from tests.end_to_end.conftest import Run, read_sync
-from tests.end_to_end.content.test_content import INPUT, content
-from tests.end_to_end.content.test_content_events import DETAILS
+from tests.support.content import CONTENT, DETAILS, INPUT, content
+from tests.support.conversations import Run, read_sync
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording
-from tests.unit.content.test_messages import CONTENT
 
 EMIT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 METRIC_NAMES = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"

@@ -17,8 +17,8 @@ from opentelemetry.instrumentation.genai.mistralai import (
     instrument,
     uninstrument,
 )
-from tests.end_to_end.conftest import Run
 from tests.support import sdk
+from tests.support.conversations import Run
 from tests.support.recording import Recording, plain
 
 METHODS: Final = [

@@ -12,8 +12,8 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import Run, with_defaults
 from tests.support import sdk
+from tests.support.conversations import Run, with_defaults
 from tests.support.recording import Recording, plain
 
 CONVERSATIONS: Final[Any] = importlib.import_module(sdk.CONVERSATIONS).Conversations

@@ -24,8 +24,8 @@ from opentelemetry.instrumentation.genai.mistralai import (
     uninstrument,
 )
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
-from tests.end_to_end.conftest import Run, read_sync
 from tests.support import sdk
+from tests.support.conversations import Run, read_sync
 from tests.support.programs import dedented, run
 from tests.support.recording import Recording
 

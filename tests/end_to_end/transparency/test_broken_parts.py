@@ -13,8 +13,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import read_sync, with_defaults
 from tests.support import sdk
+from tests.support.conversations import read_sync, with_defaults
 from tests.support.recording import Recording, wait_until
 
 Records = list[logging.LogRecord]

@@ -14,8 +14,8 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import with_defaults
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.conversations import with_defaults
 from tests.support.fakes import PACKAGE
 from tests.support.recording import Recording, wait_until
 

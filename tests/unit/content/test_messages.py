@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -23,63 +21,16 @@ from opentelemetry.instrumentation.genai.mistralai._content.messages import (
 )
 from opentelemetry.instrumentation.genai.mistralai._content.mode import to_json
 from opentelemetry.instrumentation.genai.mistralai._content.structure import structure
-
-# No stubs: imported as the SDK is.
-_Validator: Final[Any] = importlib.import_module("jsonschema").Draft202012Validator
-_ATTRIBUTES: Final = ("input.messages", "output.messages", "system_instructions",
-                      "tool.definitions")  # fmt: skip
-CONTENT: Final = tuple(f"gen_ai.{name}" for name in _ATTRIBUTES)
-
-
-def _read(attribute: str) -> Any:
-    name = attribute.replace(".", "-").replace("_", "-")
-    return json.loads(
-        (Path(__file__).parents[2] / f"support/schemas/gen-ai-{name}.json").read_text()
-    )
-
-
-_SCHEMAS: Final = {f"gen_ai.{name}": _read(name) for name in _ATTRIBUTES}
-_VALIDATORS: Final = {key: _Validator(schema) for key, schema in _SCHEMAS.items()}
-
-
-def valid(attribute: str, value: Any) -> Any:
-    """Asserts that a value is what its schema says, and returns it.
-
-    The schemas let a part of any shape pass as a generic one; here a part whose type the schema
-    knows must be as it says for that type.
-    """
-    _VALIDATORS[attribute].validate(value)
-    if attribute.endswith("tool.definitions"):
-        return value
-    known = _SCHEMAS[attribute]["$defs"]
-    kinds = [schema for schema in known.values() if "type" in schema.get("properties", {})]
-    of_type = {schema["properties"]["type"].get("const"): schema for schema in kinds}
-    parts = value if attribute.endswith("instructions") else [p for m in value for p in m["parts"]]
-    for part in parts:
-        if strict := of_type.get(part["type"]):
-            _Validator({**strict, "$defs": known}).validate(part)
-    return value
-
-
-def strict_json(recorded: Any) -> Any:
-    """Reads JSON as others do, who know no NaN."""
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    return json.loads(recorded, parse_constant=refuse)
-
-
-def plainly(text: str) -> str | None:
-    return text
+from tests.support.content import (
+    plainly,
+    strict_json,
+    text,
+    valid,
+)
 
 
 def said(inputs: object) -> Any:
     return valid("gen_ai.input.messages", input_messages(inputs, plainly))
-
-
-def text(content: str) -> dict[str, Any]:
-    return {"type": "text", "content": content}
 
 
 # An entry or chunk of the SDK: only its fields tell what it is.

@@ -15,8 +15,8 @@ from opentelemetry.instrumentation.genai.mistralai._content.mode import (
     mode_from_environment,
     to_json,
 )
+from tests.support.content import valid
 from tests.support.fakes import PACKAGE
-from tests.unit.content.test_messages import valid
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 KIB_64 = 65_536

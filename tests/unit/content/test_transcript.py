@@ -19,6 +19,7 @@ from opentelemetry.instrumentation.genai.mistralai._recording.conversation impor
     ConversationRecorder,
 )
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Outcome
+from tests.support.content import plainly, text, valid
 from tests.support.fake_events import (
     Data,
     Event,
@@ -31,7 +32,6 @@ from tests.support.fake_events import (
     started,
 )
 from tests.support.fakes import PACKAGE, Ended, FakeCall, FakeClock
-from tests.unit.content.test_messages import plainly, text, valid
 
 
 @pytest.fixture(autouse=True)

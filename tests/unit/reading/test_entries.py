@@ -6,40 +6,14 @@ Times are seconds since the start of the call, at which the server's clock says 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._reading.entries import events_of
-from tests.support.fake_events import MODEL, UNSET, Unknown, Usage, server
+from tests.support.fake_events import MODEL, UNSET, Entry, Response, Unknown, Usage, server
 from tests.support.fakes import Ended, FakeChild, Story, typed
-
-
-@dataclass
-class Entry:
-    """An entry of the SDK: fields that a type lacks are not read."""
-
-    type: Any
-    created_at: Any = UNSET
-    completed_at: Any = UNSET
-    id: Any = "id_1"
-    name: Any = "web_search"
-    model: Any = UNSET
-    agent_id: Any = UNSET
-    confirmation_status: Any = UNSET
-    previous_agent_id: Any = "ag_1"
-    previous_agent_name: Any = "router"
-    next_agent_id: Any = "ag_2"
-    next_agent_name: Any = "writer"
-
-
-@dataclass
-class Response:
-    outputs: Any = field(default_factory=list[Any])
-    usage: Any = field(default_factory=Usage)
-    conversation_id: Any = "conv_1"
 
 
 def entry(kind: str, began: float | None = None, ended: float | None = None, **told: Any) -> Entry:

@@ -25,7 +25,9 @@ from opentelemetry.instrumentation.genai.mistralai._sdk.streams import leave, ob
 from tests.support.fake_events import (
     MODEL,
     UNSET,
+    Entry,
     Event,
+    Response,
     Usage,
     delta,
     done,
@@ -40,7 +42,6 @@ from tests.support.fake_events import (
     tool_started,
 )
 from tests.support.fakes import Ended, FakeCall, FakeChild, Story
-from tests.unit.reading.test_entries import Entry, Response
 
 OUTCOMES = {"completed", "failed", "cancelled", "closed", "abandoned"}
 NAMES = [
