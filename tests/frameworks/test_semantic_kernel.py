@@ -17,11 +17,8 @@ import pytest
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
-    DURATION,
-    FIRST_CHUNK,
     MODEL,
     OURS,
-    TOKENS,
     Program,
     Runner,
     attribute,
@@ -29,6 +26,7 @@ from tests.frameworks.running import (
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 
 SCOPE: Final = "semantic_kernel.utils.telemetry.model_diagnostics.decorators"
 decorators: Any = importlib.import_module(SCOPE)
@@ -80,12 +78,12 @@ EACH: Final = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.usefixtures("diagnostics")
 def test_its_span_adopts_the_request(runner: Runner, case: Case) -> None:
     ran = claims.adopted(runner, case, SCOPE)
-    assert ran.scopes(DURATION) == {OURS}
+    assert ran.scopes(s.METRIC_DURATION) == {OURS}
     if not case.fails:
-        assert ran.scopes(TOKENS) == {OURS}
+        assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
         (span,) = ran.inferences()
         # Alone it has none of a stream.
-        assert attribute(span, "gen_ai.usage.input_tokens") == claims.SENT
+        assert attribute(span, s.USAGE_INPUT_TOKENS) == claims.SENT
 
 
 @EACH
@@ -104,9 +102,9 @@ def test_a_stream_that_it_drops_is_abandoned(
     (span,) = ran.inferences()
     assert scope_of(span) == (SCOPE if on else OURS)
     # What is dropped is ended a little later, when the framework's span may have ended.
-    outcome = attribute(span, "mistral_ai.stream.outcome")
+    outcome = attribute(span, s.STREAM_OUTCOME)
     assert outcome == "abandoned" or (on and outcome is None)
-    assert ran.counts(DURATION) == 1
+    assert ran.counts(s.METRIC_DURATION) == 1
     claims.frameworks_spans_are_kept(alone, ran)
 
 
@@ -151,15 +149,15 @@ def test_calls_in_the_loop_that_reads_its_stream_have_spans_of_their_own(runner:
     assert ran.requests == 3
     assert len(ran.inferences()) == 3
     (theirs,) = ran.of(SCOPE)
-    assert attribute(theirs, "mistral_ai.stream.outcome") == "completed"
-    assert attribute(theirs, "gen_ai.usage.input_tokens") == claims.SENT
+    assert attribute(theirs, s.STREAM_OUTCOME) == "completed"
+    assert attribute(theirs, s.USAGE_INPUT_TOKENS) == claims.SENT
     assert len(ran.ours()) == 2
     for span in ran.ours():
         around = parent_of(span, ran)
         assert around is not None
         assert scope_of(around) == SCOPE
-    assert ran.counts(TOKENS, "input") == ran.counts(DURATION) == 3
-    assert ran.counts(FIRST_CHUNK) == 2
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == ran.counts(s.METRIC_DURATION) == 3
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 2
     claims.frameworks_spans_are_kept(alone, ran)
 
 

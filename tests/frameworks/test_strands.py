@@ -12,12 +12,8 @@ import pytest
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
-    COUNTED_IN,
-    DURATION,
-    FIRST_CHUNK,
     MODEL,
     OURS,
-    TOKENS,
     Program,
     Runner,
     attribute,
@@ -26,6 +22,7 @@ from tests.frameworks.running import (
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 
 SCOPE: Final = "strands.telemetry.tracer"
 strands: Any = importlib.import_module("strands")
@@ -64,9 +61,9 @@ CASES: Final = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_its_span_adopts_the_request(runner: Runner, case: Case) -> None:
     ran = claims.adopted(runner, case, SCOPE)
-    assert ran.scopes(DURATION) == {OURS}
+    assert ran.scopes(s.METRIC_DURATION) == {OURS}
     if not case.fails:
-        assert ran.scopes(TOKENS) == {OURS}
+        assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
 
 
 def converses_in_a_tool(url: str) -> Any:
@@ -103,8 +100,8 @@ def test_what_a_tool_asks_has_spans_of_its_own(runner: Runner) -> None:
     for span in ran.ours():
         around = parent_of(span, ran)
         assert around is not None
-        assert attribute(around, "gen_ai.operation.name") == "execute_tool"
-    assert ran.counts(DURATION) == 4
+        assert attribute(around, s.OPERATION_NAME) == "execute_tool"
+    assert ran.counts(s.METRIC_DURATION) == 4
     claims.frameworks_spans_are_kept(alone, ran)
 
 
@@ -133,8 +130,8 @@ def test_calls_in_the_loop_that_reads_its_stream_have_spans_and_count(runner: Ru
     assert ran.requests == 3
     assert len(ran.ours()) == 2
     assert len(ran.inferences()) == 3
-    assert ran.counts(TOKENS, "input") == ran.counts(DURATION) == 3
-    assert ran.counts(FIRST_CHUNK) == 2
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == ran.counts(s.METRIC_DURATION) == 3
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 2
     claims.frameworks_spans_are_kept(alone, ran)
 
 
@@ -145,4 +142,4 @@ def test_what_is_sampled_out_is_counted_once_all_the_same(runner: Runner) -> Non
         alone, ran = claims.caller_sees_no_difference(runner, case)
     assert ran.spans == []
     claims.each_series_is_counted_once(alone, ran, case)
-    assert ran.total(COUNTED_IN) == claims.SENT
+    assert ran.total(s.METRIC_INPUT_TOKENS) == claims.SENT

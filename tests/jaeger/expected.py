@@ -10,6 +10,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from opentelemetry.instrumentation.genai.mistralai import __version__
 from tests.jaeger.program import ids
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -28,10 +29,10 @@ def tags_of(program: Program, own: Tags) -> Tags:
         "otel.scope.name": ("string", "opentelemetry.instrumentation.genai.mistralai"),
         "otel.scope.version": ("string", __version__),
         "span.kind": ("string", "client"),
-        "gen_ai.provider.name": ("string", "mistral_ai"),
-        "gen_ai.request.stream": ("bool", True),
-        "server.address": ("string", "127.0.0.1"),
-        "server.port": ("int64", program.server_port),
+        s.PROVIDER_NAME: ("string", "mistral_ai"),
+        s.REQUEST_STREAM: ("bool", True),
+        s.SERVER_ADDRESS: ("string", "127.0.0.1"),
+        s.SERVER_PORT: ("int64", program.server_port),
         **own,
     }
 
@@ -88,7 +89,7 @@ def recorded(span: ReadableSpan, key: str) -> Any:
 
 def first_chunk(span: ReadableSpan) -> Tags:
     """How long the first output took."""
-    key = "gen_ai.response.time_to_first_chunk"
+    key = s.RESPONSE_TIME_TO_FIRST_CHUNK
     return {key: ("float64", recorded(span, key))}
 
 
@@ -104,13 +105,13 @@ def since_epoch(time: datetime) -> int:
 
 
 _NOTED = (
-    "error.type",
-    "gen_ai.agent.id",
-    "gen_ai.agent.name",
-    "gen_ai.tool.call.id",
-    "gen_ai.tool.type",
-    "gen_ai.transfer.target.name",
-    "mistral_ai.stream.outcome",
+    s.ERROR_TYPE,
+    s.AGENT_ID,
+    s.AGENT_NAME,
+    s.TOOL_CALL_ID,
+    s.TOOL_TYPE,
+    s.TRANSFER_TARGET_NAME,
+    s.STREAM_OUTCOME,
 )
 
 

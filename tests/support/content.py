@@ -8,21 +8,23 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support import names as s
 from tests.support.recording import Recording, plain
 
 # No stubs: imported as the SDK is.
 _Validator: Final[Any] = importlib.import_module("jsonschema").Draft202012Validator
-_ATTRIBUTES: Final = ("input.messages", "output.messages", "system_instructions",
-                      "tool.definitions")  # fmt: skip
-CONTENT: Final = tuple(f"gen_ai.{name}" for name in _ATTRIBUTES)
+CONTENT: Final = (
+    s.INPUT_MESSAGES, s.OUTPUT_MESSAGES, s.SYSTEM_INSTRUCTIONS,
+    s.TOOL_DEFINITIONS,
+)  # fmt: skip
 
 
 def _read(attribute: str) -> Any:
     name = attribute.replace(".", "-").replace("_", "-")
-    return json.loads((Path(__file__).parent / f"schemas/gen-ai-{name}.json").read_text())
+    return json.loads((Path(__file__).parent / f"schemas/{name}.json").read_text())
 
 
-_SCHEMAS: Final = {f"gen_ai.{name}": _read(name) for name in _ATTRIBUTES}
+_SCHEMAS: Final = {key: _read(key) for key in CONTENT}
 _VALIDATORS: Final = {key: _Validator(schema) for key, schema in _SCHEMAS.items()}
 
 
@@ -72,10 +74,6 @@ def content(span: Any) -> dict[str, Any]:
     return {key: valid(key, strict_json(value)) for key, value in found.items()}
 
 
-DETAILS = "gen_ai.client.inference.operation.details"
-ARGUMENTS, RESULT = "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"
-
-
 def thawed(value: Any) -> Any:
     """Lists, where the SDK has made tuples of them."""
     items: Any = value
@@ -89,7 +87,7 @@ def details(recording: Recording) -> list[tuple[dict[str, Any], dict[str, Any]]]
     found: list[tuple[dict[str, Any], dict[str, Any]]] = []
     spans = {span.context.span_id: span for span in recording.spans() if span.context}
     for record in recording.logs():
-        if record.event_name != DETAILS:
+        if record.event_name != s.DETAILS_EVENT:
             continue
         span: Any = spans[record.span_id or 0]
         assert (record.trace_id, record.timestamp) == (span.context.trace_id, span.end_time)
@@ -106,4 +104,8 @@ def details(recording: Recording) -> list[tuple[dict[str, Any], dict[str, Any]]]
 
 def given(span: Any) -> dict[str, Any]:
     """What a tool was given and returned."""
-    return {key: span.attributes[key] for key in (ARGUMENTS, RESULT) if key in span.attributes}
+    return {
+        key: span.attributes[key]
+        for key in (s.TOOL_CALL_ARGUMENTS, s.TOOL_CALL_RESULT)
+        if key in span.attributes
+    }

@@ -9,6 +9,7 @@ from typing import Any
 from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.recording import Recording, Span, plain
 
@@ -18,10 +19,10 @@ MODEL = "mistral-medium-latest"
 def common(emulator: Emulator) -> dict[str, Any]:
     """What every span of a stream says."""
     return {
-        "gen_ai.provider.name": "mistral_ai",
-        "gen_ai.request.stream": True,
-        "server.address": "127.0.0.1",
-        "server.port": int(emulator.url.rpartition(":")[2]),
+        s.PROVIDER_NAME: "mistral_ai",
+        s.REQUEST_STREAM: True,
+        s.SERVER_ADDRESS: "127.0.0.1",
+        s.SERVER_PORT: int(emulator.url.rpartition(":")[2]),
     }
 
 
@@ -38,8 +39,7 @@ def nanoseconds(moment: datetime) -> int:
     return round(moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp() * 1e6) * 1000
 
 
-FROM_THE_RUN = ("gen_ai.conversation.id", "gen_ai.response.time_to_first_chunk")
-DURATION = "gen_ai.execute_tool.duration"
+FROM_THE_RUN = (s.CONVERSATION_ID, s.RESPONSE_TIME_TO_FIRST_CHUNK)
 
 
 def interval(span: ReadableSpan) -> tuple[int, int]:
@@ -69,14 +69,14 @@ def family(recording: Recording) -> tuple[ReadableSpan, list[ReadableSpan]]:
 
 def child(parent: ReadableSpan, name: str, /, **told: str) -> Span:
     """A whole span inside a conversation; ``tool`` and the like are short for ``gen_ai.tool``."""
-    conversation = plain(parent).attributes["gen_ai.conversation.id"]
-    attributes = {"gen_ai.conversation.id": conversation}
-    attributes["gen_ai.operation.name"], _, _ = name.partition(" ")
-    short = {"agent": "gen_ai.agent.id", "agent_name": "gen_ai.agent.name"}
-    short |= {key: f"gen_ai.tool.{key}" for key in ("name", "type")}
-    short |= {"call": "gen_ai.tool.call.id", "target": "gen_ai.transfer.target.name"}
-    short |= {"mode": "gen_ai.transfer.mode", "target_id": "mistral_ai.handoff.target.id"}
-    short["error"] = "error.type"
+    conversation = plain(parent).attributes[s.CONVERSATION_ID]
+    attributes = {s.CONVERSATION_ID: conversation}
+    attributes[s.OPERATION_NAME], _, _ = name.partition(" ")
+    short = {"agent": s.AGENT_ID, "agent_name": s.AGENT_NAME}
+    short |= {"name": s.TOOL_NAME, "type": s.TOOL_TYPE}
+    short |= {"call": s.TOOL_CALL_ID, "target": s.TRANSFER_TARGET_NAME}
+    short |= {"mode": s.TRANSFER_MODE, "target_id": s.HANDOFF_TARGET_ID}
+    short["error"] = s.ERROR_TYPE
     error_type = told.get("error")
     status = "UNSET" if error_type is None else "ERROR"
     attributes |= {short[key]: value for key, value in told.items()}

@@ -28,6 +28,8 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
+from tests.support import names as s
+
 _ROOT: Final = Path(__file__).parents[2]
 # A program that takes longer than this hangs.
 _TIMEOUT: Final = 20
@@ -194,9 +196,9 @@ def _line(span: ReadableSpan) -> dict[str, Any]:
         "name": span.name,
         "scope": span.instrumentation_scope.name if span.instrumentation_scope else None,
         "process": "child" if os.getpid() != main_process else "parent",
-        "outcome": attributes.get("mistral_ai.stream.outcome"),
+        "outcome": attributes.get(s.STREAM_OUTCOME),
         "status": span.status.status_code.name,
-        "error": attributes.get("error.type"),
+        "error": attributes.get(s.ERROR_TYPE),
         "trace": f"{context.trace_id:032x}" if context else None,
         "id": f"{context.span_id:016x}" if context else None,
         "parent": f"{span.parent.span_id:016x}" if span.parent else None,

@@ -14,6 +14,7 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from tests.support import names as s
 from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
@@ -87,9 +88,7 @@ def test_workers_answer_and_export_and_end(
         ask_all(url_of(tmp_path), tmp_path)
         gunicorn.send_signal(signal.SIGTERM)
         assert ended(gunicorn, tmp_path, STOP_SECONDS) == 0, told(tmp_path)
-    spans = Counter(
-        span.attributes.get("mistral_ai.stream.outcome") for span in receiver.spans_in(SCOPE)
-    )
+    spans = Counter(span.attributes.get(s.STREAM_OUTCOME) for span in receiver.spans_in(SCOPE))
     assert spans == ({} if told_by == "bare" else Counter(OUTCOMES[path] for path in PATHS))
     said = (tmp_path / "stderr").read_text()
     # Without us, OpenTelemetry's own export threads complain when their greenlets are killed.

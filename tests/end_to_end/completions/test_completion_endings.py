@@ -14,9 +14,9 @@ import pytest
 
 from emulator import Emulator
 from tests.support import methods, sdk
+from tests.support import names as s
 from tests.support.completions import (
     BOTH,
-    FIRST_CHUNK,
     METHODS,
     MODEL,
     Ask,
@@ -32,7 +32,6 @@ from tests.support.other_calls import SINCE
 from tests.support.recording import Recording, Span
 from tests.support.usages import OwnError
 
-OUTCOME: Final = "mistral_ai.stream.outcome"
 USED: Final = usage(5, 7, 12)
 STREAMS: Final = ("chat.stream", "agents.stream", "fim.stream")
 
@@ -83,20 +82,20 @@ def test_each_ending_is_one_span_that_tells_it(
         raised = exc
     assert (raised is not None) == (ending.error is not None and ending.raises)
     span = recording.span()
-    first_chunk = span.attributes.pop(FIRST_CHUNK, None)
+    first_chunk = span.attributes.pop(s.RESPONSE_TIME_TO_FIRST_CHUNK, None)
     assert isinstance(first_chunk, float) == ending.chunks
-    failed = {} if ending.error is None else {"error.type": ending.error}
+    failed = {} if ending.error is None else {s.ERROR_TYPE: ending.error}
     identity = answered(MODEL, *ending.reasons) if ending.chunks else {}
     if not ending.reasons:
-        identity.pop("gen_ai.response.finish_reasons", None)
+        identity.pop(s.RESPONSE_FINISH_REASONS, None)
     assert span == Span(
         f"chat {MODEL}",
         {
             **place(emulator),
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": MODEL,
-            "gen_ai.request.stream": True,
-            OUTCOME: "failed" if ending.error else "completed",
+            s.OPERATION_NAME: "chat",
+            s.REQUEST_MODEL: MODEL,
+            s.REQUEST_STREAM: True,
+            s.STREAM_OUTCOME: "failed" if ending.error else "completed",
             **identity,
             **ending.used,
             **failed,
@@ -163,7 +162,7 @@ def test_a_complete_stream_ends_when_its_last_chunk_arrived_however_it_is_left(
     client: Any, recording: Recording, leave: Callable[[Any, str], tuple[int, int]], method: str
 ) -> None:
     times = leave(client, method)
-    assert recording.span().attributes[OUTCOME] == "completed"
+    assert recording.span().attributes[s.STREAM_OUTCOME] == "completed"
     assert recording.span().status == "UNSET"
     assert_between(recording, times)
 
@@ -171,7 +170,7 @@ def test_a_complete_stream_ends_when_its_last_chunk_arrived_however_it_is_left(
 def test_the_span_of_a_complete_stream_waits_for_usage(client: Any, recording: Recording) -> None:
     for _ in streamed(client, "chat.stream", "chat_usage_after"):
         assert recording.finished() == []
-    assert recording.span().attributes["gen_ai.usage.input_tokens"] == 5
+    assert recording.span().attributes[s.USAGE_INPUT_TOKENS] == 5
 
 
 @pytest.mark.parametrize("method", STREAMS)
@@ -196,8 +195,8 @@ def test_an_unfinished_stream_that_is_left_ends_at_that_time(
     assert_between(recording, (times[0], time.time_ns()))
     span = recording.span()
     assert (span.status, span.events) == ("UNSET", [])
-    assert span.attributes[OUTCOME] == outcome
-    assert not {"error.type", "gen_ai.response.finish_reasons"} & span.attributes.keys()
+    assert span.attributes[s.STREAM_OUTCOME] == outcome
+    assert not {s.ERROR_TYPE, s.RESPONSE_FINISH_REASONS} & span.attributes.keys()
 
 
 @pytest.mark.parametrize("reads", [0, 2])
@@ -214,7 +213,7 @@ def test_an_unfinished_stream_that_is_dropped_ends_when_the_last_chunk_arrived(
     del stream
     gc.collect()
     assert_between(recording, (before, after))
-    assert recording.span().attributes[OUTCOME] == "abandoned"
+    assert recording.span().attributes[s.STREAM_OUTCOME] == "abandoned"
 
 
 @pytest.mark.skipif(not sdk.STREAM_HAS_CLOSE, reason="close() came with 2.10")
@@ -222,7 +221,7 @@ def test_closing_is_leaving(client: Any, recording: Recording) -> None:
     stream = streamed(client, "chat.stream", "chat_hang")
     next(stream)
     stream.close()
-    assert recording.span().attributes[OUTCOME] == "closed"
+    assert recording.span().attributes[s.STREAM_OUTCOME] == "closed"
 
 
 @pytest.mark.parametrize("scenario", ["chat_hang", "no_answer"])
@@ -242,8 +241,10 @@ async def test_a_cancelled_task_is_no_error(
             await task
         del task
     span = recording.span()
-    assert (span.status, span.events, "error.type" in span.attributes) == ("UNSET", [], False)
-    assert span.attributes.get(OUTCOME) == ("cancelled" if scenario == "chat_hang" else None)
+    assert (span.status, span.events, s.ERROR_TYPE in span.attributes) == ("UNSET", [], False)
+    assert span.attributes.get(s.STREAM_OUTCOME) == (
+        "cancelled" if scenario == "chat_hang" else None
+    )
 
 
 CUT: Final = f"{sdk.HTTP}.RemoteProtocolError"
@@ -277,9 +278,9 @@ def failed(recording: Recording, error: str, **more: Any) -> None:
     span = recording.span()
     described = (span.kind, span.parent, span.status, span.description, span.events)
     assert described == ("CLIENT", None, "ERROR", error, ["exception"])
-    told = ("error.type", "http.response.status_code", "mistral_ai.error.code", OUTCOME)
+    told = (s.ERROR_TYPE, s.HTTP_STATUS_CODE, s.ERROR_CODE, s.STREAM_OUTCOME)
     found = {key: span.attributes[key] for key in told if key in span.attributes}
-    assert found == {"error.type": error, **more}
+    assert found == {s.ERROR_TYPE: error, **more}
     assert not [key for key in span.attributes if "response." in key and not key.startswith("http")]
 
 
@@ -289,7 +290,7 @@ def test_an_http_error_is_its_status(
 ) -> None:
     with pytest.raises(Exception, match="rate limit"):
         ask_sync(client, method, "http_429", **given)
-    code = {"http.response.status_code": 429, "mistral_ai.error.code": "1300"}
+    code = {s.HTTP_STATUS_CODE: 429, s.ERROR_CODE: "1300"}
     failed(recording, "429", **code)
 
 
@@ -300,18 +301,18 @@ def test_other_statuses_of_completions(
 ) -> None:
     with pytest.raises(Exception, match=r"Hello\?|larger"):
         ask_sync(client, method, f"http_{status}")
-    codes = {"mistral_ai.error.code": code} if code else {}
-    failed(recording, str(status), **{"http.response.status_code": status}, **codes)
+    codes = {s.ERROR_CODE: code} if code else {}
+    failed(recording, str(status), **{s.HTTP_STATUS_CODE: status}, **codes)
     if method == "chat.complete":
         # None of the user's words, although the body repeats them.
         assert recording.span() == Span(
             f"chat {MODEL}",
             {
                 **place(emulator),
-                "gen_ai.operation.name": "chat",
-                "gen_ai.request.model": MODEL,
-                "error.type": str(status),
-                "http.response.status_code": status,
+                s.OPERATION_NAME: "chat",
+                s.REQUEST_MODEL: MODEL,
+                s.ERROR_TYPE: str(status),
+                s.HTTP_STATUS_CODE: status,
                 **codes,
             },
             status="ERROR",
@@ -370,9 +371,9 @@ def test_retries_are_one_span(
     ask_async(client, method, **given, retries=sdk.retries(), http_headers=headers)
     assert len(emulator.requests) == 3
     span = recording.span()
-    assert (span.status, span.events, "error.type" in span.attributes) == ("UNSET", [], False)
+    assert (span.status, span.events, s.ERROR_TYPE in span.attributes) == ("UNSET", [], False)
     streamed = "stream" in given or method.endswith("stream")
-    assert span.attributes.get(OUTCOME) == ("completed" if streamed else None)
+    assert span.attributes.get(s.STREAM_OUTCOME) == ("completed" if streamed else None)
 
 
 class _Raises(sdk.httpx.BaseTransport, sdk.httpx.AsyncBaseTransport):  # type: ignore[misc]
@@ -423,7 +424,7 @@ def test_the_caller_gets_the_very_exception_and_an_interrupt_is_no_error(
         assert (span.status, span.description, span.events) == ("ERROR", "OSError", ["exception"])
     else:
         assert (span.status, span.description, span.events) == ("UNSET", None, [])
-    assert OUTCOME not in span.attributes
+    assert s.STREAM_OUTCOME not in span.attributes
 
 
 def test_a_call_with_wrong_arguments_is_an_error(client: Any, recording: Recording) -> None:

@@ -11,20 +11,10 @@ from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import ContentMode, instrument, uninstrument
+from tests.support import names as s
 from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
 from tests.support.agent_runs import run as run_loop
-from tests.support.content import (
-    ARGUMENTS,
-    INPUT,
-    INSTRUCTIONS,
-    OUTPUT,
-    RESULT,
-    TOOLS,
-    content,
-    details,
-    given,
-    text,
-)
+from tests.support.content import INPUT, INSTRUCTIONS, OUTPUT, TOOLS, content, details, given, text
 from tests.support.conversation_spans import family
 from tests.support.conversations import (
     Run,
@@ -120,8 +110,8 @@ def test_an_event_has_structures_and_all_that_the_span_has(
     said = {INPUT: HELLO, OUTPUT: [SAID[scenario]]}
     ((structures, attributes),) = details(recording)
     assert (content(span), structures) == (said, said)
-    known = "gen_ai.agent.id" if scenario == "handoff_chain" else "gen_ai.request.model"
-    assert attributes.keys() >= {known, "gen_ai.usage.input_tokens", "server.address"}
+    known = s.AGENT_ID if scenario == "handoff_chain" else s.REQUEST_MODEL
+    assert attributes.keys() >= {known, s.USAGE_INPUT_TOKENS, s.SERVER_ADDRESS}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +128,7 @@ def test_a_failed_calls_event_has_its_error(
         assert scenario != "error_event"
     ((said, attributes),) = details(recording)
     assert said[INPUT] == HELLO
-    assert attributes["error.type"] == "500"
+    assert attributes[s.ERROR_TYPE] == "500"
     assert content(recording.the_span()) == {}
 
 
@@ -151,7 +141,7 @@ def test_a_stream_that_is_left_has_its_event_and_one_only(
     del stream
     ((said, attributes),) = details(recording)
     assert said[OUTPUT] == [answer("", text("A stream"))]
-    assert attributes["mistral_ai.stream.outcome"] == "closed"
+    assert attributes[s.STREAM_OUTCOME] == "closed"
 
 
 # Tools
@@ -169,8 +159,8 @@ def test_a_servers_tool_has_its_arguments_and_result_on_its_span(
     _, tools = family(recording)
     seen = [(span.name.split()[1], given(span)) for span in tools]
     told = [
-        {ARGUMENTS: '{"query": "spans"}', RESULT: '{"results": 3}'},
-        {ARGUMENTS: '{"code": "6 * 7"}', RESULT: '{"code_output": "42"}'},
+        {s.TOOL_CALL_ARGUMENTS: '{"query": "spans"}', s.TOOL_CALL_RESULT: '{"results": 3}'},
+        {s.TOOL_CALL_ARGUMENTS: '{"code": "6 * 7"}', s.TOOL_CALL_RESULT: '{"code_output": "42"}'},
     ]
     names = ["web_search", "code_interpreter"]
     assert seen == list(zip(names, told if on_span else [{}, {}], strict=True))
@@ -186,10 +176,10 @@ async def test_a_functions_arguments_and_result_are_on_its_span_and_in_the_messa
     async with asking(emulator.url, "loop_parallel") as conversations:
         await run_loop(conversations, prepared(add, whoami), streamed=streamed)
     spans = {span.name: span for span in recording.spans()}
-    assert [given(spans[f"execute_tool {name}"]) for name in ("add", "whoami")] == (
-        [{ARGUMENTS: '{"a": 1, "b": 2}', RESULT: "3"}, {ARGUMENTS: "{}", RESULT: "a function"}]
-        if on_span else [{}, {}]
-    )  # fmt: skip
+    added = {s.TOOL_CALL_ARGUMENTS: '{"a": 1, "b": 2}', s.TOOL_CALL_RESULT: "3"}
+    told = {s.TOOL_CALL_ARGUMENTS: "{}", s.TOOL_CALL_RESULT: "a function"}
+    assert given(spans["execute_tool add"]) == (added if on_span else {})
+    assert given(spans["execute_tool whoami"]) == (told if on_span else {})
     messages = [content(span) for span in recording.spans() if span.kind.name == "CLIENT"]
     recorded = [(told.get(INPUT), told.get(OUTPUT)) for told in messages]
     of_events = [(said.get(INPUT), said.get(OUTPUT)) for said, _ in details(recording)]

@@ -11,6 +11,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
+from tests.support import names as s
 from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
 from tests.support.agent_runs import run as run_loop
 from tests.support.content import INPUT, OUTPUT, content, details, given
@@ -80,7 +81,7 @@ async def test_a_functions_texts_and_its_exception_pass_redact(
     failed = [span for span in recording.spans() if span.status.description]
     messages = [(event.attributes or {}) for span in failed for event in span.events]
     assert len(messages) == 2
-    assert all("[redacted]" in str(m["exception.stacktrace"]) for m in messages)
+    assert all("[redacted]" in str(m[s.EXCEPTION_STACKTRACE]) for m in messages)
 
 
 def raises(_: str) -> str:

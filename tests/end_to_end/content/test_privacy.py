@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import ContentMode, instrument, uninstrument
+from tests.support import names as s
 from tests.support.agent_runs import STREAMED
 from tests.support.conversations import Run
 from tests.support.recording import Recording
@@ -78,7 +79,7 @@ def exception_on_span(recording: Recording) -> dict[str, Any]:
 
 def exception_in_log(recording: Recording) -> dict[str, Any]:
     """The attributes of the log event."""
-    name = "gen_ai.client.operation.exception"
+    name = s.EXCEPTION_EVENT
     (record,) = [record for record in recording.logs() if record.event_name == name]
     assert record.severity_number is not None
     assert record.severity_number.value == 13
@@ -93,9 +94,9 @@ def test_an_exception_without_capture_has_its_type_and_frames(
     failing(client)
     seen = exception_on_span(recording)
     assert seen == exception_in_log(recording)
-    assert seen.keys() == {"exception.type", "exception.stacktrace"}
-    assert seen["exception.type"].endswith("SDKError")
-    lines = seen["exception.stacktrace"].splitlines()
+    assert seen.keys() == {s.EXCEPTION_TYPE, s.EXCEPTION_STACKTRACE}
+    assert seen[s.EXCEPTION_TYPE].endswith("SDKError")
+    lines = seen[s.EXCEPTION_STACKTRACE].splitlines()
     assert lines
     assert all(line.startswith('  File "') and ", line " in line for line in lines)
     assert any(line.endswith("in start_stream") for line in lines)
@@ -117,7 +118,7 @@ def test_capture_says_where_an_exceptions_words_may_go(
     failing(client)
     for seen, captured in ((exception_on_span, on_span), (exception_in_log, on_event)):
         attributes = seen(recording)
-        assert ("exception.message" in attributes) == captured
+        assert (s.EXCEPTION_MESSAGE in attributes) == captured
         assert (TELLING in repr(attributes)) == captured
 
 
@@ -137,8 +138,8 @@ def test_a_redact_that_raises_drops_the_text_and_is_logged_once(
 
     instrument(capture_content="span_and_event", redact=redact)
     failing(client)
-    assert exception_on_span(recording).keys() == {"exception.type"}
-    assert exception_in_log(recording).keys() == {"exception.type"}
+    assert exception_on_span(recording).keys() == {s.EXCEPTION_TYPE}
+    assert exception_in_log(recording).keys() == {s.EXCEPTION_TYPE}
     assert [record.getMessage().split(" at ")[0] for record in no_log_records] == [
         "telemetry failed (redact): ValueError"
     ]
@@ -165,7 +166,7 @@ def test_the_environment_decides_where_the_argument_does_not(
         failing(client)
     finally:
         uninstrument()
-    assert ("exception.message" in exception_on_span(recording)) == captured
+    assert (s.EXCEPTION_MESSAGE in exception_on_span(recording)) == captured
     assert len(no_log_records) == warnings
     no_log_records.clear()
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import instrument
+from tests.support import names as s
 from tests.support.agent_runs import MODEL, STREAMED, RunException, prepared
 from tests.support.agent_runs import run as run_loop
 from tests.support.recording import Recording
@@ -84,7 +85,7 @@ def test_a_conversation(
             conversations.start(**asked, inputs=inputs)
     check(recording, no_log_records, 2 * (24 if TELLS_CALLS else 14))
     (tool,) = [span for span in recording.spans() if span.name == "execute_tool web_search"]
-    assert (tool.attributes or {})["gen_ai.tool.call.id"] == "tool ***"
+    assert (tool.attributes or {})[s.TOOL_CALL_ID] == "tool ***"
 
 
 @SPELLED
@@ -102,7 +103,7 @@ def test_an_error_event_and_a_refusal_whose_body_repeats_the_input(
             conversations.start(model=MODEL, inputs="Hello?")
     check(recording, no_log_records, 8)
     events = [event.attributes or {} for span in recording.spans() for event in span.events]
-    assert ["***" in str(event["exception.message"]) for event in events] == [True, True]
+    assert ["***" in str(event[s.EXCEPTION_MESSAGE]) for event in events] == [True, True]
 
 
 # Completions

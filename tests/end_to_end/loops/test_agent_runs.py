@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import uninstrument
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_run_spans import (
     assert_measured,
@@ -58,7 +59,7 @@ async def test_a_loop_is_one_span_with_its_requests_and_functions_beneath(
         request_span(emulator, "stop", conversation, streamed=streamed),
     ]
     assert_measured(recording, requests=2, tools=[function_span])
-    tokens = recording.metrics()["gen_ai.client.inference.usage.input_tokens"]
+    tokens = recording.metrics()[s.METRIC_INPUT_TOKENS]
     assert sum(count for _, count in tokens) == 18 + 30
 
 
@@ -95,11 +96,11 @@ async def test_an_agents_loop_names_the_agent(
         request_span(emulator, "stop", streamed=streamed),
     ]
     for span in expected:
-        span.name = span.attributes["gen_ai.operation.name"] = "invoke_agent"
-        span.attributes |= {"gen_ai.agent.id": "ag_1"}
-        span.attributes |= {"gen_ai.conversation.id": result.conversation_id}
+        span.name = span.attributes[s.OPERATION_NAME] = "invoke_agent"
+        span.attributes |= {s.AGENT_ID: "ag_1"}
+        span.attributes |= {s.CONVERSATION_ID: result.conversation_id}
         # The emulator does not know which model its agents use.
-        for key in ("gen_ai.request.model", "gen_ai.response.model"):
+        for key in (s.REQUEST_MODEL, s.RESPONSE_MODEL):
             span.attributes.pop(key, None)
     assert [start, append] == expected
     assert_measured(recording, requests=2, tools=[function], point={})
@@ -236,10 +237,10 @@ async def test_fifty_loops_at_once_are_fifty_traces(
             "execute_tool add",
             f"chat {MODEL}",
         ]
-        of = {span.attributes["gen_ai.conversation.id"] for _, span in beneath}
+        of = {span.attributes[s.CONVERSATION_ID] for _, span in beneath}
         assert of == {conversation}
         assert [span.name for _, span in _below(told, beneath[1][0])] == [f"inside {n}"]
-    points = recording.metrics()["gen_ai.invoke_agent.inference_calls"]
+    points = recording.metrics()[s.METRIC_RUN_REQUESTS]
     assert points == [({}, (LOOPS, LOOPS * 2))]
 
 
@@ -279,7 +280,7 @@ def told(ran: Ran) -> list[Any]:
     said = ran.said()
     spans = [line for line in ran.lines if line not in said]
     names = {span["id"]: span["name"] for span in spans}
-    told = ((s["scope"], s["name"], names.get(s["parent"])) for s in spans)
+    told = ((span["scope"], span["name"], names.get(span["parent"])) for span in spans)
     return sorted(told, key=str)
 
 

@@ -14,6 +14,7 @@ import pytest
 from opentelemetry import trace
 
 from emulator import Emulator
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_run_spans import (
     assert_measured,
@@ -35,7 +36,7 @@ from tests.support.agent_runs import (
 )
 from tests.support.recording import Recording, wait_until
 
-MODEL_POINT = {"gen_ai.request.model": MODEL}
+MODEL_POINT = {s.REQUEST_MODEL: MODEL}
 
 
 class OwnError(Exception):
@@ -60,7 +61,7 @@ def logged(recording: Recording) -> list[tuple[str, Any]]:
     """Of each exception in the log: the span that it was in, and its class."""
     names = recording.names()
     return [
-        (names[record.span_id or 0], (record.attributes or {}).get("exception.type"))
+        (names[record.span_id or 0], (record.attributes or {}).get(s.EXCEPTION_TYPE))
         for record in recording.logs()
     ]
 
@@ -92,8 +93,8 @@ async def test_a_functions_exception_is_on_its_span_and_the_loop_fails_with_the_
     exemplars = recording.exemplars()
     runs = [names for metric, names in exemplars.items() if ".invoke_agent." in metric]
     assert runs == [{"invoke_agent"}] * 3
-    assert exemplars["gen_ai.execute_tool.duration"] == {"execute_tool fail"}
-    point = {**MODEL_POINT, "error.type": "mistralai.RunException"}
+    assert exemplars[s.METRIC_TOOL_DURATION] == {"execute_tool fail"}
+    point = {**MODEL_POINT, s.ERROR_TYPE: "mistralai.RunException"}
     assert_measured(recording, requests=1, tools=[failed], point=point)
     assert logged(recording) == [("execute_tool fail", error)]
 
@@ -157,7 +158,7 @@ async def test_a_later_request_that_fails_fails_the_loop_with_its_status(
         with pytest.raises(Exception, match="500"):
             await run(conversations, context, streamed=streamed)
     known: dict[str, Any] = {"conversation_id": context.conversation_id}
-    function, error = tool_span("add", **known), {"error.type": "500"}
+    function, error = tool_span("add", **known), {s.ERROR_TYPE: "500"}
     more: dict[str, Any] = {"http__response__status_code": 500, "mistral_ai__error__code": "1000"}
     assert story(recording) == [
         loop_span("500", **known),
@@ -186,8 +187,8 @@ async def test_a_loop_is_named_by_the_same_rule_as_a_request(
             await run(conversations, prepared(add), streamed=streamed)
     loop, request = story(recording)
     assert loop == loop_span(error)
-    assert (request.parent, request.attributes["error.type"]) == (0, error)
-    point = {**MODEL_POINT, "error.type": error}
+    assert (request.parent, request.attributes[s.ERROR_TYPE]) == (0, error)
+    point = {**MODEL_POINT, s.ERROR_TYPE: error}
     assert_measured(recording, requests=1, tools=[], point=point)
 
 
@@ -199,9 +200,9 @@ async def test_a_loop_that_fails_before_its_first_request_is_a_span_alone(
         with pytest.raises(RunException, match="must be set"):
             await run(conversations, prepared(add, model=None), streamed=streamed)
     expected = loop_span("mistralai.RunException")
-    del expected.attributes["gen_ai.request.model"]
+    del expected.attributes[s.REQUEST_MODEL]
     assert story(recording) == [expected]
-    point = {"error.type": "mistralai.RunException"}
+    point = {s.ERROR_TYPE: "mistralai.RunException"}
     assert_measured(recording, requests=0, tools=[], point=point)
 
 
@@ -276,7 +277,7 @@ async def test_cancelling_a_request_is_no_error(
     expected = request_span(emulator, "tool_call", **known, starts=True, streamed=streamed)
     assert [loop, start, execution] == [loop_span(**known), expected, function]
     assert (request.status, request.events, request.parent) == ("UNSET", [], 0)
-    outcome = request.attributes.get("mistral_ai.stream.outcome")
+    outcome = request.attributes.get(s.STREAM_OUTCOME)
     assert outcome == ("cancelled" if streamed else None)
     assert_measured(recording, requests=2, tools=[function])
 
@@ -383,10 +384,10 @@ async def test_leaving_in_the_middle_of_a_request_is_no_error(
     assert loop == loop_span(conversation_id=context.conversation_id)
     assert (request.name, request.kind, request.parent) == (f"chat {MODEL}", "CLIENT", 0)
     assert (request.status, request.description, request.events) == ("UNSET", None, [])
-    assert "error.type" not in request.attributes
-    assert request.attributes["gen_ai.conversation.id"] == context.conversation_id
+    assert s.ERROR_TYPE not in request.attributes
+    assert request.attributes[s.CONVERSATION_ID] == context.conversation_id
     # The SDK drops its stream; nobody tells it why.
-    assert request.attributes["mistral_ai.stream.outcome"] in {"abandoned", "cancelled", "closed"}
+    assert request.attributes[s.STREAM_OUTCOME] in {"abandoned", "cancelled", "closed"}
     assert_measured(recording, requests=1, tools=[])
 
 
@@ -402,7 +403,7 @@ async def test_leaving_after_a_function_is_no_error(
     known: dict[str, Any] = {"conversation_id": context.conversation_id}
     function = tool_span("add", **known)
     assert [told[0], told[2]] == [loop_span(**known), function]
-    assert told[1].attributes["mistral_ai.stream.outcome"] == "completed"
+    assert told[1].attributes[s.STREAM_OUTCOME] == "completed"
     assert len(told) == 3
     assert_measured(recording, requests=1, tools=[function])
 

@@ -12,6 +12,7 @@ import pytest
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.support import methods, sdk
+from tests.support import names as s
 from tests.support.completion_usages import (
     OF_CHAT,
     async_program,
@@ -152,7 +153,7 @@ def test_messages_that_can_be_read_only_once_are_left_to_the_sdk(
     assert seen.result[0] == "returned"
     (request,) = emulator.requests
     assert [message["content"] for message in request.body["messages"]] == ["One", "Two"]
-    assert "gen_ai.input.messages" not in recording.span().attributes
+    assert s.INPUT_MESSAGES not in recording.span().attributes
 
 
 @pytest.mark.parametrize(("body", "spans"), [(forms, 12), (wrongly, 6), (forgets, 2), (looks, 1)])

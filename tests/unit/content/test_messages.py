@@ -21,6 +21,7 @@ from opentelemetry.instrumentation.genai.mistralai._content.messages import (
 )
 from opentelemetry.instrumentation.genai.mistralai._content.mode import to_json
 from opentelemetry.instrumentation.genai.mistralai._content.structure import structure
+from tests.support import names as s
 from tests.support.content import (
     plainly,
     strict_json,
@@ -30,7 +31,7 @@ from tests.support.content import (
 
 
 def said(inputs: object) -> Any:
-    return valid("gen_ai.input.messages", input_messages(inputs, plainly))
+    return valid(s.INPUT_MESSAGES, input_messages(inputs, plainly))
 
 
 # An entry or chunk of the SDK: only its fields tell what it is.
@@ -154,7 +155,7 @@ def test_of_tools_only_type_and_name_are_read() -> None:
         {"type": "document_library", "library_ids": ["telling"]},
         "telling", None, 7,
     )  # fmt: skip
-    definitions = valid("gen_ai.tool.definitions", tool_definitions(tools))
+    definitions = valid(s.TOOL_DEFINITIONS, tool_definitions(tools))
     names = [(told["type"], told["name"]) for told in definitions]
     assert {*map(frozenset, definitions)} == {frozenset({"type", "name"})}
     assert names[:4] == [("function", "f")] * 4
@@ -164,11 +165,11 @@ def test_of_tools_only_type_and_name_are_read() -> None:
 
 def test_a_suffix_without_a_prompt_is_a_message_of_its_own() -> None:
     asked = completion_content({"prompt": None, "suffix": "a"}, plainly).structures([], {})
-    assert asked == {"gen_ai.input.messages": [{"role": "user", "parts": [text("a")]}]}
+    assert asked == {s.INPUT_MESSAGES: [{"role": "user", "parts": [text("a")]}]}
 
 
 def test_instructions_are_text_parts() -> None:
-    assert valid("gen_ai.system_instructions", system_instructions("Be", plainly)) == [text("Be")]
+    assert valid(s.SYSTEM_INSTRUCTIONS, system_instructions("Be", plainly)) == [text("Be")]
     assert [system_instructions(other, plainly) for other in (None, 7, "")] == [[]] * 3
 
 
