@@ -71,6 +71,26 @@ def own(runner: Runner, case: Case, scope: str | None = None) -> Ran:
     return ran
 
 
+def asked_besides(runner: Runner, program: Program) -> Ran:
+    """What `asks_besides` asks, while a stream is read, has two spans of ours, and counts."""
+    alone, ran = runner.bare(program), runner.with_us(program)
+    assert ran.result == alone.result
+    assert ran.result[0] == "returned"
+    assert (ran.requests, len(ran.inferences()), len(ran.ours())) == (3, 3, 2)
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == ran.counts(s.METRIC_DURATION) == 3
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 2
+    frameworks_spans_are_kept(alone, ran)
+    return ran
+
+
+def counted_if_sampled_out(runner: Runner, case: Case) -> None:
+    """Without any span, each series is counted once all the same."""
+    with runner.sampled_out():
+        alone, ran = caller_sees_no_difference(runner, case)
+    assert ran.spans == []
+    each_series_is_counted_once(alone, ran, case)
+
+
 def frameworks_spans_are_kept(alone: Ran, ran: Ran) -> None:
     """The framework's spans have the names, parents, status and attributes that they have alone."""
     # The SDK's own spans are replaced, by ours or by the framework's.

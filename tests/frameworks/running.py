@@ -263,3 +263,11 @@ def http(url: str, scenario: str | None = None) -> dict[str, Any]:
 def client(url: str, scenario: str | None = None) -> Any:
     """A client of the SDK's own."""
     return sdk.Mistral(api_key="key", **http(url, scenario))
+
+
+async def asks_besides(url: str) -> list[Any]:
+    """What a user asks in the loop that reads a framework's stream: a chat and a conversation."""
+    own, asked = client(url), [{"role": "user", "content": "Mine?"}]
+    answer = await own.chat.complete_async(model=MODEL, messages=asked)
+    stream = await own.beta.conversations.start_stream_async(model=MODEL, inputs="Mine?")
+    return [answer.choices[0].message.content, len([event async for event in stream])]

@@ -16,6 +16,7 @@ from tests.frameworks.running import (
     OURS,
     Program,
     Runner,
+    asks_besides,
     attribute,
     client,
     http,
@@ -107,39 +108,21 @@ def test_what_a_tool_asks_has_spans_of_its_own(runner: Runner) -> None:
 
 def asks_while_reading(url: str) -> Any:
     async def run() -> Any:
-        own, said = client(url), list[Any]()
+        said = list[Any]()
         async for event in agent_of(url, stream=True).stream_async("Hello?"):
             if "data" in event:
                 said.append(event["data"])
                 if len(said) == 1:
-                    asked = [{"role": "user", "content": "Mine?"}]
-                    answer = await own.chat.complete_async(model=MODEL, messages=asked)
-                    said.append(answer.choices[0].message.content)
-                    stream = await own.beta.conversations.start_stream_async(
-                        model=MODEL, inputs="Mine?"
-                    )
-                    said.append(len([event async for event in stream]))
+                    said += await asks_besides(url)
         return said
 
     return asyncio.run(run())
 
 
 def test_calls_in_the_loop_that_reads_its_stream_have_spans_and_count(runner: Runner) -> None:
-    alone, ran = runner.bare(asks_while_reading), runner.with_us(asks_while_reading)
-    assert ran.result == alone.result
-    assert ran.requests == 3
-    assert len(ran.ours()) == 2
-    assert len(ran.inferences()) == 3
-    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == ran.counts(s.METRIC_DURATION) == 3
-    assert ran.counts(s.METRIC_FIRST_CHUNK) == 2
-    claims.frameworks_spans_are_kept(alone, ran)
+    claims.asked_besides(runner, asks_while_reading)
 
 
 def test_what_is_sampled_out_is_counted_once_all_the_same(runner: Runner) -> None:
     # The framework records none of the shared metrics, so nothing is doubled.
-    case = CASES["async, streamed"]
-    with runner.sampled_out():
-        alone, ran = claims.caller_sees_no_difference(runner, case)
-    assert ran.spans == []
-    claims.each_series_is_counted_once(alone, ran, case)
-    assert ran.total(s.METRIC_INPUT_TOKENS) == claims.SENT
+    claims.counted_if_sampled_out(runner, CASES["async, streamed"])
