@@ -24,9 +24,10 @@ from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _drop
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import HANDLERS
 from opentelemetry.instrumentation.genai.mistralai._sdk import imports as _imports
-from tests.end_to_end.conftest import with_defaults
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.conversations import with_defaults
 from tests.support.guards import Tracer
 from tests.support.recording import Recording, wait_until
 
@@ -109,7 +110,7 @@ def chat_inside(stage: Stage) -> Any:
 def chat_of_a_framework(stage: Stage) -> Any:
     """A chat inside an inference span of somebody else's."""
     tracer = stage.recording.tracer_provider.get_tracer("framework")
-    told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    told = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: "m"}
     with tracer.start_as_current_span("theirs", attributes=told):
         return chat(stage)
 

@@ -15,17 +15,15 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.completions.test_other_calls import SINCE
-from tests.end_to_end.content.test_privacy import TELLING, everything
 from tests.support import methods, sdk
+from tests.support import names as s
 from tests.support.completions import BOTH, Ask, ask_sync, assert_is, named, place
+from tests.support.other_calls import SINCE
 from tests.support.recording import Recording, Span
+from tests.support.telling import TELLING, everything
 
 SEARCH: Final = f"{methods.INDEXES}.search"
 GREP: Final = f"{methods.INDEXES}.grep"
-QUERY: Final = "gen_ai.retrieval.query.text"
-DOCUMENTS: Final = "gen_ai.retrieval.documents"
-COUNT: Final = "mistral_ai.retrieval.document.count"
 NEAREST: Final[dict[str, Any]] = {
     "type": "nearest_neighbour",
     "top_k": 3,
@@ -66,13 +64,13 @@ def grep(client: Any, ask: Ask = ask_sync) -> Any:
 
 
 def told(emulator: Emulator, count: int | None = 2, **more: Any) -> dict[str, Any]:
-    known = {COUNT: count} if count is not None else {}
+    known = {s.RETRIEVAL_COUNT: count} if count is not None else {}
     return {
         **place(emulator),
-        "gen_ai.operation.name": "retrieval",
-        "gen_ai.data_source.id": "docs",
-        "gen_ai.request.top_k": 3,
-        "gen_ai.retrieval.top_k": 3,
+        s.OPERATION_NAME: "retrieval",
+        s.DATA_SOURCE_ID: "docs",
+        s.REQUEST_TOP_K: 3,
+        s.RETRIEVAL_TOP_K: 3,
         **known,
         **more,
     }
@@ -104,7 +102,7 @@ def test_a_search_that_finds_nothing_says_so(
 ) -> None:
     instrument(capture_content="span_only")
     search(client, ask=ask, scenario="search_empty")
-    expected = told(emulator, 0, **{QUERY: NEAREST["query"]})
+    expected = told(emulator, 0, **{s.RETRIEVAL_QUERY: NEAREST["query"]})
     assert_is(recording.span(), Span("retrieval docs", expected))
 
 
@@ -117,11 +115,11 @@ def test_a_search_that_is_refused(
     with pytest.raises(Exception, match="When is it open"):
         search(client, ask=ask, scenario="http_400")
     error: dict[str, Any] = {
-        "error.type": "400",
-        "http.response.status_code": 400,
-        "mistral_ai.error.code": "3001",
+        s.ERROR_TYPE: "400",
+        s.HTTP_STATUS_CODE: 400,
+        s.ERROR_CODE: "3001",
     }
-    asked = {QUERY: NEAREST["query"]} if capture == "span_only" else {}
+    asked = {s.RETRIEVAL_QUERY: NEAREST["query"]} if capture == "span_only" else {}
     expected = told(emulator, None, **error, **asked)
     span = Span("retrieval docs", expected, "CLIENT", "ERROR", "400", None, ["exception"])
     assert_is(recording.span(), span)
@@ -137,8 +135,8 @@ def test_with_capture_on_query_and_documents_are_on_the_span(
     retriever = models.NearestNeighbourRetriever(**NEAREST) if typed else NEAREST
     search(client, retriever, ask)
     span = recording.span()
-    assert json.loads(span.attributes.pop(DOCUMENTS)) == FOUND
-    assert_is(span, Span("retrieval docs", told(emulator, **{QUERY: NEAREST["query"]})))
+    assert json.loads(span.attributes.pop(s.RETRIEVAL_DOCUMENTS)) == FOUND
+    assert_is(span, Span("retrieval docs", told(emulator, **{s.RETRIEVAL_QUERY: NEAREST["query"]})))
 
 
 @pytest.mark.parametrize(
@@ -159,9 +157,9 @@ def test_the_query_is_the_text_of_the_retriever_or_of_those_that_it_fuses(
     instrument(capture_content="span_only")
     search(client, retriever)
     attributes = recording.span().attributes
-    assert attributes.get(QUERY) == query
+    assert attributes.get(s.RETRIEVAL_QUERY) == query
     # What the request does not say is not recorded.
-    assert "gen_ai.retrieval.top_k" not in attributes
+    assert s.RETRIEVAL_TOP_K not in attributes
 
 
 @pytest.mark.parametrize("mode", ["no_content", "event_only"])
@@ -189,8 +187,8 @@ def test_query_and_documents_pass_redact_and_filters_are_not_recorded(
     value = {"type": "equal", "field": f"{TELLING}-field", "value": f"{TELLING}-value"}
     search(client, {**KEYWORD, "query": f"{TELLING}-query", "filter_": value})
     attributes = recording.span().attributes
-    assert attributes[QUERY] == "[redacted]-query"
-    contents = [document["content"] for document in json.loads(attributes[DOCUMENTS])]
+    assert attributes[s.RETRIEVAL_QUERY] == "[redacted]-query"
+    contents = [document["content"] for document in json.loads(attributes[s.RETRIEVAL_DOCUMENTS])]
     assert contents == [FOUND[0]["content"], "On [day] nobody is there."]
     assert {document[key] for document in FOUND for key in ("id", "source_id")} <= set(shown)
     recorded = everything(recording, no_log_records)
@@ -207,9 +205,9 @@ def test_a_redact_that_fails_drops_the_texts_and_keeps_the_number(
     instrument(capture_content="span_only", redact=redact)
     assert search(client).hits
     attributes = recording.span().attributes
-    assert QUERY not in attributes
-    assert json.loads(attributes[DOCUMENTS]) == [{"score": 0.92}, {"score": 0.5}]
-    assert attributes[COUNT] == 2
+    assert s.RETRIEVAL_QUERY not in attributes
+    assert json.loads(attributes[s.RETRIEVAL_DOCUMENTS]) == [{"score": 0.92}, {"score": 0.5}]
+    assert attributes[s.RETRIEVAL_COUNT] == 2
     (record,) = no_log_records
     assert record.getMessage().startswith("telemetry failed (redact): ValueError at ")
     no_log_records.clear()
@@ -224,15 +222,15 @@ def test_a_long_query_and_many_long_documents_are_cut_visibly(
     search(client, {"type": "rrf", "retrievers": queries})
     attributes = recording.span().attributes
     # Seven texts of 64 KiB have room, and neither the eighth nor a document.
-    assert 7 * 64 * KIB < len(attributes[QUERY].encode()) <= 512 * KIB
-    assert attributes[QUERY].count("…[cut]") == 8
-    assert json.loads(attributes[DOCUMENTS]) == [{"id": "…[cut]"}]
+    assert 7 * 64 * KIB < len(attributes[s.RETRIEVAL_QUERY].encode()) <= 512 * KIB
+    assert attributes[s.RETRIEVAL_QUERY].count("…[cut]") == 8
+    assert json.loads(attributes[s.RETRIEVAL_DOCUMENTS]) == [{"id": "…[cut]"}]
 
 
 def test_long_documents_are_cut_visibly(client: Any, recording: Recording) -> None:
     instrument(capture_content="span_only", redact=lambda text: text + "x" * (65 * KIB))
     search(client)
-    documents = json.loads(recording.span().attributes[DOCUMENTS])
+    documents = json.loads(recording.span().attributes[s.RETRIEVAL_DOCUMENTS])
     assert [len(document["content"].encode()) for document in documents] == [64 * KIB] * 2
     assert all(document["content"].endswith("…[cut]") for document in documents)
 
@@ -248,14 +246,16 @@ def test_a_grep_is_one_whole_span(
     assert [chunk.id for chunk in found.chunks] == ["chunk_2"]
     span = recording.span()
     content = {
-        key: span.attributes.pop(key) for key in (QUERY, DOCUMENTS) if key in span.attributes
+        key: span.attributes.pop(key)
+        for key in (s.RETRIEVAL_QUERY, s.RETRIEVAL_DOCUMENTS)
+        if key in span.attributes
     }
     assert_is(span, Span("retrieval docs", told(emulator, 1)))
     if capture == "no_content":
         assert content == {}
     else:
-        assert content[QUERY] == "Sundays"
-        (chunk,) = json.loads(content[DOCUMENTS])
+        assert content[s.RETRIEVAL_QUERY] == "Sundays"
+        (chunk,) = json.loads(content[s.RETRIEVAL_DOCUMENTS])
         assert chunk == {"id": "chunk_2", "source_id": "doc_1", "content": FOUND[1]["content"]}
 
 
@@ -266,8 +266,8 @@ def test_a_grep_passes_redact(
     instrument(capture_content="span_only", redact=lambda text: text.replace("Sundays", "[day]"))
     grep(client)
     attributes = recording.span().attributes
-    assert attributes[QUERY] == "[day]"
-    assert "On [day] nobody is there." in attributes[DOCUMENTS]
+    assert attributes[s.RETRIEVAL_QUERY] == "[day]"
+    assert "On [day] nobody is there." in attributes[s.RETRIEVAL_DOCUMENTS]
     assert "Sundays" not in everything(recording, no_log_records)
 
 

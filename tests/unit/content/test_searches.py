@@ -14,8 +14,7 @@ from opentelemetry.instrumentation.genai.mistralai._content.searches import (
     documents_of,
     search_content,
 )
-
-QUERY = "gen_ai.retrieval.query.text"
+from tests.support import names as s
 
 
 @pytest.mark.parametrize(
@@ -33,7 +32,7 @@ QUERY = "gen_ai.retrieval.query.text"
 def test_what_is_looked_for(retriever: Any, query: str | None) -> None:
     whole = search_content({"retriever": retriever}, cut).whole([], {})
     assert {key: on_span(key, items) for key, items in whole.items()} == (
-        {} if query is None else {QUERY: query}
+        {} if query is None else {s.RETRIEVAL_QUERY: query}
     )
 
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With capture off, none of the user's words is in any signal, wherever they stand."""
+"""Conversations with words that tell where they were found, and all signals as one text."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable
@@ -12,12 +11,28 @@ from typing import Any, Final
 import pytest
 
 from emulator.outputs import conversation_response
-from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.content.test_privacy import TELLING, everything
 from tests.support import sdk
-from tests.support.agent_runs import MODEL, STREAMED, RunException, prepared
+from tests.support.agent_runs import MODEL, RunException, prepared
 from tests.support.agent_runs import run as run_loop
+from tests.support.conversations import read_sync
 from tests.support.recording import Recording
+
+TELLING = "xyzzy-telling"
+
+
+def everything(recording: Recording, records: list[logging.LogRecord]) -> str:
+    """All signals as one text."""
+    spans = [span.to_json() for span in recording.finished()]
+    logs = [record.getMessage() + str(record.exc_info) for record in records]
+    events = [repr(vars(record)) for record in recording.logs()]
+    return "\n".join([*spans, repr(recording.metrics()), *logs, *events])
+
+
+def failing(client: Any) -> None:
+    """A call that is refused with a body that repeats the input."""
+    with pytest.raises(Exception, match=TELLING):
+        read_sync(client, "http_400", inputs=f"{TELLING}-input")
+
 
 Payload = dict[str, Any]
 AT: Final = "2026-11-01T12:00:00.000000Z"
@@ -162,64 +177,3 @@ async def loop(recorded: Callable[..., Any], *, streamed: bool, fails: bool = Fa
         await run_loop(client.beta.conversations, context, streamed=streamed, inputs=inputs)
     except RunException:
         assert fails
-
-
-@BOTH
-def test_a_conversation_full_of_words(
-    recording: Recording, no_log_records: list[logging.LogRecord], *, streamed: bool
-) -> None:
-    sent: list[Any] = []
-    with served(rounds(), sent=sent) as client:
-        answer = asked(client, streamed=streamed)
-    # Without these the test could not fail.
-    assert json.dumps(sent).count(TELLING) >= (12 if TELLS_CALLS else 10)
-    assert str(answer).count(TELLING) >= 8
-    names = {span.name for span in recording.spans()}
-    assert names >= {"execute_tool web_search", "execute_tool agent_handoff second"}
-    assert TELLING not in everything(recording, no_log_records)
-
-
-@BOTH
-def test_a_conversation_that_fails(
-    recording: Recording, no_log_records: list[logging.LogRecord], *, streamed: bool
-) -> None:
-    error = {"type": "conversation.response.error", "message": telling("error"), "code": 500}
-    with served([*rounds()[:-1], error]) as client:
-        try:
-            asked(client, streamed=streamed)
-        except Exception as exc:  # noqa: BLE001 -- which one differs by line
-            assert TELLING in str(exc)  # noqa: PT017 -- a stream ends without
-    assert "ERROR" in {span.status.status_code.name for span in recording.spans()}
-    assert TELLING not in everything(recording, no_log_records)
-
-
-@STREAMED
-@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
-async def test_an_agent_loop(
-    recording: Recording, no_log_records: list[logging.LogRecord], *, streamed: bool, fails: bool
-) -> None:
-    calls: list[None] = []
-    await loop(lambda: calls.append(None), streamed=streamed, fails=fails)
-    assert len(calls) == 1
-    names = [span.name for span in recording.spans()]
-    assert "execute_tool get_weather" in names
-    assert TELLING not in everything(recording, no_log_records)
-
-
-@pytest.mark.parametrize(
-    ("mode", "on_spans", "on_events"),
-    [("span_only", True, False), ("event_only", False, True), ("span_and_event", True, True)],
-)
-@BOTH
-def test_words_are_only_where_they_are_wanted(
-    recording: Recording, mode: str, *, on_spans: bool, on_events: bool, streamed: bool
-) -> None:
-    instrument(capture_content=mode)
-    with served(rounds()) as client:
-        asked(client, streamed=streamed)
-    asyncio.run(loop(lambda: None, streamed=streamed, fails=True))
-    spans = "".join(span.to_json() for span in recording.spans())
-    events = "".join(repr(vars(record)) for record in recording.logs())
-    assert (TELLING in spans, TELLING in events) == (on_spans, on_events)
-    assert TELLING not in repr(recording.metrics())
-    assert telling("never") not in spans + events
