@@ -38,12 +38,15 @@ class Endpoint:
     problems: Callable[[dict[str, Any]], list[checks.Problem]]
     names: Callable[[State, dict[str, str], dict[str, Any]], dict[str, Any]] = names.of_request
     method: str = "POST"
+    streams: bool | None = None
+    """Whether it answers with a stream; None: when the body asks for one."""
 
 
 _need = checks.required
 _CONVERSATIONS = "/v1/conversations"
 _AGENT = "/v1/agents/{agent_id}"
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/mistralai/models/{model}"
+_WORKFLOWS = "/v1/workflows"
 _CHAT = _need("model", "messages")
 _VERTEX_BODY = _need("model", "messages|prompt")  # chat and FIM have the same path there
 _INPUT = _need("model", "input")
@@ -82,6 +85,40 @@ ENDPOINTS = (
     Endpoint("/v1/agents", "agent", "agent_created", _need("model", "name")),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="GET"),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="PATCH"),
+    Endpoint(
+        f"{_WORKFLOWS}/{{workflow_identifier}}/execute",
+        "workflow",
+        "workflow_started",
+        _need(),
+        names.of_workflow,
+    ),
+    Endpoint(
+        f"{_WORKFLOWS}/registrations/{{registration}}/execute",
+        "workflow",
+        "workflow_started",
+        _need(),
+        names.of_workflow,
+    ),
+    Endpoint(
+        f"{_WORKFLOWS}/executions/{{execution_id}}",
+        "workflow",
+        "workflow_done",
+        _need(),
+        names.of_workflow,
+        method="GET",
+    ),
+    *(
+        Endpoint(
+            f"{_WORKFLOWS}/{path}",
+            "workflow_event",
+            "workflow_events",
+            _need(),
+            names.of_workflow,
+            method="GET",
+            streams=True,
+        )
+        for path in ("executions/{execution_id}/stream", "events/stream")
+    ),
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),
@@ -118,7 +155,7 @@ class _Handler:
             api=row.api,
             answer=_answer(self._state, authorization, name, row.scenario),
             names={**own, **names.of_time(now())},
-            stream=body.get("stream") is True,
+            stream=body.get("stream") is True if row.streams is None else row.streams,
             now=now,
             slower=checks.number(headers, _SLOWER_HEADER, 1),
             transport=scope["emulator.transport"],

@@ -151,6 +151,11 @@ def transcription(stage: Stage) -> Any:
     return list(stage.client.audio.transcriptions.stream(model="m", file=heard))
 
 
+def workflow_events(stage: Stage) -> Any:
+    """The events of a workflow's execution, read to their end."""
+    return list(stage.client.workflows.executions.stream(execution_id="exec_1"))
+
+
 def cut_stream(stage: Stage) -> Any:
     """A conversation whose stream breaks off."""
     return conversation(stage, "dropped_connection")

@@ -29,6 +29,10 @@ SINCE: Final[dict[str, Version]] = {
     "responses": (3, 4, 0),
     "speech": (2, 1, 0),
     "transcriptions": (1, 9, 3),
+    "workflows": (2, 2, 0),
+    "executions": (2, 2, 0),
+    "workflows_events": (2, 2, 0),
+    "events": (2, 2, 0),
 }
 UNTIL: Final[dict[str, Version]] = {"mistral_agents": (2, 0, 0)}
 
@@ -50,6 +54,12 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
     "audio.speech.complete": {"model": "m", "input": "Hello?"},
     "responses.create": {"model": "m", "input": "Hello?"},
     "beta.agents.create": {"model": "m", "name": "writer"},
+    "workflows.execute_workflow": {"workflow_identifier": "greet"},
+    "workflows.execute_workflow_registration": {"workflow_registration_id": "reg_1"},
+    "workflows.execute_workflow_and_wait": {"workflow_identifier": "greet", "polling_interval": 0},
+    "workflows.executions.stream": {"execution_id": "exec_1"},
+    "workflows.events.get_stream_events": {"workflow_exec_id": "exec_1"},
+    "events.get_stream_events": {"workflow_exec_id": "exec_1"},
 }
 
 

@@ -24,6 +24,9 @@ GENERATE_CONTENT: Final = "generate_content"
 MODERATION: Final = "moderation"
 CLASSIFICATION: Final = "classification"
 CREATE_AGENT: Final = "create_agent"
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+# The conventions have no name for these.
+FOLLOW_WORKFLOW: Final = "follow_workflow"
 
 # Attributes: the request
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -52,6 +55,14 @@ AGENT_NAME: Final = "gen_ai.agent.name"
 AGENT_VERSION: Final = "gen_ai.agent.version"
 CONVERSATION_ID: Final = "gen_ai.conversation.id"
 RESTARTED_FROM: Final = "mistral_ai.conversation.restarted_from"
+
+# Attributes: workflows
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+WORKFLOW_EXECUTION: Final = "mistral_ai.workflow.execution.id"
+WORKFLOW_RUN: Final = "mistral_ai.workflow.run.id"
+WORKFLOW_REGISTRATION: Final = "mistral_ai.workflow.registration.id"
+WORKFLOW_DEPLOYMENT: Final = "mistral_ai.workflow.deployment.name"
+WORKFLOW_STATUS: Final = "mistral_ai.workflow.status"
 
 # Attributes: the response
 RESPONSE_ID: Final = "gen_ai.response.id"
@@ -120,6 +131,7 @@ METRIC_REASONING: Final = "gen_ai.client.inference.usage.reasoning.output_tokens
 METRIC_CONNECTOR_TOKENS: Final = "mistral_ai.client.connector.tokens"
 METRIC_CONNECTOR_CALLS: Final = "mistral_ai.client.connector.calls"
 METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
+METRIC_WORKFLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
 METRIC_RUN_DURATION: Final = "gen_ai.invoke_agent.duration"
 METRIC_RUN_REQUESTS: Final = "gen_ai.invoke_agent.inference_calls"
 METRIC_RUN_TOOLS: Final = "gen_ai.invoke_agent.tool_calls"

@@ -26,7 +26,7 @@ from .parts import (
     type_of,
     word,
 )
-from .structure import Clean
+from .structure import Clean, as_text
 
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
 Message = dict[str, Any]
@@ -49,6 +49,16 @@ def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
         asked[0]["parts"] += suffix
     messages += asked + input_messages(kwargs.get("input"), clean)
     return _content(messages, kwargs, clean)
+
+
+def workflow_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    """Reads the input of a workflow, whose shape the application decides, as one message."""
+    given = kwargs.get("input")
+    if not given:
+        return Content([], [], [])
+    plain: object = given if isinstance(given, str) else items_of(given) or fields_of(given)
+    part = text_part("text", as_text(plain), clean)
+    return Content([] if part is None else [_message("user", [part])], [], [])
 
 
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:

@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
-from .._reading.requests import COUNTED, INFERENCE, TIMED
+from .._reading.requests import COUNTED, INFERENCE, TIMED, WORKFLOW
 from .metric_attributes import known, made
-from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, by_metric_name
+from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, WORKFLOWS, by_metric_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +33,7 @@ Measurement = Callable[[], object]
 
 _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
+_WORKFLOW_DURATIONS: Final = [1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
 # Nearly every call reports these counts and no others.
@@ -96,6 +97,9 @@ class Instruments:
         self._first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
+        self._workflow = histogram(
+            s.METRIC_WORKFLOW_DURATION, "s", "Duration of a workflow.", _WORKFLOW_DURATIONS
+        )
         self._run = histogram(
             s.METRIC_RUN_DURATION, "s", "Duration of an agent loop.", _RUN_DURATIONS
         )
@@ -122,6 +126,8 @@ class Instruments:
         """
         usage = ending.usage
         measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
+        if measured == WORKFLOW:
+            return [self._of_workflow(request, ending, duration, context)]
         operation = ending.operation or request.operation
         key = operation, request.model, request.address, request.port, ending.response_model
         # The look-up is inline, because a function call costs as much as a measurement's step.
@@ -149,11 +155,8 @@ class Instruments:
         inference = measured == INFERENCE
         if (self._duration_name if inference else s.METRIC_DURATION) in elsewhere:
             return found
-        attributes = common
-        if ending.outcome is not None:
-            attributes = {**common, s.STREAM_OUTCOME: ending.outcome}
-        if ending.failure is not None:
-            attributes = {**attributes, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
+        plain = ending.outcome is None and ending.failure is None
+        attributes = common if plain else _ended(common, ending)
         record = self._record_duration if inference else self._operation.record
         found.append(partial(record, duration, attributes, context))
         return found
@@ -181,6 +184,16 @@ class Instruments:
             operation = ending.operation or request.operation
             key = operation, request.model, request.address, request.port, ending.response_model
             self._chunk.record(seconds, (known.get(key) or made(key)).common, context)
+
+    def _of_workflow(
+        self, request: Request, ending: Ending, seconds: float, context: Context
+    ) -> Measurement:
+        """Returns the measurement of a workflow's duration."""
+        name = ending.attributes.get(s.WORKFLOW_NAME) or request.subject
+        named: Attributes = {}
+        if isinstance(name, str):
+            named[s.WORKFLOW_NAME] = WORKFLOWS.bounded(name)
+        return partial(self._workflow.record, seconds, _ended(named, ending), context)
 
     def of_tool(
         self,
@@ -218,3 +231,13 @@ class Instruments:
             partial(self._run_requests.record, calls[0], {}, context),
             partial(self._run_tools.record, calls[1], {}, context),
         ]
+
+
+def _ended(common: Attributes, ending: Ending) -> Attributes:
+    """Adds how a call ended."""
+    attributes = {**common}
+    if ending.outcome is not None:
+        attributes[s.STREAM_OUTCOME] = ending.outcome
+    if ending.failure is not None:
+        attributes[s.ERROR_TYPE] = ERRORS.bounded(ending.failure.type)
+    return attributes

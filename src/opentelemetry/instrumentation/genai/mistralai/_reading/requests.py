@@ -22,6 +22,8 @@ from .settings import AttributeValue, describe_settings
 INFERENCE: Final = "inference"
 COUNTED: Final = "counted"
 TIMED: Final = "timed"
+# These have the duration of a workflow, and no other metric.
+WORKFLOW: Final = "workflow"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
 
@@ -34,8 +36,9 @@ class Request:
     """Holds what is known of a call when its span starts."""
 
     __slots__ = (
-        "address", "agent_id", "attributes", "continues", "conversation_id", "in_conversation",
-        "measured", "model", "operation", "port", "previous", "recorded_elsewhere", "span_name",
+        "address", "agent_id", "attributes", "begun", "continues", "conversation_id",
+        "in_conversation", "measured", "model", "operation", "port", "previous",
+        "recorded_elsewhere", "span_name", "subject",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
@@ -48,13 +51,18 @@ class Request:
         self.conversation_id: str | None = None
         # This is True if the API keeps the conversation and gives it an id.
         self.in_conversation = False
-        # These are the conversation whose last turn this call follows, and the link to that turn.
+        # These are the conversation whose last turn this call follows (or the execution that it
+        # looks at), and the link to that turn.
         self.continues: str | None = None
         self.previous: object = None
         self.measured = INFERENCE
         # Another library records the metrics of these names for this call.
         self.recorded_elsewhere = _NOTHING
         self.span_name: str = operation
+        # This names a workflow or a tool on metrics, where others have a model.
+        self.subject: str | None = None
+        # This is the status that the SDK's first request was answered with, where it makes more.
+        self.begun: str | None = None
 
     def follow(self, operation: str | None, reference: object) -> None:
         """Takes over the operation of the conversation's last turn, if that is known.
@@ -64,7 +72,7 @@ class Request:
             reference: the context of the turn's span.
         """
         self.previous = reference
-        if operation is not None and operation != self.operation:
+        if self.in_conversation and operation is not None and operation != self.operation:
             self.operation = self.span_name = operation
             self.attributes[s.OPERATION_NAME] = operation
             if self.model is not None and operation != s.INVOKE_AGENT:

@@ -32,7 +32,8 @@ class Ending:
         attributes: span attributes that come from the response.
         operation: ``gen_ai.operation.name``, if the response corrects the request; else None.
         span_name: the span's new name, if the response corrects the request; else None.
-        conversation_id: the conversation that this call was a turn of; later turns link to it.
+        conversation_id: the conversation that this call was a turn of, or `key_of` the execution
+            that it started; later calls link to it.
         usage: the usage that the API reported.
         response_model: the model that answered.
         outcome: how the stream ended; None for a call that was not streamed.

@@ -21,7 +21,7 @@ from .._reading.requests import ReadRequest, locate
 from .._recording.ending import Ending
 from .._recording.recorder import OpenCall, Recorder
 from .._recording.turns import last_turns
-from .calls import give_up
+from .calls import Opened, give_up
 from .loops import run_under_way
 from .streams import is_stream, observe
 
@@ -57,7 +57,7 @@ class Method(NamedTuple):
         _args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Call:
+    ) -> Opened:
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
         if request.continues is not None:

@@ -7,7 +7,13 @@ from functools import partial
 from typing import Final
 
 from .. import _names as s
-from .._content.messages import completion_content, conversation_content, no_content
+from .._content.messages import (
+    completion_content,
+    conversation_content,
+    no_content,
+    workflow_content,
+)
+from .._reading.jobs import follow_request, workflow_request
 from .._reading.requests import (
     COUNTED,
     TIMED,
@@ -19,9 +25,12 @@ from .._reading.requests import (
 )
 from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
+from .._recording.followed import FollowRecorder
 from .._recording.responses import ResponseRecorder
+from .._recording.results import ResultRecorder, read_awaited, read_execution
 from .loops import Loop
 from .methods import Method
+from .workflows import ExecutingMethod, WaitingMethod
 
 # These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
 # belong to its other clients.
@@ -42,6 +51,10 @@ _ANSWER: Final = (completion_content, CompletionRecorder)
 _RESULT: Final = (no_content, CompletionRecorder)
 _EVENTS: Final = (completion_content, ResponseRecorder)
 _TRANSCRIPT: Final = (no_content, ResponseRecorder)
+_WORKFLOWS: Final = ("workflows", "Workflows")
+_EXECUTED: Final = (workflow_content, partial(ResultRecorder, read=read_execution))
+_AWAITED: Final = (workflow_content, partial(ResultRecorder, read=read_awaited))
+_FOLLOWED: Final = (follow_request, no_content, FollowRecorder)
 
 _chat: Final = partial(model_request, s.CHAT)
 _ask_agent: Final = partial(model_request, s.INVOKE_AGENT)
@@ -77,6 +90,16 @@ METHODS: Final = (
     Method(*_TRANSCRIPTIONS, "stream", _transcribe, *_TRANSCRIPT, streamed=True),
     Method("speech", "Speech", "complete", _speak, *_EVENTS, streamed=None),
     Method("beta_agents", "BetaAgents", "create", create_agent_request, *_RESULT, streamed=False),
+    ExecutingMethod(*_WORKFLOWS, "execute_workflow", workflow_request, *_EXECUTED, streamed=False),
+    ExecutingMethod(
+        *_WORKFLOWS, "execute_workflow_registration", workflow_request, *_EXECUTED, streamed=False
+    ),
+    WaitingMethod(
+        *_WORKFLOWS, "execute_workflow_and_wait", workflow_request, *_AWAITED, streamed=False
+    ),
+    Method("executions", "Executions", "stream", *_FOLLOWED, streamed=True),
+    Method("workflows_events", "WorkflowsEvents", "get_stream_events", *_FOLLOWED, streamed=True),
+    Method("events", "Events", "get_stream_events", *_FOLLOWED, streamed=True),
     # This is the name of `BetaAgents.create` until 2.0.
     Method(
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads requests for work that the server does by itself: workflows.
+
+What such a request names on its span, and what links a later call to it, is decided here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .. import _names as s
+from .fields import Fields, name_of
+from .requests import TIMED, WORKFLOW, Request
+from .settings import AttributeValue
+
+# A workflow may be asked for by its id. No id is ever on a metric, nor in a span's name.
+_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+_ANY: Final = "*"
+
+
+def key_of(kind: str, job_id: str) -> str:
+    """Returns what a job is remembered by beside conversations, whose ids have no such prefix."""
+    return f"{kind}:{job_id}"
+
+
+def job_of(key: str | None) -> str | None:
+    """Returns the job's id of a key."""
+    return key.partition(":")[2] if key is not None else None
+
+
+def plain_request(operation: str, measured: str) -> Request:
+    """Makes a request that names neither a model nor an agent."""
+    attributes: dict[str, AttributeValue] = {
+        s.OPERATION_NAME: operation,
+        s.PROVIDER_NAME: s.PROVIDER,
+    }
+    request = Request(operation, attributes)
+    request.measured = measured
+    return request
+
+
+def workflow_request(kwargs: Mapping[str, Any]) -> Request:
+    """Reads the request to execute a workflow, asked for by name, id or registration."""
+    request = plain_request(s.INVOKE_WORKFLOW, WORKFLOW)
+    name = name_of(kwargs.get("workflow_identifier"))
+    if name is not None and _ID.fullmatch(name) is None:
+        name_workflow(request, name)
+    _add(request, s.WORKFLOW_REGISTRATION, kwargs.get("workflow_registration_id"))
+    _add(request, s.WORKFLOW_EXECUTION, kwargs.get("execution_id"))
+    _add(request, s.WORKFLOW_DEPLOYMENT, kwargs.get("deployment_name"))
+    return request
+
+
+def follow_request(kwargs: Mapping[str, Any]) -> Request:
+    """Reads the request for the events of a workflow's execution, which may run already."""
+    request = plain_request(s.FOLLOW_WORKFLOW, TIMED)
+    if (name := name_of(kwargs.get("workflow_name"))) not in (None, _ANY):
+        name_workflow(request, name)
+    names = ("execution_id", "workflow_exec_id", "root_workflow_exec_id", "parent_workflow_exec_id")
+    known = (name_of(kwargs.get(key)) for key in names)
+    execution = next((value for value in known if value not in (None, _ANY)), None)
+    if execution is not None:
+        request.attributes[s.WORKFLOW_EXECUTION] = execution
+        request.continues = key_of(s.INVOKE_WORKFLOW, execution)
+    return request
+
+
+def name_workflow(request: Request, name: str) -> None:
+    """Sets the workflow's name, before the span has started."""
+    request.subject = request.attributes[s.WORKFLOW_NAME] = name
+    request.span_name = f"{request.operation} {name}"
+
+
+def execution_facts(answer: Fields) -> dict[str, AttributeValue]:
+    """Reads what an answer tells of an execution, by span attribute."""
+    told = (
+        (s.WORKFLOW_NAME, "workflow_name"),
+        (s.WORKFLOW_EXECUTION, "execution_id"),
+        (s.WORKFLOW_RUN, "run_id"),
+        (s.WORKFLOW_DEPLOYMENT, "deployment_name"),
+        (s.WORKFLOW_STATUS, "status"),
+    )
+    named = ((attribute, name_of(answer.get(field))) for attribute, field in told)
+    return {attribute: name for attribute, name in named if name is not None}
+
+
+def _add(request: Request, attribute: str, value: object) -> None:
+    if (name := name_of(value)) is not None:
+        request.attributes[attribute] = name

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records calls whose result is no completion: workflows.
+
+Each kind of result has a function here that reads it into the ending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import _names as s
+from .._content.parts import text_part
+from .._content.structure import Clean, as_text
+from .._reading.fields import fields_of
+from .._reading.jobs import execution_facts, key_of
+from .._reading.requests import Request
+from .ending import Ending
+from .recorder import OpenCall, Recorder
+
+ReadResult = Callable[[Any, Request, Ending], object]
+
+
+class ResultRecorder(Recorder):
+    """Records one result that came whole."""
+
+    __slots__ = ("_read", "_result", "_words")
+
+    def __init__(self, call: OpenCall, read: ReadResult) -> None:
+        """Begins to record.
+
+        Args:
+            call: the call.
+            read: puts the result's facts into the ending, and returns the result's words.
+        """
+        super().__init__(call)
+        self._read = read
+        self._result: Any = None
+        self._words: object = None
+
+    def see(self, event: Any) -> None:
+        """Takes in nothing: a result that came whole has no events."""
+
+    def on_response(self, response: Any) -> None:
+        """Takes in the result, and ends the call with it."""
+        self._whole, self._result, self._unheard = True, response, response
+        self.end(Ending(closing=response), self._call.at(self._arrived))
+
+    def hear_again(self, unheard: Any) -> None:
+        """Takes in the result once more, which an interrupt cut off."""
+        self.on_response(unheard)
+
+    def is_complete(self) -> bool:
+        """Returns that more may come: only `on_response` ends the call."""
+        return False
+
+    def conclude(self, ending: Ending, at: int) -> int:
+        """Adds the result's facts to the ending."""
+        if self._whole:
+            self._words = self._read(self._result, self._call.request, ending)
+        return at
+
+    def say(self, ending: Ending, clean: Clean) -> None:
+        """Moves the result's words into the ending, as one message."""
+        words, self._words, self._result = self._words, None, None
+        part = None if words is None else text_part("text", as_text(words), clean)
+        ending.output = [] if part is None else [([part], "error" if ending.failure else "stop")]
+
+
+def read_execution(response: Any, _request: Request, ending: Ending) -> object:
+    """Reads the answer to the request to execute a workflow; it may have the result already."""
+    answer = fields_of(response)
+    ending.attributes.update(facts := execution_facts(answer))
+    if (name := facts.get(s.WORKFLOW_NAME)) is not None:
+        ending.span_name = f"{s.INVOKE_WORKFLOW} {name}"
+    if isinstance(execution := facts.get(s.WORKFLOW_EXECUTION), str):
+        ending.conversation_id = key_of(s.INVOKE_WORKFLOW, execution)
+    return answer.get("result")
+
+
+def read_awaited(result: Any, request: Request, ending: Ending) -> object:
+    """Reads the result of a workflow that the SDK has waited for; what it is, the user decided."""
+    if request.begun is not None:
+        ending.attributes[s.WORKFLOW_STATUS] = "COMPLETED"
+    return result
