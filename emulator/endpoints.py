@@ -119,6 +119,23 @@ ENDPOINTS = (
         )
         for path in ("executions/{execution_id}/stream", "events/stream")
     ),
+    *(
+        Endpoint(
+            f"/v1/observability/{path}/{{id}}/live-judging", "judgement", "judgement", problems
+        )
+        for path, problems in (
+            ("judges", _need("messages")),
+            ("dataset-records", _need("judge_definition")),
+        )
+    ),
+    Endpoint(
+        "/v1/context/search-indexes/{index}/summary_field/{language}",
+        "index_summary",
+        "index_summary",
+        checks.none,
+        streams=True,
+    ),
+    Endpoint("/v1/connectors/{connector}/tools/{tool}/call", "tool", "connector_tool", _need()),
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),
@@ -140,7 +157,8 @@ class _Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         row, headers = self._endpoint, scope["emulator.headers"]
         authorization = checks.authorization(headers)
-        body = checks.json_object(scope["emulator.body"] if row.method != "GET" else {})
+        bodiless = row.method == "GET" or row.problems is checks.none
+        body = checks.json_object({} if bodiless else scope["emulator.body"])
         problems = row.problems(body)
         if problems:
             raise checks.invalid(*problems)

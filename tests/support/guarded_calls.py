@@ -156,6 +156,12 @@ def workflow_events(stage: Stage) -> Any:
     return list(stage.client.workflows.executions.stream(execution_id="exec_1"))
 
 
+def index_summary(stage: Stage) -> Any:
+    """The summary of an index, read to its end."""
+    indexes = stage.client.beta.context.search_indexes
+    return list(indexes.generate_index_summary(language="en", index_name="books"))
+
+
 def cut_stream(stage: Stage) -> Any:
     """A conversation whose stream breaks off."""
     return conversation(stage, "dropped_connection")

@@ -33,12 +33,31 @@ SINCE: Final[dict[str, Version]] = {
     "executions": (2, 2, 0),
     "workflows_events": (2, 2, 0),
     "events": (2, 2, 0),
+    "judges.Judges.judge_conversation": (2, 0, 4),
+    "datasets_records": (3, 1, 0),
+    "records": (2, 0, 0),
+    "chat_completion_events": (2, 0, 0),
+    "context_search_indexes": (3, 7, 0),
+    "managed_indexes": (3, 3, 0),
+    "search_indexes": (2, 7, 0),
+    "connectors": (2, 0, 0),
 }
-UNTIL: Final[dict[str, Version]] = {"mistral_agents": (2, 0, 0)}
+UNTIL: Final[dict[str, Version]] = {
+    "mistral_agents": (2, 0, 0),
+    "records": (3, 1, 0),
+    "chat_completion_events": (2, 10, 0),
+    "managed_indexes": (3, 7, 0),
+    "search_indexes": (2, 9, 0),
+}
 
 CLASSIFIED: Final = "input" if sdk.VERSION >= (2,) else "inputs"
 AUDIO: Final = {"file_name": "hello.mp3", "content": b"\x00\xff"}
 PAPER: Final = {"type": "document_url", "document_url": "https://example.com/hello.pdf"}
+JUDGE: Final[dict[str, Any]] = {
+    "name": "manners", "description": "Hello?", "model_name": "m", "instructions": "Hello?",
+    "tools": [], "output": {"type": "REGRESSION", "min": 0.0, "max": 1.0,
+                            "min_description": "no", "max_description": "yes"},
+}  # fmt: skip
 # What each method must be given, conversations aside. Texts say "Hello": the emulator's
 # errors repeat it.
 GIVEN: Final[dict[str, dict[str, Any]]] = {
@@ -60,6 +79,13 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
     "workflows.executions.stream": {"execution_id": "exec_1"},
     "workflows.events.get_stream_events": {"workflow_exec_id": "exec_1"},
     "events.get_stream_events": {"workflow_exec_id": "exec_1"},
+    "beta.observability.judges.judge_conversation": {"judge_id": "judge_1", "messages": MESSAGES},
+    "beta.observability.datasets.records.judge": {
+        "dataset_record_id": "record_1",
+        "judge_definition": JUDGE,
+    },
+    "beta.context.search_indexes.generate_index_summary": {"language": "en", "index_name": "books"},
+    "beta.connectors.call_tool": {"tool_name": "look_up", "connector_id_or_name": "books"},
 }
 
 

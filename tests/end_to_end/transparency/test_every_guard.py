@@ -137,6 +137,9 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_recording/followed.py", "FollowRecorder.see"): Row(
         calls.workflow_events, "read an event", since=SINCE["workflows"]
     ),
+    Guard("_recording/followed.py", "SummaryRecorder.see"): Row(
+        calls.index_summary, "read an event", since=SINCE["context_search_indexes"]
+    ),
     Guard("_recording/recorder.py", "Recorder.end"): Row(
         calls.conversation,
         "describe a response",

@@ -27,6 +27,7 @@ CREATE_AGENT: Final = "create_agent"
 INVOKE_WORKFLOW: Final = "invoke_workflow"
 # The conventions have no name for these.
 FOLLOW_WORKFLOW: Final = "follow_workflow"
+EVALUATE: Final = "evaluate"
 
 # Attributes: the request
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -63,6 +64,13 @@ WORKFLOW_RUN: Final = "mistral_ai.workflow.run.id"
 WORKFLOW_REGISTRATION: Final = "mistral_ai.workflow.registration.id"
 WORKFLOW_DEPLOYMENT: Final = "mistral_ai.workflow.deployment.name"
 WORKFLOW_STATUS: Final = "mistral_ai.workflow.status"
+
+# Attributes: judges and indexes
+JUDGE_ID: Final = "mistral_ai.judge.id"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
 
 # Attributes: the response
 RESPONSE_ID: Final = "gen_ai.response.id"
@@ -109,7 +117,7 @@ EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
-# Attributes: metrics only
+# Attributes: metrics
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 -- this is no secret
 TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 -- this is no secret
 CONNECTOR_NAME: Final = "mistral_ai.connector.name"
@@ -117,6 +125,7 @@ OTHER: Final = "_OTHER"
 
 # Values of error.type that no exception has
 INCOMPLETE_STREAM: Final = "incomplete_stream"
+TOOL_ERROR: Final = "tool_error"
 
 # Log events
 EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"

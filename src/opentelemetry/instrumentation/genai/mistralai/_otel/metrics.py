@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
-from .._reading.requests import COUNTED, INFERENCE, TIMED, WORKFLOW
+from .._reading.requests import COUNTED, INFERENCE, TIMED, TOOL, WORKFLOW
 from .metric_attributes import known, made
 from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, WORKFLOWS, by_metric_name
 
@@ -38,6 +38,7 @@ _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
 # Nearly every call reports these counts and no others.
 _PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
+_OTHERS: Final = frozenset({WORKFLOW, TOOL})
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 
 
@@ -126,8 +127,8 @@ class Instruments:
         """
         usage = ending.usage
         measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
-        if measured == WORKFLOW:
-            return [self._of_workflow(request, ending, duration, context)]
+        if measured in _OTHERS:
+            return [self._of_other(request, ending, duration, context)]
         operation = ending.operation or request.operation
         key = operation, request.model, request.address, request.port, ending.response_model
         # The look-up is inline, because a function call costs as much as a measurement's step.
@@ -185,10 +186,16 @@ class Instruments:
             key = operation, request.model, request.address, request.port, ending.response_model
             self._chunk.record(seconds, (known.get(key) or made(key)).common, context)
 
-    def _of_workflow(
+    def _of_other(
         self, request: Request, ending: Ending, seconds: float, context: Context
     ) -> Measurement:
-        """Returns the measurement of a workflow's duration."""
+        """Returns the measurement of a workflow's or a tool's duration."""
+        if request.measured == TOOL:
+            tool: Attributes = {s.TOOL_TYPE: "extension"}
+            if request.subject is not None:
+                tool[s.TOOL_NAME] = request.subject
+            error_type = ending.failure.type if ending.failure is not None else None
+            return self.of_tool(tool, error_type, seconds, context)
         name = ending.attributes.get(s.WORKFLOW_NAME) or request.subject
         named: Attributes = {}
         if isinstance(name, str):

@@ -98,6 +98,8 @@ def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context
     said = {} if content is None else content.whole(ending.output or [], known)
     details = {**request.attributes, **known} if telemetry.emits_details else {}
     telemetry.record_content(span, request.operation, said, details, ended, context)
+    if content is not None and content.texts and telemetry.content_on_spans and call.recording:
+        span.set_attributes(content.texts)
 
 
 def run_hook(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads requests for work that the server does by itself: workflows.
+"""Reads requests that no model is asked by name for: workflows, judges, tools, indexes.
 
 What such a request names on its span, and what links a later call to it, is decided here.
 """
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .. import _names as s
-from .fields import Fields, name_of
-from .requests import TIMED, WORKFLOW, Request
+from .fields import Fields, fields_of, name_of
+from .requests import TIMED, TOOL, WORKFLOW, Request
 from .settings import AttributeValue
 
 # A workflow may be asked for by its id. No id is ever on a metric, nor in a span's name.
@@ -64,6 +64,38 @@ def follow_request(kwargs: Mapping[str, Any]) -> Request:
     if execution is not None:
         request.attributes[s.WORKFLOW_EXECUTION] = execution
         request.continues = key_of(s.INVOKE_WORKFLOW, execution)
+    return request
+
+
+def judge_request(kwargs: Mapping[str, Any]) -> Request:
+    """Reads the request to judge a conversation or a record, by a saved judge or by this one."""
+    request = plain_request(s.EVALUATE, TIMED)
+    judge = fields_of(kwargs.get("judge_definition"))
+    _add(request, s.JUDGE_ID, kwargs.get("judge_id"))
+    if (name := name_of(judge.get("name"))) is not None:
+        request.attributes[s.EVALUATION_NAME] = name
+        request.span_name = f"{s.EVALUATE} {name}"
+    if (model := name_of(judge.get("model_name"))) is not None:
+        request.model = request.attributes[s.REQUEST_MODEL] = model
+    return request
+
+
+def summary_request(kwargs: Mapping[str, Any]) -> Request:
+    """Reads the request for a summary of an index; which model writes it, nobody says."""
+    request = plain_request(s.GENERATE_CONTENT, TIMED)
+    request.attributes[s.OUTPUT_TYPE] = "text"
+    _add(request, s.DATA_SOURCE_ID, kwargs.get("index_name"))
+    return request
+
+
+def tool_request(kwargs: Mapping[str, Any]) -> Request:
+    """Reads the request to call a tool of a connector."""
+    request = plain_request(s.EXECUTE_TOOL, TOOL)
+    request.attributes[s.TOOL_TYPE] = "extension"
+    if (name := name_of(kwargs.get("tool_name"))) is not None:
+        request.subject = request.attributes[s.TOOL_NAME] = name
+        request.span_name = f"{s.EXECUTE_TOOL} {name}"
+    _add(request, s.CONNECTOR_NAME, kwargs.get("connector_id_or_name"))
     return request
 
 

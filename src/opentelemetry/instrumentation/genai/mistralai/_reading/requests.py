@@ -22,8 +22,9 @@ from .settings import AttributeValue, describe_settings
 INFERENCE: Final = "inference"
 COUNTED: Final = "counted"
 TIMED: Final = "timed"
-# These have the duration of a workflow, and no other metric.
+# These have the duration of a workflow or of a tool, and no other metric.
 WORKFLOW: Final = "workflow"
+TOOL: Final = "tool"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
 

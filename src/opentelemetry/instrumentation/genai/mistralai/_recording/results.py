@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records calls whose result is no completion: workflows.
+"""Records calls whose result is no completion: workflows, judges, tools.
 
 Each kind of result has a function here that reads it into the ending.
 """
@@ -7,12 +7,15 @@ Each kind of result has a function here that reads it into the ending.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from .. import _names as s
-from .._content.parts import text_part
+from .._content.cleaning import cut
+from .._content.parts import joined, text_part
 from .._content.structure import Clean, as_text
-from .._reading.fields import fields_of
+from .._reading.errors import Failure, is_word
+from .._reading.fields import fields_of, items_of
 from .._reading.jobs import execution_facts, key_of
 from .._reading.requests import Request
 from .ending import Ending
@@ -83,3 +86,44 @@ def read_awaited(result: Any, request: Request, ending: Ending) -> object:
     if request.begun is not None:
         ending.attributes[s.WORKFLOW_STATUS] = "COMPLETED"
     return result
+
+
+def read_judgement(response: Any, _request: Request, ending: Ending) -> object:
+    """Reads a judge's answer: a number, or one of the judge's labels; the analysis is prose."""
+    judged = fields_of(response)
+    answer = judged.get("answer")
+    if isinstance(answer, str):
+        # A label is a word that the application has chosen. Anything else could repeat a user's.
+        if is_word(answer):
+            ending.attributes[s.EVALUATION_LABEL] = answer
+    elif isinstance(answer, (int, float)) and not isinstance(answer, bool) and isfinite(answer):
+        ending.attributes[s.EVALUATION_SCORE] = float(answer)
+    return judged.get("analysis")
+
+
+class ToolRecorder(ResultRecorder):
+    """Records the call of a connector's tool, whose result its span has as one text."""
+
+    __slots__ = ()
+
+    def __init__(self, call: OpenCall) -> None:
+        super().__init__(call, _read_tool_result)
+
+    def say(self, ending: Ending, clean: Clean) -> None:
+        """Adds the result to the span."""
+        words, self._words, self._result = self._words, None, None
+        if words is not None and self._call.content_on_spans:
+            cleaned = clean(as_text(words))
+            if cleaned is not None:
+                ending.attributes[s.TOOL_CALL_RESULT] = cut(cleaned)
+        ending.output = []
+
+
+def _read_tool_result(response: Any, _request: Request, ending: Ending) -> object:
+    """Reads the result of a connector's tool; a tool that failed is no failed request."""
+    result = fields_of(response)
+    told = fields_of(fields_of(result.get("metadata")).get("mcp_meta"))
+    if told.get("is_error") is True:
+        ending.failure = Failure(s.TOOL_ERROR)
+    items = items_of(result.get("content"))
+    return joined(items) or [fields_of(item) for item in items]

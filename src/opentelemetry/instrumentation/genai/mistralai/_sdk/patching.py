@@ -35,13 +35,16 @@ from .table import LOOPS, METHODS, ROOTS
 from .tools import wrap_tool
 from .versions import conflict
 
-_STREAMS: Final = "utils.eventstreaming"
+_STREAMS: Final = {
+    "utils.eventstreaming": ("EventStream", "EventStreamAsync"),
+    "utils.jsonl": ("JsonLStream", "JsonLStreamAsync"),
+}
 _TRACING: Final = "_hooks.tracing"
 _CONVERSATIONS: Final = "conversations"
 _LOOPS: Final = "extra.run.context"
 _TOOLS: Final = "extra.run.tools"
 _MODULES: Final = dict.fromkeys(
-    [_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS]
+    [*_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS]
 )
 _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
@@ -87,7 +90,7 @@ def unpatch() -> None:
     for name, patches in list(_patches.items()):
         # Open streams still need the wrapper of `__exit__`: without it they would not learn that
         # their ``with`` block ends.
-        if not (name.endswith(_STREAMS) and open_calls.any()):
+        if not (name.endswith(tuple(_STREAMS)) and open_calls.any()):
             _undo(patches)
 
 
@@ -135,9 +138,8 @@ def _targets(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
 
 def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     name = module.__name__
-    if name.endswith(f".{_STREAMS}"):
-        stream = getattr(module, "EventStream", None)
-        async_stream = getattr(module, "EventStreamAsync", None)
+    if (streams := _streams_of(name)) is not None:
+        stream, async_stream = (getattr(module, each, None) for each in streams)
         kinds = (cls for cls in (stream, async_stream) if cls is not None)
         # The callback removes the reference of a class that was freed: the set would grow.
         stream_classes.update(ref(cls, stream_classes.discard) for cls in kinds)
@@ -165,6 +167,12 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
         if name.endswith(f".{loop.module}"):
             cls = getattr(module, loop.cls, None)
             yield cls, loop.method, wrapped_by(wrap_async_call, partial(_own, loop))
+
+
+def _streams_of(module: str) -> tuple[str, str] | None:
+    """Returns the names of the two classes of streams in a module, None if there are none."""
+    found = (names for part, names in _STREAMS.items() if module.endswith(f".{part}"))
+    return next(found, None)
 
 
 def _own(row: Method | Loop) -> Method | Loop:

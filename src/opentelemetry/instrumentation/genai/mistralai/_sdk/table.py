@@ -11,9 +11,16 @@ from .._content.messages import (
     completion_content,
     conversation_content,
     no_content,
+    tool_content,
     workflow_content,
 )
-from .._reading.jobs import follow_request, workflow_request
+from .._reading.jobs import (
+    follow_request,
+    judge_request,
+    summary_request,
+    tool_request,
+    workflow_request,
+)
 from .._reading.requests import (
     COUNTED,
     TIMED,
@@ -25,9 +32,15 @@ from .._reading.requests import (
 )
 from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
-from .._recording.followed import FollowRecorder
+from .._recording.followed import FollowRecorder, SummaryRecorder
 from .._recording.responses import ResponseRecorder
-from .._recording.results import ResultRecorder, read_awaited, read_execution
+from .._recording.results import (
+    ResultRecorder,
+    ToolRecorder,
+    read_awaited,
+    read_execution,
+    read_judgement,
+)
 from .loops import Loop
 from .methods import Method
 from .workflows import ExecutingMethod, WaitingMethod
@@ -55,6 +68,9 @@ _WORKFLOWS: Final = ("workflows", "Workflows")
 _EXECUTED: Final = (workflow_content, partial(ResultRecorder, read=read_execution))
 _AWAITED: Final = (workflow_content, partial(ResultRecorder, read=read_awaited))
 _FOLLOWED: Final = (follow_request, no_content, FollowRecorder)
+_JUDGED: Final = (judge_request, completion_content, partial(ResultRecorder, read=read_judgement))
+_SUMMARY: Final = ("generate_index_summary", summary_request, no_content, SummaryRecorder)
+_TOOL: Final = (tool_request, tool_content, ToolRecorder)
 
 _chat: Final = partial(model_request, s.CHAT)
 _ask_agent: Final = partial(model_request, s.INVOKE_AGENT)
@@ -100,6 +116,16 @@ METHODS: Final = (
     Method("executions", "Executions", "stream", *_FOLLOWED, streamed=True),
     Method("workflows_events", "WorkflowsEvents", "get_stream_events", *_FOLLOWED, streamed=True),
     Method("events", "Events", "get_stream_events", *_FOLLOWED, streamed=True),
+    Method("judges", "Judges", "judge_conversation", *_JUDGED, streamed=False),
+    Method("datasets_records", "DatasetsRecords", "judge", *_JUDGED, streamed=False),
+    # This is the name of `DatasetsRecords` until 3.1, and a place that is no more since 2.10.
+    Method("records", "Records", "judge", *_JUDGED, streamed=False),
+    Method("chat_completion_events", "ChatCompletionEvents", "judge", *_JUDGED, streamed=False),
+    Method("context_search_indexes", "ContextSearchIndexes", *_SUMMARY, streamed=True),
+    # These are the names of `ContextSearchIndexes` until 3.7.
+    Method("managed_indexes", "ManagedIndexes", *_SUMMARY, streamed=True),
+    Method("search_indexes", "SearchIndexes", *_SUMMARY, streamed=True),
+    Method("connectors", "Connectors", "call_tool", *_TOOL, streamed=False),
     # This is the name of `BetaAgents.create` until 2.0.
     Method(
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
