@@ -136,6 +136,16 @@ ENDPOINTS = (
         streams=True,
     ),
     Endpoint("/v1/connectors/{connector}/tools/{tool}/call", "tool", "connector_tool", _need()),
+    Endpoint("/v1/batch/jobs", "batch", "batch_queued", _need("endpoint"), names.of_batch),
+    Endpoint(
+        "/v1/batch/jobs/{job_id}",
+        "batch",
+        "batch_done",
+        checks.none,
+        names.of_batch,
+        method="GET",
+    ),
+    Endpoint("/v1/files/{file_id}/content", "file", "batch_results", checks.none, method="GET"),
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),

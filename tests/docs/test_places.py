@@ -20,6 +20,7 @@ from opentelemetry.instrumentation.genai.mistralai import _names
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import TIMED, Request
 from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
 from opentelemetry.instrumentation.genai.mistralai._sdk.methods import Method
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import BATCHES
 from tests.end_to_end.completions import test_completion_metrics, test_other_calls
 from tests.support import methods, sdk
 from tests.support.completions import METHODS as COMPLETIONS
@@ -27,7 +28,7 @@ from tests.support.completions import named
 
 ROOT: Final = Path(__file__).parents[2]
 # Whose whole spans, and whose metrics, have a test of their own beside the lists.
-# Folders of their own: `workflows`, `results`.
+# Folders of their own: `workflows`, `results`, `batches`.
 ELSEWHERE: Final = {
     "workflows.execute_workflow",
     "workflows.execute_workflow_registration",
@@ -39,6 +40,7 @@ ELSEWHERE: Final = {
     "beta.observability.datasets.records.judge",
     "beta.context.search_indexes.generate_index_summary",
     "beta.connectors.call_tool",
+    "batch.jobs.create",
 }
 SPANS_OF_THEIR_OWN: Final = {*COMPLETIONS, "beta.agents.create", *ELSEWHERE}
 METRICS_OF_THEIR_OWN: Final = {
@@ -215,6 +217,7 @@ def operations_forgotten() -> list[str]:
                         re.M)  # fmt: skip
     told = set(re.findall(r"`(\w+)`", row[1]))
     emitted = {request.operation for _, request in requests()}
+    emitted |= {row.request({}).operation for row in BATCHES}
     wrong = [f"{place}: no method has {name}" for name in sorted(told - emitted)]
     miscounted = [f"{place}: {row[0]} are said, {len(told)} named"] * (int(row[0]) != len(told))
     return untold_by(told, emitted, place) + wrong + miscounted
@@ -308,11 +311,11 @@ def test_a_scenario_taken_away_is_missed(monkeypatch: pytest.MonkeyPatch) -> Non
         ("README.md", "## What is covered", "`client.chat.ask(...)` asks.",
          ["README.md: client.chat.ask is no method of the SDK"]),
         ("CHANGELOG.md", "`embeddings`, ", "", ["CHANGELOG.md: embeddings.create"]),
-        ("docs/scale.md", "12: `chat`, ", "11: ",
+        ("docs/scale.md", "14: `chat`, ", "13: ",
          ["docs/scale.md, Cardinality, gen_ai.operation.name: chat"]),
-        ("docs/scale.md", "12: `chat`, ", "12: `chat`, `guess`, ",
+        ("docs/scale.md", "14: `chat`, ", "14: `chat`, `guess`, ",
          ["docs/scale.md, Cardinality, gen_ai.operation.name: no method has guess",
-          "docs/scale.md, Cardinality, gen_ai.operation.name: 12 are said, 13 named"]),
+          "docs/scale.md, Cardinality, gen_ai.operation.name: 14 are said, 15 named"]),
     ],
 )  # fmt: skip
 def test_a_document_that_says_something_else_is_seen(

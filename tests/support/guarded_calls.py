@@ -24,6 +24,7 @@ from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _drop
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import HANDLERS
 from opentelemetry.instrumentation.genai.mistralai._sdk import imports as _imports
+from tests.end_to_end.batches.test_batches import batch, output
 from tests.end_to_end.conftest import with_defaults
 from tests.support import sdk
 from tests.support.agent_runs import add, asking, prepared, run
@@ -160,6 +161,11 @@ def index_summary(stage: Stage) -> Any:
     """The summary of an index, read to its end."""
     indexes = stage.client.beta.context.search_indexes
     return list(indexes.generate_index_summary(language="en", index_name="books"))
+
+
+def batch_results(stage: Stage) -> Any:
+    """The results of a batch that is done."""
+    return str(batch(stage.emulator, output))
 
 
 def cut_stream(stage: Stage) -> Any:

@@ -41,6 +41,8 @@ SINCE: Final[dict[str, Version]] = {
     "managed_indexes": (3, 3, 0),
     "search_indexes": (2, 7, 0),
     "connectors": (2, 0, 0),
+    "jobs": (2, 5, 2),
+    "batch_jobs": (2, 0, 0),
 }
 UNTIL: Final[dict[str, Version]] = {
     "mistral_agents": (2, 0, 0),
@@ -48,6 +50,8 @@ UNTIL: Final[dict[str, Version]] = {
     "chat_completion_events": (2, 10, 0),
     "managed_indexes": (3, 7, 0),
     "search_indexes": (2, 9, 0),
+    "batch_jobs": (2, 5, 2),
+    "mistral_jobs": (2, 0, 0),
 }
 
 CLASSIFIED: Final = "input" if sdk.VERSION >= (2,) else "inputs"
@@ -85,6 +89,11 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
         "judge_definition": JUDGE,
     },
     "beta.context.search_indexes.generate_index_summary": {"language": "en", "index_name": "books"},
+    "batch.jobs.create": {
+        "endpoint": "/v1/chat/completions",
+        "model": "m",
+        "input_files": ["00000000-0000-0000-0000-000000000001"],
+    },
     "beta.connectors.call_tool": {"tool_name": "look_up", "connector_id_or_name": "books"},
 }
 
@@ -119,7 +128,8 @@ def row_of(method: str) -> Method | Loop:
     *parts, own = method.split(".")
     modules = ["_".join(parts[at:]) for at in range(len(parts))]
     rows = {(row.module, row.method): row for row in (*METHODS, *LOOPS)}
-    return next(rows[module, own] for module in modules if (module, own) in rows)
+    found = [rows[module, own] for module in modules if (module, own) in rows]
+    return next((row for row in found if last(row) == (99,)), found[0])
 
 
 def came_with() -> dict[str, Version]:

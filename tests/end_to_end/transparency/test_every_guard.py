@@ -140,6 +140,12 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_recording/followed.py", "SummaryRecorder.see"): Row(
         calls.index_summary, "read an event", since=SINCE["context_search_indexes"]
     ),
+    Guard("_sdk/batches.py", "wrap_output_line"): Row(
+        calls.batch_results,
+        "count the results of a batch",
+        (r"metric mistral_ai\.client\.batch\.",),
+        since=(2, 10, 0),
+    ),
     Guard("_recording/recorder.py", "Recorder.end"): Row(
         calls.conversation,
         "describe a response",

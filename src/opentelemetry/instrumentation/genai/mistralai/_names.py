@@ -28,6 +28,8 @@ INVOKE_WORKFLOW: Final = "invoke_workflow"
 # The conventions have no name for these.
 FOLLOW_WORKFLOW: Final = "follow_workflow"
 EVALUATE: Final = "evaluate"
+CREATE_BATCH: Final = "create_batch"
+COLLECT_BATCH: Final = "collect_batch"
 
 # Attributes: the request
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -71,6 +73,14 @@ EVALUATION_NAME: Final = "gen_ai.evaluation.name"
 EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
 EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
 DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+
+# Attributes: batches
+BATCH_JOB: Final = "mistral_ai.batch.job.id"
+BATCH_ENDPOINT: Final = "mistral_ai.batch.endpoint"
+BATCH_STATUS: Final = "mistral_ai.batch.status"
+BATCH_REQUESTS: Final = "mistral_ai.batch.requests"
+BATCH_RESPONSES: Final = "mistral_ai.batch.responses"
+BATCH_ERRORS: Final = "mistral_ai.batch.errors"
 
 # Attributes: the response
 RESPONSE_ID: Final = "gen_ai.response.id"
@@ -139,6 +149,8 @@ METRIC_CACHE_WRITE: Final = "gen_ai.client.inference.usage.cache_write.input_tok
 METRIC_REASONING: Final = "gen_ai.client.inference.usage.reasoning.output_tokens"
 METRIC_CONNECTOR_TOKENS: Final = "mistral_ai.client.connector.tokens"
 METRIC_CONNECTOR_CALLS: Final = "mistral_ai.client.connector.calls"
+METRIC_BATCH_TOKENS: Final = "mistral_ai.client.batch.tokens"
+METRIC_BATCH_ERRORS: Final = "mistral_ai.client.batch.errors"
 METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
 METRIC_WORKFLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
 METRIC_RUN_DURATION: Final = "gen_ai.invoke_agent.duration"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records calls whose result is no completion: workflows, judges, tools.
+"""Records calls whose result is no completion: workflows, judges, tools, batches.
 
 Each kind of result has a function here that reads it into the ending.
 """
@@ -14,6 +14,7 @@ from .. import _names as s
 from .._content.cleaning import cut
 from .._content.parts import joined, text_part
 from .._content.structure import Clean, as_text
+from .._reading.batches import job_facts
 from .._reading.errors import Failure, is_word
 from .._reading.fields import fields_of, items_of
 from .._reading.jobs import execution_facts, key_of
@@ -99,6 +100,25 @@ def read_judgement(response: Any, _request: Request, ending: Ending) -> object:
     elif isinstance(answer, (int, float)) and not isinstance(answer, bool) and isfinite(answer):
         ending.attributes[s.EVALUATION_SCORE] = float(answer)
     return judged.get("analysis")
+
+
+def read_created(response: Any, _request: Request, ending: Ending) -> object:
+    """Reads the job that a batch has become; later calls that collect it link to this one."""
+    job = fields_of(response)
+    ending.attributes.update(facts := job_facts(job))
+    if isinstance(job_id := facts.get(s.BATCH_JOB), str):
+        ending.conversation_id = key_of(s.CREATE_BATCH, job_id)
+    return None
+
+
+def read_collected(response: Any, _request: Request, ending: Ending) -> object:
+    """Counts the results that the caller got of a batch; what they say is not recorded."""
+    output = fields_of(response)
+    if "responses" in output:
+        ending.attributes[s.BATCH_RESPONSES] = len(fields_of(output["responses"]))
+        failed = (items_of(output.get(name)) for name in ("request_errors", "response_errors"))
+        ending.attributes[s.BATCH_ERRORS] = sum(map(len, failed))
+    return None
 
 
 class ToolRecorder(ResultRecorder):

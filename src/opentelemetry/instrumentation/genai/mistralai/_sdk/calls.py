@@ -51,8 +51,8 @@ class Method(Protocol):
         kwargs: Arguments,
         context: Context,
         /,
-    ) -> Opened:
-        """Starts the span of a call and makes it current."""
+    ) -> Opened | None:
+        """Starts the span of a call and makes it current; None if this call gets none."""
         ...
 
     def returned(self, call: Any, result: Any, /) -> Any:
@@ -78,7 +78,7 @@ def wrap_async_call(
     method: Method, wrapped: _Anything, instance: object, args: _Args, kwargs: Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
-    if _listening() is None:
+    if listening() is None:
         return wrapped(*args, **kwargs)
     try:
         # The SDK is called at once: a wrong argument must raise here and not at the await.
@@ -110,7 +110,7 @@ async def _awaited(
         raise
 
 
-def _listening() -> Telemetry | None:
+def listening() -> Telemetry | None:
     """Returns the active telemetry; None while instrumentation is off, or nobody listens."""
     telemetry = Switch.telemetry
     if telemetry is not None and not telemetry.listened_to:
@@ -122,8 +122,8 @@ def _listening() -> Telemetry | None:
 def _begin(method: Method, owner: object, args: _Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
-    # The first look is inline, because calling `_listening` would cost as much as the look itself.
-    if telemetry is None or not (telemetry.listened_to or _listening()):
+    # The first look is inline, because calling `listening` would cost as much as the look itself.
+    if telemetry is None or not (telemetry.listened_to or listening()):
         return None
     if owner is None:
         owner, args = _bound(owner, args)

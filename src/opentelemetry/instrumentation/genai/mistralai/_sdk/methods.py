@@ -40,6 +40,7 @@ class Method(NamedTuple):
         content: reads the request's content, if that is to be recorded.
         recorder: makes the recorder of the stream or the response.
         streamed: whether it returns a stream; None: if its argument ``stream`` is True.
+        takes: an argument that tells the method from another that once had its name.
     """
 
     module: str
@@ -49,6 +50,7 @@ class Method(NamedTuple):
     content: ReadContent
     recorder: Callable[[OpenCall], Recorder]
     streamed: bool | None
+    takes: str | None = None
 
     def begin(
         self,
@@ -57,7 +59,7 @@ class Method(NamedTuple):
         _args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Opened:
+    ) -> Opened | None:
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
         if request.continues is not None:

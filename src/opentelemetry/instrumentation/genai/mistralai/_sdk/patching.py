@@ -15,6 +15,7 @@ wrapper out.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -24,6 +25,7 @@ from weakref import ref
 
 from .. import _log
 from .._otel.open_calls import open_calls
+from .batches import wrap_output_line
 from .calls import wrap_async_call, wrap_async_exit, wrap_call, wrap_exit
 from .imports import ImportWatch
 from .loops import Loop
@@ -31,7 +33,7 @@ from .methods import Method
 from .own_spans import QuietTrace, QuietTracer, wrap_before_request, wrap_traced_request
 from .patches import Make, Patch, wrapped_by
 from .streams import stream_classes
-from .table import LOOPS, METHODS, ROOTS
+from .table import BATCHES, LOOPS, METHODS, ROOTS
 from .tools import wrap_tool
 from .versions import conflict
 
@@ -43,8 +45,9 @@ _TRACING: Final = "_hooks.tracing"
 _CONVERSATIONS: Final = "conversations"
 _LOOPS: Final = "extra.run.context"
 _TOOLS: Final = "extra.run.tools"
+_BATCHES: Final = "extra.batch.client"
 _MODULES: Final = dict.fromkeys(
-    [*_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS]
+    [*_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS, _BATCHES]
 )
 _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
@@ -155,18 +158,33 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
         yield module, "create_function_result", wrapped_by(wrap_tool)
     elif name.endswith(f".{_TOOLS}"):
         yield module, "trace", QuietTrace
+    elif name.endswith(f".{_BATCHES}"):
+        yield module, "_parse_output_obj", wrapped_by(wrap_output_line)
     elif name.endswith(f".{_CONVERSATIONS}"):
         yield module, "tracer", QuietTracer
+    yield from _rows(name, module)
+
+
+def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     for method in METHODS:
         if name.endswith(f".{method.module}"):
             cls = getattr(module, method.cls, None)
+            if method.takes is not None and not _takes(cls, method):
+                continue
             own = partial(_own, method)
             yield cls, method.method, wrapped_by(wrap_call, own)
             yield cls, f"{method.method}_async", wrapped_by(wrap_async_call, own)
-    for loop in LOOPS:
-        if name.endswith(f".{loop.module}"):
-            cls = getattr(module, loop.cls, None)
-            yield cls, loop.method, wrapped_by(wrap_async_call, partial(_own, loop))
+    for row in (*LOOPS, *BATCHES):
+        if name.endswith(f".{row.module}"):
+            cls = getattr(module, row.cls, None)
+            yield cls, row.method, wrapped_by(wrap_async_call, partial(_own, row))
+
+
+def _takes(cls: Any, method: Method) -> bool:
+    """Returns whether the method has the argument that tells it from another of its name."""
+    function: Any = getattr(cls, method.method, None)
+    code: Any = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and method.takes in code.co_varnames
 
 
 def _streams_of(module: str) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ from .._content.messages import (
     tool_content,
     workflow_content,
 )
+from .._reading.batches import batch_request, collect_request
 from .._reading.jobs import (
     follow_request,
     judge_request,
@@ -38,9 +39,12 @@ from .._recording.results import (
     ResultRecorder,
     ToolRecorder,
     read_awaited,
+    read_collected,
+    read_created,
     read_execution,
     read_judgement,
 )
+from .batches import CollectingMethod
 from .loops import Loop
 from .methods import Method
 from .workflows import ExecutingMethod, WaitingMethod
@@ -70,6 +74,9 @@ _AWAITED: Final = (workflow_content, partial(ResultRecorder, read=read_awaited))
 _FOLLOWED: Final = (follow_request, no_content, FollowRecorder)
 _JUDGED: Final = (judge_request, completion_content, partial(ResultRecorder, read=read_judgement))
 _SUMMARY: Final = ("generate_index_summary", summary_request, no_content, SummaryRecorder)
+_BATCH: Final = ("create", batch_request, no_content, partial(ResultRecorder, read=read_created))
+_COLLECTED: Final = (no_content, partial(ResultRecorder, read=read_collected))
+_BATCH_CLIENT: Final = ("extra.batch.client", "BatchClient")
 _TOOL: Final = (tool_request, tool_content, ToolRecorder)
 
 _chat: Final = partial(model_request, s.CHAT)
@@ -126,6 +133,11 @@ METHODS: Final = (
     Method("managed_indexes", "ManagedIndexes", *_SUMMARY, streamed=True),
     Method("search_indexes", "SearchIndexes", *_SUMMARY, streamed=True),
     Method("connectors", "Connectors", "call_tool", *_TOOL, streamed=False),
+    # In 1.x, `Jobs` are those of fine-tuning.
+    Method("jobs", "Jobs", *_BATCH, streamed=False, takes="endpoint"),
+    # These are the names of `Jobs` until 2.5.2 and until 2.0.
+    Method("batch_jobs", "BatchJobs", *_BATCH, streamed=False),
+    Method("mistral_jobs", "MistralJobs", *_BATCH, streamed=False),
     # This is the name of `BetaAgents.create` until 2.0.
     Method(
         "mistral_agents", "MistralAgents", "create", create_agent_request, *_RESULT, streamed=False
@@ -135,4 +147,10 @@ METHODS: Final = (
 LOOPS: Final = (
     Loop(*_CONVERSATIONS, "run_async", streamed=False),
     Loop(*_CONVERSATIONS, "run_stream_async", streamed=True),
+)
+
+# These are async without a twin, and belong to no client.
+BATCHES: Final = (
+    CollectingMethod(*_BATCH_CLIENT, "output", collect_request, *_COLLECTED, streamed=False),
+    CollectingMethod(*_BATCH_CLIENT, "error_output", collect_request, *_COLLECTED, streamed=False),
 )

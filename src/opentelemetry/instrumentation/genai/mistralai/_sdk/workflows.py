@@ -40,7 +40,7 @@ class WaitingMethod(Method):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Opened:
+    ) -> Opened | None:
         """Starts the span of a call, which lasts to the workflow's result."""
         named = {**dict(zip(_POSITIONS, args, strict=False)), **kwargs}
         return super().begin(telemetry, owner, (), named, context)
@@ -58,7 +58,7 @@ class ExecutingMethod(Method):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Opened:
+    ) -> Opened | None:
         """Starts the span of a call; none inside a call that waits, unless that is waiting now."""
         around: Any = context.get(CALL)
         if around is not None and around.called is not None:
