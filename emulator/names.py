@@ -72,6 +72,24 @@ def of_request(_state: State, path: dict[str, str], body: Body) -> Names:
     }
 
 
+def of_workflow(_state: State, path: dict[str, str], body: Body) -> Names:
+    """Name a workflow, which is called as it was asked for, and its execution."""
+    return {
+        "name": path.get("workflow_identifier") or "Emulated",
+        "execution_id": body.get("execution_id") or path.get("execution_id") or "exec_1",
+        "text": _text(body),
+    }
+
+
+def of_batch(state: State, path: dict[str, str], body: Body) -> Names:
+    """Name a batch's endpoint, and count its requests."""
+    return {
+        **of_request(state, path, body),
+        "name": body.get("endpoint") or "/v1/chat/completions",
+        "n": len(body.get("requests") or [1, 2, 3]),
+    }
+
+
 def of_inputs(state: State, path: dict[str, str], body: Body) -> Names:
     """Count the inputs, one text or many; make the vector that each of them becomes."""
     size: Any = body.get("output_dimension") or _DIMENSION

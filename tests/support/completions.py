@@ -46,7 +46,7 @@ def named(client: Any, method: str) -> Any:
 
 def is_stream(result: Any) -> bool:
     """Whether a call answered with one of the SDK's streams."""
-    return type(result).__name__.startswith("EventStream")
+    return type(result).__name__.startswith(("EventStream", "JsonLStream"))
 
 
 def ask_sync(client: Any, method: str, scenario: str | None = None, **more: Any) -> Any:

@@ -24,6 +24,7 @@ from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _drop
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import HANDLERS
 from opentelemetry.instrumentation.genai.mistralai._sdk import imports as _imports
+from tests.end_to_end.batches.test_batches import batch, output
 from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_runs import add, asking, prepared, run
@@ -155,6 +156,22 @@ def transcription(stage: Stage) -> Any:
     """A transcription's stream, read to its end."""
     heard = {"file_name": "hello.mp3", "content": b"\x00"}
     return list(stage.client.audio.transcriptions.stream(model="m", file=heard))
+
+
+def workflow_events(stage: Stage) -> Any:
+    """The events of a workflow's execution, read to their end."""
+    return list(stage.client.workflows.executions.stream(execution_id="exec_1"))
+
+
+def index_summary(stage: Stage) -> Any:
+    """The summary of an index, read to its end."""
+    indexes = stage.client.beta.context.search_indexes
+    return list(indexes.generate_index_summary(language="en", index_name="books"))
+
+
+def batch_results(stage: Stage) -> Any:
+    """The results of a batch that is done."""
+    return str(batch(stage.emulator, output))
 
 
 def cut_stream(stage: Stage) -> Any:

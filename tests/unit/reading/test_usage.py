@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._recording.ending import count, read_usage
+from opentelemetry.instrumentation.genai.mistralai._reading.conversions import count
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import read_usage
 from tests.support import names as s
 from tests.support.fake_events import (
     UNSET,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from .. import _names as s
 from .._reading.fields import fields_of, items_of, text
 from .cleaning import cut
 from .mode import Content, Part
@@ -26,7 +27,7 @@ from .parts import (
     type_of,
     word,
 )
-from .structure import Clean
+from .structure import Clean, as_text
 
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
 Message = dict[str, Any]
@@ -49,6 +50,25 @@ def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
         asked[0]["parts"] += suffix
     messages += asked + input_messages(kwargs.get("input"), clean)
     return _content(messages, kwargs, clean)
+
+
+def workflow_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    """Reads the input of a workflow, whose shape the application decides, as one message."""
+    given = kwargs.get("input")
+    if not given:
+        return Content([], [], [])
+    plain: object = given if isinstance(given, str) else items_of(given) or fields_of(given)
+    part = text_part("text", as_text(plain), clean)
+    return Content([] if part is None else [_message("user", [part])], [], [])
+
+
+def tool_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    """Reads the arguments of a tool, which a span has as one text."""
+    content = Content([], [], [])
+    given = kwargs.get("arguments")
+    if given and (cleaned := clean(as_text(given))) is not None:
+        content.texts[s.TOOL_CALL_ARGUMENTS] = cut(cleaned)
+    return content
 
 
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:

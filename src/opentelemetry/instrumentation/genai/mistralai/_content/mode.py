@@ -75,6 +75,7 @@ class Content:
 
     Attributes:
         heard: the agent loop's function for the output messages, if there is a loop.
+        texts: what the span has as texts of their own, by attribute name.
     """
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
@@ -82,6 +83,7 @@ class Content:
         self._instructions = instructions
         self._tools = tools
         self.heard: Callable[[list[Part]], None] | None = None
+        self.texts: dict[str, str] = {}
 
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]

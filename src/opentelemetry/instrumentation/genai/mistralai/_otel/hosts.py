@@ -24,7 +24,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from .. import _log
 from .. import _names as s
-from .._reading.requests import TIMED
+from .._reading.requests import COUNTED, INFERENCE
 from .surroundings import SPAN
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _INFERENCE_DATA: Final = "opentelemetry.genai.client.inference.context"
 _EMBEDDINGS_DATA: Final = "opentelemetry.genai.client.embedding.context"
 _INFERENCES: Final = frozenset({s.CHAT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
 _EMBEDDINGS: Final = frozenset({s.EMBEDDINGS})
+_HOSTED: Final = frozenset({INFERENCE, COUNTED})
 # The code that opens an inference of util-genai measures it; its stream wrappers measure chunks.
 _OF_UTIL_GENAI: Final = frozenset(
     {s.METRIC_TOKEN_USAGE, s.METRIC_DURATION, s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK}
@@ -131,7 +132,7 @@ def find_host(context: Context, request: Request, telemetry: object) -> Host | N
         request: the call's; only inferences and embeddings have a host, moderation has none.
         telemetry: its attribute ``adopts`` says whether the user wants calls to have hosts.
     """
-    if not context or request.measured == TIMED or not getattr(telemetry, "adopts", True):
+    if not context or request.measured not in _HOSTED or not getattr(telemetry, "adopts", True):
         return None
     try:
         return _find(context, request)

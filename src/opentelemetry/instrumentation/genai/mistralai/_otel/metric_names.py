@@ -19,7 +19,7 @@ _MAX_NAMES: Final = 100
 # (``ft:open-mistral-7b:587a6b29:20240514:7e6b5b1c``), an exception's class, or a host.
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _VISIBLE: Final = re.compile(r"[!-~]{1,128}")
-# An agent's name is free text that the application chose; it has been cut before.
+# The name of an agent or a workflow is free text that the application chose, and was cut before.
 _ANY: Final = re.compile(r".+", re.DOTALL)
 
 
@@ -70,7 +70,10 @@ ERRORS: Final = KnownNames(s.ERROR_TYPE, _VISIBLE)
 CONNECTORS: Final = KnownNames(s.CONNECTOR_NAME, _WORD)
 TOOLS: Final = KnownNames(s.TOOL_NAME, _WORD)
 AGENTS: Final = KnownNames(s.AGENT_NAME, _ANY)
-ALL: Final = (REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TOOLS, AGENTS)
+WORKFLOWS: Final = KnownNames(s.WORKFLOW_NAME, _ANY)
+ALL: Final = (
+    REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TOOLS, AGENTS, WORKFLOWS,
+)  # fmt: skip
 
 
 def by_metric_name(connectors: Mapping[str, int]) -> dict[str, int]:

@@ -31,6 +31,7 @@ Measurement = Callable[[], object]
 
 _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
+_WORKFLOW_DURATIONS: Final = [1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
@@ -97,6 +98,9 @@ class Instruments:
         self.first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
+        self.workflow = histogram(
+            s.METRIC_WORKFLOW_DURATION, "s", "Duration of a workflow.", _WORKFLOW_DURATIONS
+        )
         self._run = histogram(
             s.METRIC_RUN_DURATION, "s", "Duration of an agent loop.", _RUN_DURATIONS
         )

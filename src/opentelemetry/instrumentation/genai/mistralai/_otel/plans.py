@@ -17,9 +17,10 @@ from opentelemetry.trace import Span, StatusCode
 
 from .. import _log
 from .. import _names as s
-from .._reading.requests import COUNTED, INFERENCE, TIMED
+from .._reading.requests import COUNTED, INFERENCE, TIMED, TOOL, WORKFLOW
 from .._recording.ending import Ending
 from .ends_once import Plan
+from .job_metrics import of_job
 from .metric_attributes import known, made
 from .metric_names import ERRORS
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .metrics import Instruments
     from .telemetry import Telemetry
 
+_JOBS: Final = frozenset({WORKFLOW, TOOL})
 # Nearly every call reports these counts and no others.
 _PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 
@@ -66,7 +68,8 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     plan: Plan = [partial(span.end, ended)]
     try:
         seconds = (ended - call.started) / 1e9
-        plan += measurements(telemetry.instruments, call.request, ending, seconds, context)
+        measure = of_job if call.request.measured in _JOBS else measurements
+        plan += measure(telemetry.instruments, call.request, ending, seconds, context)
     except Exception as exc:  # noqa: BLE001 -- the span must end even if a meter fails
         _log.report("measure a call", exc)
     attributes = ending.attributes
@@ -155,6 +158,8 @@ def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context
     said = {} if content is None else content.whole(ending.output or [], known)
     details = {**request.attributes, **known} if telemetry.emits_details else {}
     telemetry.record_content(span, request.operation, said, details, ended, context)
+    if content is not None and content.texts and telemetry.content_on_spans and call.recording:
+        span.set_attributes(content.texts)
 
 
 def run_hook(

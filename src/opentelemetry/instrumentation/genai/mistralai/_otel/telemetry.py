@@ -17,6 +17,7 @@ from .._content.exceptions import describe
 from .._content.mode import cleaner, fitted, on_span
 from .._reading.errors import Failure
 from ..version import __version__
+from .batch_metrics import BatchInstruments
 from .completion_hook import Said, cut_texts, on_completion
 from .configuration import Options
 from .metrics import Instruments
@@ -122,6 +123,12 @@ class Telemetry:
         """Returns the instruments of this configuration."""
         meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
         return Instruments(meter, latest=self.options.metric_names == "latest")
+
+    @cached_property
+    def batches(self) -> BatchInstruments:
+        """Returns the instruments of batches, which few programs use."""
+        meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
+        return BatchInstruments(meter)
 
     def record_exception(
         self,

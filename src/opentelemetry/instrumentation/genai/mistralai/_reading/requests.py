@@ -35,6 +35,9 @@ INFERENCE: Final = "inference"
 COUNTED: Final = "counted"
 # Such a call has a duration only.
 TIMED: Final = "timed"
+# These have the duration of a workflow or of a tool, and no other metric.
+WORKFLOW: Final = "workflow"
+TOOL: Final = "tool"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
 # All requests share this set: Python would make a new one for each, to stay while a call is open.
@@ -47,7 +50,7 @@ class Request:
     Attributes:
         attributes: those of the span; deleted after its start unless calls are log events.
         in_conversation: whether the API keeps the conversation and gives it an id.
-        continues: the id of the conversation whose last turn this call follows.
+        continues: the conversation, or the job, whose last turn this call follows.
         previous: the context of that turn's span, for a link.
         measured: `INFERENCE`, `COUNTED` or `TIMED`.
         recorded_elsewhere: the names of metrics that another library records for this call.
@@ -81,7 +84,7 @@ class Request:
             reference: the context of the turn's span.
         """
         self.previous = reference
-        if operation is not None and operation != self.operation:
+        if self.in_conversation and operation is not None and operation != self.operation:
             self.operation = self.span_name = operation
             self.attributes[s.OPERATION_NAME] = operation
             if self.model is not None and operation != s.INVOKE_AGENT:

@@ -8,13 +8,11 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
+from .._reading.conversions import MAX_COUNT, count
 from .._reading.errors import Failure, is_word
 from .._reading.fields import AttributeValue, fields_of
 
-# Without the limit, two hostile numbers would make a counter that no exporter can ever encode.
-_MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
 
 # The keys are the API's names, in any of its usage objects; the values are span attributes.
@@ -80,7 +78,7 @@ def read_usage(source: object) -> Usage:
         if attribute is None or value is None:
             continue
         # Nearly every value is such an int: the inline check saves the call of `count`.
-        if type(value) is int and 0 <= value <= _MAX_COUNT:
+        if type(value) is int and 0 <= value <= MAX_COUNT:
             counts[attribute] = value
         elif value:
             count(value)
@@ -100,16 +98,6 @@ def _with_details(reported: dict[str, object]) -> dict[str, object]:
     for name in _DETAILS:
         reported.update(fields_of(reported.get(name)))
     return reported
-
-
-def count(value: object) -> int | None:
-    """Returns a usable count: an int, no bool, from 0 to 10¹². Everything else gives None."""
-    if type(value) is int and 0 <= value <= _MAX_COUNT:
-        return value
-    # A count that was not sent needs no log line: it is None, or the SDK's own marker, also falsy.
-    if value:
-        _log.debug("dropped an unusable count of type %s", type(value).__name__)
-    return None
 
 
 # All calls that report no usage share this object.
@@ -135,7 +123,8 @@ class Ending:
         attributes: span attributes that come from the response.
         operation: ``gen_ai.operation.name``, if the response corrects the request; else None.
         span_name: the span's new name, if the response corrects the request; else None.
-        conversation_id: the conversation that this call was a turn of; later turns link to it.
+        conversation_id: the conversation that this call was a turn of, or `key_of` the execution
+            that it started; later calls link to it.
         usage: the usage that the API reported.
         response_model: the model that answered.
         outcome: how the stream ended; None for a call that was not streamed.

@@ -59,7 +59,7 @@ def wrap_async_call(
     method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
-    if _listening() is None:
+    if listening() is None:
         return wrapped(*args, **kwargs)
     try:
         # The SDK is called at once: a wrong argument must raise here and not at the await.
@@ -91,7 +91,7 @@ async def _awaited(
         raise
 
 
-def _listening() -> Telemetry | None:
+def listening() -> Telemetry | None:
     """Returns the active telemetry; None while instrumentation is off, or nobody listens."""
     telemetry = Switch.telemetry
     if telemetry is not None and not telemetry.listened_to:
@@ -103,8 +103,8 @@ def _listening() -> Telemetry | None:
 def _begin(method: Row, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
-    # The first look is inline, because calling `_listening` would cost as much as the look itself.
-    if telemetry is None or not (telemetry.listened_to or _listening()):
+    # The first look is inline, because calling `listening` would cost as much as the look itself.
+    if telemetry is None or not (telemetry.listened_to or listening()):
         return None
     if owner is None:
         owner, args = bound(owner, args)
@@ -165,6 +165,7 @@ class Method(NamedTuple):
         content: reads the request's content, if that is to be recorded.
         recorder: makes the recorder of the stream or the response.
         streamed: whether it returns a stream; None: if the caller passes ``stream=True``.
+        takes: an argument that tells the method from another that once had its name.
     """
 
     module: str
@@ -174,6 +175,7 @@ class Method(NamedTuple):
     content: ReadContent
     recorder: Callable[[OpenCall], Recorder]
     streamed: bool | None
+    takes: str | None = None
 
     def begin(
         self,
@@ -182,7 +184,7 @@ class Method(NamedTuple):
         _args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Call:
+    ) -> Opened | None:
         """Starts the span of a call and makes it current; the SDK takes keyword arguments only."""
         request = self.request(kwargs)
         if request.continues is not None:

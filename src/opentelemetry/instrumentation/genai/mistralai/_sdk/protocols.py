@@ -39,8 +39,8 @@ class Row(Protocol):
         kwargs: Mapping[str, Any],
         context: Context,
         /,
-    ) -> Opened:
-        """Starts the span of a call and makes it current."""
+    ) -> Opened | None:
+        """Starts the span of a call and makes it current; None if this call gets none."""
         ...
 
     def returned(self, call: Any, result: Any, /) -> Any:

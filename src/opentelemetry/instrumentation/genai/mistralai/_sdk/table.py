@@ -10,9 +10,23 @@ from functools import partial
 from typing import Final
 
 from .. import _names as s
-from .._content.messages import completion_content, conversation_content, no_content
+from .._content.messages import (
+    completion_content,
+    conversation_content,
+    no_content,
+    tool_content,
+    workflow_content,
+)
 from .._content.searches import search_content
+from .._reading.batches import batch_request, collect_request
 from .._reading.create_agent import create_agent_request
+from .._reading.jobs import (
+    follow_request,
+    judge_request,
+    summary_request,
+    tool_request,
+    workflow_request,
+)
 from .._reading.requests import (
     COUNTED,
     TIMED,
@@ -24,10 +38,22 @@ from .._reading.requests import (
 from .._reading.searches import search_request
 from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
+from .._recording.followed import FollowRecorder, SummaryRecorder
 from .._recording.responses import ResponseRecorder
+from .._recording.results import (
+    ResultRecorder,
+    read_awaited,
+    read_collected,
+    read_created,
+    read_execution,
+    read_judgement,
+    read_tool_result,
+)
 from .._recording.searches import SearchRecorder
+from .batches import CollectingMethod
 from .calls import Method
 from .loops import Loop
+from .workflows import ExecutingMethod, WaitingMethod
 
 # These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
 # belong to the clients for Azure and Google Cloud.
@@ -51,6 +77,17 @@ _COMPLETION_ONLY: Final = (no_content, CompletionRecorder)
 _RESPONSE: Final = (completion_content, ResponseRecorder)
 _RESPONSE_ONLY: Final = (no_content, ResponseRecorder)
 _SEARCH: Final = (search_content, SearchRecorder)
+_EXECUTION: Final = (workflow_content, partial(ResultRecorder, read=read_execution))
+_AWAITED: Final = (workflow_content, partial(ResultRecorder, read=read_awaited))
+_EVENTS: Final = (no_content, FollowRecorder)
+_JUDGEMENT: Final = (completion_content, partial(ResultRecorder, read=read_judgement))
+_SUMMARY: Final = (no_content, SummaryRecorder)
+_TOOL: Final = (
+    tool_content,
+    partial(ResultRecorder, read=read_tool_result, as_text=s.TOOL_CALL_RESULT),
+)
+_JOB: Final = (no_content, partial(ResultRecorder, read=read_created))
+_COLLECTED: Final = (no_content, partial(ResultRecorder, read=read_collected))
 # The result is a stream if the caller passes ``stream=True``.
 _IF_ASKED: Final = None
 
@@ -62,6 +99,15 @@ _AGENTS: Final = ("beta_agents", "BetaAgents")
 _AGENTS_BEFORE_2_0: Final = ("mistral_agents", "MistralAgents")
 _INDEXES: Final = ("context_search_indexes", "ContextSearchIndexes")
 _INDEXES_BEFORE_3_7: Final = ("managed_indexes", "ManagedIndexes")
+_INDEXES_BEFORE_2_9: Final = ("search_indexes", "SearchIndexes")
+_WORKFLOWS: Final = ("workflows", "Workflows")
+_WORKFLOW_EVENTS: Final = ("workflows_events", "WorkflowsEvents")
+_RECORDS: Final = ("datasets_records", "DatasetsRecords")
+_RECORDS_BEFORE_3_1: Final = ("records", "Records")
+_COMPLETION_EVENTS: Final = ("chat_completion_events", "ChatCompletionEvents")
+_JOBS_BEFORE_2_5_2: Final = ("batch_jobs", "BatchJobs")
+_JOBS_BEFORE_2_0: Final = ("mistral_jobs", "MistralJobs")
+_BATCH_CLIENT: Final = ("extra.batch.client", "BatchClient")
 
 # ``measured`` says which metrics a call has, by default those of an inference. The API reports
 # tokens for transcription and streamed speech, but only pages for OCR, which has a duration only.
@@ -104,9 +150,42 @@ METHODS: Final = (
     Method(*_INDEXES, "grep", search_request, *_SEARCH, streamed=False),
     Method(*_INDEXES_BEFORE_3_7, "search", search_request, *_SEARCH, streamed=False),
     Method(*_INDEXES_BEFORE_3_7, "grep", search_request, *_SEARCH, streamed=False),
+    ExecutingMethod(*_WORKFLOWS, "execute_workflow", workflow_request, *_EXECUTION, streamed=False),
+    ExecutingMethod(
+        *_WORKFLOWS, "execute_workflow_registration", workflow_request, *_EXECUTION, streamed=False
+    ),
+    WaitingMethod(
+        *_WORKFLOWS, "execute_workflow_and_wait", workflow_request, *_AWAITED, streamed=False
+    ),
+    Method("executions", "Executions", "stream", follow_request, *_EVENTS, streamed=True),
+    Method(*_WORKFLOW_EVENTS, "get_stream_events", follow_request, *_EVENTS, streamed=True),
+    Method("events", "Events", "get_stream_events", follow_request, *_EVENTS, streamed=True),
+    Method("judges", "Judges", "judge_conversation", judge_request, *_JUDGEMENT, streamed=False),
+    Method(*_RECORDS, "judge", judge_request, *_JUDGEMENT, streamed=False),
+    Method(*_RECORDS_BEFORE_3_1, "judge", judge_request, *_JUDGEMENT, streamed=False),
+    # This place is no more since 2.10.
+    Method(*_COMPLETION_EVENTS, "judge", judge_request, *_JUDGEMENT, streamed=False),
+    Method(*_INDEXES, "generate_index_summary", summary_request, *_SUMMARY, streamed=True),
+    Method(
+        *_INDEXES_BEFORE_3_7, "generate_index_summary", summary_request, *_SUMMARY, streamed=True
+    ),
+    Method(
+        *_INDEXES_BEFORE_2_9, "generate_index_summary", summary_request, *_SUMMARY, streamed=True
+    ),
+    Method("connectors", "Connectors", "call_tool", tool_request, *_TOOL, streamed=False),
+    # In 1.x, `Jobs` are those of fine-tuning.
+    Method("jobs", "Jobs", "create", batch_request, *_JOB, streamed=False, takes="endpoint"),
+    Method(*_JOBS_BEFORE_2_5_2, "create", batch_request, *_JOB, streamed=False),
+    Method(*_JOBS_BEFORE_2_0, "create", batch_request, *_JOB, streamed=False),
 )
 
 LOOPS: Final = (
     Loop(*_CONVERSATIONS, "run_async", streamed=False),
     Loop(*_CONVERSATIONS, "run_stream_async", streamed=True),
+)
+
+# These are async without a twin, and belong to no client.
+BATCHES: Final = (
+    CollectingMethod(*_BATCH_CLIENT, "output", collect_request, *_COLLECTED, streamed=False),
+    CollectingMethod(*_BATCH_CLIENT, "error_output", collect_request, *_COLLECTED, streamed=False),
 )
