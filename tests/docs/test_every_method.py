@@ -23,7 +23,6 @@ pytestmark = pytest.mark.skipif(sdk.VERSION < (3, 7), reason="the lists are of t
 PENDING: Final = {
     "audio.realtime.connect",
     "audio.realtime_speech.connect",
-    "beta.context.search_indexes.search",
 }
 CHANGES: Final = frozenset({"POST", "PUT", "PATCH"})
 

@@ -24,10 +24,10 @@ from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _drop
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import HANDLERS
 from opentelemetry.instrumentation.genai.mistralai._sdk import imports as _imports
-from tests.end_to_end.batches.test_batches import batch, output
 from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.batches import batch, output
 from tests.support.conversations import with_defaults
 from tests.support.guards import Tracer
 from tests.support.recording import Recording, wait_until

@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS
-from tests.end_to_end.batches.test_batches import batch, output
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.batches import batch, output
 from tests.support.completions import METHODS, ask_sync
 from tests.support.conversations import read_sync
 from tests.support.methods import calls, methods

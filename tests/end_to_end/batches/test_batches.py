@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import pytest
@@ -16,12 +14,12 @@ from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrume
 from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import last_turns
 from tests.support import methods, sdk
 from tests.support import names as s
+from tests.support.batches import CHAT, Use, batch, output
 from tests.support.completions import BOTH, Ask, assert_is, place
 from tests.support.recording import Recording, Span, plain
 
 JOBS: Final = "batch.jobs.create"
 HAS_CLIENT: Final = pytest.mark.skipif(sdk.VERSION < (2, 10), reason="came with 2.10")
-CHAT: Final = "/v1/chat/completions"
 
 
 @pytest.fixture(autouse=True)
@@ -57,32 +55,6 @@ def test_a_batch_that_is_created_is_one_whole_span(
         s.REQUEST_MODEL: "m",
     }
     assert [*recording.metrics()] == [s.METRIC_DURATION]
-
-
-Use = Callable[[Any], Coroutine[Any, Any, Any]]
-
-
-def batch(emulator: Emulator, use: Use, *, status: str = "batch_done") -> Any:
-    """Uses the SDK's client of batches; its job has this state."""
-    extra: Any = importlib.import_module("mistralai.extra.batch")
-    models: Any = importlib.import_module("mistralai.client.models")
-
-    async def go() -> Any:
-        async with (
-            sdk.httpx.AsyncClient(verify=False) as http,
-            sdk.Mistral("key", server_url=emulator.url, async_client=http) as mistral,
-        ):
-            body_type = models.ChatCompletionResponse
-            own = extra.BatchClient(mistral, endpoint=CHAT, response_body_type=body_type)
-            handle = await own.get("job_1", http_headers={"x-emulator-scenario": status})
-            return await use((own, handle, mistral))
-
-    return asyncio.run(go())
-
-
-async def output(known: Any) -> Any:
-    own, handle, _ = known
-    return await own.output(handle)
 
 
 async def error_output(known: Any) -> Any:

@@ -30,7 +30,6 @@ WAIT: Final = "workflows.execute_workflow_and_wait"
 NAMED: Final = {"workflow_identifier": "greet"}
 WORDS: Final = {"name": "Ada Lovelace"}
 ID: Final = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-WORKFLOW: Final = "mistral_ai.workflow"
 TRACEPARENT: Final = pytest.mark.skipif(
     not sdk.has_module("_hooks.traceparent"), reason="this SDK tells workers of no trace"
 )
@@ -42,9 +41,9 @@ def told(emulator: Emulator, **more: Any) -> dict[str, Any]:
         **place(emulator),
         s.OPERATION_NAME: "invoke_workflow",
         s.WORKFLOW_NAME: "greet",
-        f"{WORKFLOW}.execution.id": "exec_1",
-        f"{WORKFLOW}.run.id": "run_1",
-        f"{WORKFLOW}.status": "RUNNING",
+        s.WORKFLOW_EXECUTION: "exec_1",
+        s.WORKFLOW_RUN: "run_1",
+        s.WORKFLOW_STATUS: "RUNNING",
         **more,
     }
 
@@ -97,9 +96,9 @@ def test_an_execution_by_registration_is_named_by_its_answer(
         )
     expected = told(emulator) | {
         s.WORKFLOW_NAME: "Emulated",
-        f"{WORKFLOW}.registration.id": "reg_1",
-        f"{WORKFLOW}.execution.id": "mine",
-        f"{WORKFLOW}.deployment.name": "blue",
+        s.WORKFLOW_REGISTRATION: "reg_1",
+        s.WORKFLOW_EXECUTION: "mine",
+        s.WORKFLOW_DEPLOYMENT: "blue",
     }
     assert_is(recording.span(), Span("invoke_workflow Emulated", expected))
 
@@ -142,7 +141,7 @@ def test_waiting_is_one_span_that_lasts_to_the_result(
         ("POST", "/v1/workflows/greet/execute"),
         *[("GET", "/v1/workflows/executions/exec_1")] * 2,
     ]
-    expected = told(emulator, **{f"{WORKFLOW}.status": "COMPLETED"})
+    expected = told(emulator, **{s.WORKFLOW_STATUS: "COMPLETED"})
     assert_is(recording.span(), Span("invoke_workflow greet", expected))
     assert [*recording.metrics()] == [s.METRIC_WORKFLOW_DURATION]
 
@@ -152,9 +151,9 @@ def test_arguments_of_a_wait_may_have_no_names(
 ) -> None:
     client.workflows.execute_workflow_and_wait("greet", WORDS, "mine", "blue", polling_interval=0)
     expected = told(emulator) | {
-        f"{WORKFLOW}.execution.id": "mine",
-        f"{WORKFLOW}.deployment.name": "blue",
-        f"{WORKFLOW}.status": "COMPLETED",
+        s.WORKFLOW_EXECUTION: "mine",
+        s.WORKFLOW_DEPLOYMENT: "blue",
+        s.WORKFLOW_STATUS: "COMPLETED",
     }
     assert_is(recording.span(), Span("invoke_workflow greet", expected))
 
@@ -165,7 +164,7 @@ def test_a_wait_on_the_server_has_no_status(
     with answering(client, "workflow_result"):
         client.workflows.execute_workflow_and_wait("greet", use_api_sync=True)
     expected = told(emulator)
-    del expected[f"{WORKFLOW}.status"], expected[f"{WORKFLOW}.run.id"]
+    del expected[s.WORKFLOW_STATUS], expected[s.WORKFLOW_RUN]
     assert_is(recording.span(), Span("invoke_workflow greet", expected))
 
 
@@ -176,7 +175,7 @@ def test_a_workflow_that_fails_while_it_is_awaited_is_an_error_with_its_executio
         client.workflows.execute_workflow_and_wait("greet")
     span = recording.span()
     assert span.attributes == told(emulator) | {
-        f"{WORKFLOW}.status": "FAILED",
+        s.WORKFLOW_STATUS: "FAILED",
         s.ERROR_TYPE: "RuntimeError",
     }
     assert (span.status, span.description) == ("ERROR", "RuntimeError")
@@ -191,7 +190,7 @@ def test_a_workflow_that_is_no_longer_waited_for_still_runs(
         client.workflows.execute_workflow_and_wait("greet", max_attempts=1)
     span = recording.span()
     assert span.attributes[s.ERROR_TYPE] == "TimeoutError"
-    assert span.attributes[f"{WORKFLOW}.status"] == "RUNNING"
+    assert span.attributes[s.WORKFLOW_STATUS] == "RUNNING"
 
 
 def test_a_wait_whose_execution_is_refused_is_one_error(client: Any, recording: Recording) -> None:
@@ -199,7 +198,7 @@ def test_a_wait_whose_execution_is_refused_is_one_error(client: Any, recording: 
         client.workflows.execute_workflow_and_wait("greet")
     span = recording.span()
     assert (span.name, span.status) == ("invoke_workflow greet", "ERROR")
-    assert f"{WORKFLOW}.execution.id" not in span.attributes
+    assert s.WORKFLOW_EXECUTION not in span.attributes
 
 
 def test_a_wait_that_is_cancelled_is_no_error(emulator: Emulator, recording: Recording) -> None:
@@ -220,7 +219,7 @@ def test_a_wait_that_is_cancelled_is_no_error(emulator: Emulator, recording: Rec
 
     asyncio.run(go())
     span = recording.span()
-    assert (span.status, span.attributes[f"{WORKFLOW}.execution.id"]) == ("UNSET", "exec_1")
+    assert (span.status, span.attributes[s.WORKFLOW_EXECUTION]) == ("UNSET", "exec_1")
     assert s.ERROR_TYPE not in span.attributes
 
 
@@ -242,7 +241,7 @@ def test_an_execution_in_the_callers_own_hook_has_a_span_of_its_own(
     inner, outer = recording.spans()
     assert (inner.name, outer.name) == ("invoke_workflow other", "invoke_workflow greet")
     assert inner.parent == outer.context
-    assert (outer.attributes or {})[f"{WORKFLOW}.execution.id"] == "exec_1"
+    assert (outer.attributes or {})[s.WORKFLOW_EXECUTION] == "exec_1"
 
 
 # The worker's spans
