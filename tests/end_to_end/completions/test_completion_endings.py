@@ -29,7 +29,7 @@ from tests.support.completions import (
     usage,
 )
 from tests.support.other_calls import SINCE
-from tests.support.recording import Recording, Span
+from tests.support.recording import Recording, Span, wait_until
 from tests.support.usages import OwnError
 
 USED: Final = usage(5, 7, 12)
@@ -229,13 +229,17 @@ async def test_a_cancelled_task_is_no_error(
     emulator: Emulator, recording: Recording, scenario: str
 ) -> None:
     async with sdk.Mistral(api_key="key", server_url=emulator.url) as client:
+        reading = asyncio.Event()
 
         async def read() -> None:
             async for _ in await client.chat.stream_async(**arguments("chat", scenario)):
-                pass
+                reading.set()
 
         task = asyncio.create_task(read())
-        await asyncio.sleep(0.1)
+        if scenario == "chat_hang":
+            await reading.wait()
+        else:
+            await asyncio.to_thread(wait_until, lambda: bool(emulator.requests))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
