@@ -22,6 +22,7 @@ from .._recording.conversation import ConversationRecorder
 from .._recording.responses import ResponseRecorder
 from .calls import Method
 from .loops import Loop
+from .realtime import Session
 
 # These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
 # belong to its other clients.
@@ -86,4 +87,9 @@ METHODS: Final = (
 LOOPS: Final = (
     Loop(*_CONVERSATIONS, "run_async", streamed=False),
     Loop(*_CONVERSATIONS, "run_stream_async", streamed=True),
+)
+
+SESSIONS: Final = (
+    Session("extra.realtime.transcription", "RealtimeTranscription", "connect"),
+    Session("extra.realtime.speech", "RealtimeSpeech", "connect", output_type="speech"),
 )
