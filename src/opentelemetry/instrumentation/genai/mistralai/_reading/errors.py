@@ -124,7 +124,7 @@ def _is_of_session(kind: type) -> bool:
 
 
 def _code_in(body: object) -> str | None:
-    if isinstance(body, bytes):
+    if isinstance(body, (bytes, bytearray)):
         body = body[: _MAX_BODY + 1].decode("utf-8", "replace")
     if not isinstance(body, str) or len(body) > _MAX_BODY:
         return None

@@ -137,15 +137,17 @@ class SessionRecorder(Recorder):
 
     def on_delta(self, fields: Fields, _event: object) -> None:
         """Reads a delta of text or sound."""
-        piece = fields.get("text")
-        if piece or fields.get("audio_data"):
-            self.on_chunk()
-        if self._call.clean is not None and isinstance(piece, str):
+        piece = fields.get("text") or fields.get("audio_data")
+        if not isinstance(piece, str) or not piece:
+            return
+        self.on_chunk()
+        if self._call.clean is not None and "text" in fields:
             self._said.add(piece)
 
     def on_whole_piece(self, fields: Fields, _event: object) -> None:
         """Notes the first output, if no delta came before this event."""
-        if self._first_chunk is None and fields.get("text"):
+        whole = fields.get("text")
+        if self._first_chunk is None and isinstance(whole, str) and whole:
             self.on_chunk()
 
     def on_done(self, fields: Fields, event: object) -> None:

@@ -7,6 +7,7 @@ its ``events`` returns is an async generator, as without us, that passes on thos
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from types import AsyncGeneratorType
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +60,7 @@ def observe_connection(
 class SessionObserver(AsyncStreamObserver):
     """Sees what happens to one connection; it does not refer to it, so that it can be dropped."""
 
-    __slots__ = ("_began_with", "_session", "_swallowed", "hears")
+    __slots__ = ("_began_with", "_session", "_stopped", "_swallowed", "hears")
 
     def __init__(self, recorder: SessionRecorder, call: OpenSpan, *, hears: bool) -> None:
         super().__init__(None, recorder, call)
@@ -67,13 +68,23 @@ class SessionObserver(AsyncStreamObserver):
         self.hears = hears
         # How often the reading task had been cancelled when it began to read.
         self._began_with: int | None = None
-        # Whether the SDK closed a websocket that was open.
-        self._swallowed = False
+        # Whether the SDK closed the websocket, and whether that was open.
+        self._stopped = self._swallowed = False
 
-    async def events(self, generator: Any) -> AsyncGenerator[Any]:
-        """Yields what the SDK's generator yields, after the recorder has seen it."""
+    async def events(
+        self,
+        generator: Any,
+        connection: object,  # noqa: ARG002 -- see below
+    ) -> AsyncGenerator[Any]:
+        """Yields what the SDK's generator yields, after the recorder has seen it.
+
+        Args:
+            generator: the SDK's generator.
+            connection: is kept until this ends. The generator may be all that refers to it: then it
+                would look dropped before this knows why the generator ended.
+        """
         self._generator, self._began_with = generator, _cancellations()
-        see, step = self._recorder.see, generator.__anext__()
+        see, step = self._recorder.see, _unhooked(generator)
         while True:
             try:
                 event = await step
@@ -85,12 +96,17 @@ class SessionObserver(AsyncStreamObserver):
                 if isinstance(exc, StopAsyncIteration):
                     return
                 raise
-            see(event)
             try:
+                see(event)
                 yield event
-            except GeneratorExit:
-                self.leave(None)
-                await generator.aclose()
+            except (GeneratorExit, KeyboardInterrupt, SystemExit):
+                try:
+                    await generator.aclose()
+                finally:
+                    # Before the first message has come, the SDK leaves the websocket open, and the
+                    # caller may go on with another generator.
+                    if self._stopped:
+                        self.leave(None)
                 raise
             except BaseException as exc:  # noqa: BLE001 -- the SDK's generator gets it, and may raise it
                 step = generator.athrow(exc)
@@ -108,7 +124,7 @@ class SessionObserver(AsyncStreamObserver):
         if generator is None or not generator.ag_running or generator.ag_await is not None:
             return False
         self._session.stop()
-        self._swallowed = _is_open(connection)
+        self._stopped, self._swallowed = True, _is_open(connection)
         return True
 
     def sent(self, given: Iterable[object]) -> None:
@@ -129,6 +145,20 @@ class SessionObserver(AsyncStreamObserver):
             # nothing, only when it was cancelled.
             return self._swallowed
         return cancelled > self._began_with
+
+
+def _unhooked(generator: Any) -> Any:
+    """Returns the first step of the SDK's generator, of which the event loop is not told.
+
+    The loop closes each generator that it knows when that is dropped, or when the loop ends. It
+    knows ours, which closes the SDK's: it would close that one twice, and log an error.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return generator.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
 def _cancellations() -> int | None:
@@ -173,10 +203,11 @@ def _noted(note: Callable[..., bool | None], *args: object) -> bool:
 def _wrap_events(wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments) -> Any:
     """Wraps ``events``, which ``__aiter__`` calls, too."""
     generator: Any = wrapped(*args, **kwargs)
-    observer = _observer_of(bound(instance, args)[0])
+    connection, _ = bound(instance, args)
+    observer = _observer_of(connection)
     if observer is None or not isinstance(generator, AsyncGeneratorType):
         return generator
-    ours: Any = observer.events(generator)
+    ours: Any = observer.events(generator, connection)
     ours.__name__, ours.__qualname__ = generator.__name__, generator.__qualname__
     return ours
 
