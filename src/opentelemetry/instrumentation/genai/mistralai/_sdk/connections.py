@@ -15,6 +15,7 @@ from weakref import ref
 
 from .. import _log
 from .._otel.open_calls import open_calls
+from .._reading.errors import is_cancellation
 from .coroutines import Unawaited, bound, is_coroutine, named_like
 from .patches import Make, wrapped_by
 from .streams import AsyncStreamObserver
@@ -60,11 +61,13 @@ def observe_connection(
 class SessionObserver(AsyncStreamObserver):
     """Sees what happens to one connection; it does not refer to it, so that it can be dropped."""
 
-    __slots__ = ("_began_with", "_session", "_stopped", "_swallowed", "hears")
+    __slots__ = ("_began_with", "_reading", "_session", "_stopped", "_swallowed", "hears")
 
     def __init__(self, recorder: SessionRecorder, call: OpenSpan, *, hears: bool) -> None:
         super().__init__(None, recorder, call)
         self._session = recorder
+        # The SDK's generators that have begun to read: nearly always one.
+        self._reading: list[Any] = []
         self.hears = hears
         # How often the reading task had been cancelled when it began to read.
         self._began_with: int | None = None
@@ -83,7 +86,8 @@ class SessionObserver(AsyncStreamObserver):
             connection: is kept until this ends. The generator may be all that refers to it: then it
                 would look dropped before this knows why the generator ended.
         """
-        self._generator, self._began_with = generator, _cancellations()
+        self._reading.append(generator)
+        self._began_with = _cancellations()
         see, step = self._recorder.see, _unhooked(generator)
         while True:
             try:
@@ -92,7 +96,9 @@ class SessionObserver(AsyncStreamObserver):
                 # The step's traceback leads to this frame: without this line a dropped generator
                 # would live until the garbage collector runs.
                 del step
+                self._generator = generator
                 self._interrupted(exc)
+                self._reading.remove(generator)
                 if isinstance(exc, StopAsyncIteration):
                     return
                 raise
@@ -109,6 +115,8 @@ class SessionObserver(AsyncStreamObserver):
                         self.leave(None)
                 raise
             except BaseException as exc:  # noqa: BLE001 -- the SDK's generator gets it, and may raise it
+                if is_cancellation(type(exc)):
+                    self._began_with = -1
                 step = generator.athrow(exc)
             else:
                 step = generator.__anext__()
@@ -119,9 +127,8 @@ class SessionObserver(AsyncStreamObserver):
         It does so whatever ended the reading. Only the generator's own end tells what it was, which
         comes when the websocket has been closed.
         """
-        generator = self._generator
         # While it waits, for a message or for the end of the closing, it awaits something.
-        if generator is None or not generator.ag_running or generator.ag_await is not None:
+        if not any(each.ag_running and each.ag_await is None for each in self._reading):
             return False
         self._session.stop()
         self._stopped, self._swallowed = True, _is_open(connection)
