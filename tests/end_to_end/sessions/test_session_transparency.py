@@ -56,12 +56,13 @@ async def looks_at_everything(client: Any, kind: str) -> Any:
     iterator = aiter_of(connection)
     methods = [name for name in dir(connection) if not name.startswith("__")]
     seen = [
-        made, repr(owner.connect), str(inspect.signature(owner.connect)),
+        made, str(inspect.signature(owner.connect)),
         inspect.iscoroutinefunction(owner.connect), type(connection), repr(connection),
         sorted(vars(connection)), sorted(vars(type(connection))), dir(connection),
         [(name, str(inspect.signature(getattr(connection, name)))) for name in methods
          if callable(getattr(connection, name))],
-        inspect.isasyncgenfunction(connection.events), inspect.iscoroutinefunction(connection.close),
+        inspect.isasyncgenfunction(connection.events),
+        inspect.iscoroutinefunction(connection.close),
         inspect.isasyncgen(generator), type(generator), generator.__name__, generator.__qualname__,
         type(iterator), iterator is generator, hasattr(generator, "ag_frame"),
         sorted(vars(copy.copy(connection))), type(connection.events.__self__) is type(connection),
@@ -76,9 +77,9 @@ def aiter_of(connection: Any) -> Any:
     return connection.__aiter__()
 
 
-async def reads(connection: Any, most: int = 100) -> list[Any]:
+async def reads(connection: Any, most: int = 100, into: list[Any] | None = None) -> list[Any]:
     """Reads events, and tells what was raised instead of one."""
-    read: list[Any] = []
+    read: list[Any] = [] if into is None else into
     try:
         async for event in connection:
             read.append(event)
@@ -87,6 +88,16 @@ async def reads(connection: Any, most: int = 100) -> list[Any]:
     except Exception as exc:  # noqa: BLE001 -- it is part of what is seen
         read.append(exc)
     return read
+
+
+async def reading(connection: Any) -> asyncio.Task[list[Any]]:
+    """A task that has read all three events of a session, and waits for more."""
+    read: list[Any] = []
+    task = asyncio.create_task(reads(connection, into=read))
+    while len(read) < 3:
+        await asyncio.sleep(0.002)
+    await asyncio.sleep(0.01)
+    return task
 
 
 def scenario(name: str) -> Usage:
@@ -106,8 +117,7 @@ def scenario(name: str) -> Usage:
 
 async def cancels_the_reader(client: Any, kind: str) -> Any:
     connection = await connect(client, kind, OPEN[kind])
-    task = asyncio.create_task(reads(connection))
-    await asyncio.sleep(0.05)
+    task = await reading(connection)
     task.cancel()
     done = await asyncio.gather(task, return_exceptions=True)
     return [done, task.cancelled(), connection.is_closed]
@@ -116,7 +126,7 @@ async def cancels_the_reader(client: Any, kind: str) -> Any:
 async def waits_no_longer(client: Any, kind: str) -> Any:
     connection = await connect(client, kind, OPEN[kind])
     try:
-        read: Any = await asyncio.wait_for(reads(connection), 0.1)
+        read: Any = await asyncio.wait_for(reads(connection), 0.5)
     except asyncio.TimeoutError:
         read = "timeout"
     return [read, connection.is_closed]
@@ -202,16 +212,14 @@ async def reads_one_generator_twice(client: Any, kind: str) -> Any:
 
 async def reads_with_two_generators(client: Any, kind: str) -> Any:
     connection = await connect(client, kind, OPEN[kind])
-    first = asyncio.create_task(reads(connection))
-    await asyncio.sleep(0.05)
+    first = await reading(connection)
     second = await reads(connection)
     return [second, await first, connection.is_closed]
 
 
 async def closes_while_reading(client: Any, kind: str) -> Any:
     connection = await connect(client, kind, OPEN[kind])
-    task = asyncio.create_task(reads(connection))
-    await asyncio.sleep(0.05)
+    task = await reading(connection)
     return [await connection.close(), await connection.close(), await task]
 
 
