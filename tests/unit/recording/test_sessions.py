@@ -258,7 +258,7 @@ def test_an_event_that_an_interrupt_cut_off_is_read_when_the_session_is_dropped(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setitem(sessions.HANDLERS, "transcription.done", interrupt)  # type: ignore[misc]
+        patched.setitem(sessions.HANDLERS, "transcription.done", interrupt)
         with pytest.raises(KeyboardInterrupt):
             told.at(0.5, done)
     told.clock.set(0.9)

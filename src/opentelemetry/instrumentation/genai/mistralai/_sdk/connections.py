@@ -35,6 +35,8 @@ CONNECTIONS: Final[Mapping[str, str]] = {
     "extra.realtime.connection": "RealtimeConnection",
     "extra.realtime.speech": "RealtimeSpeechConnection",
 }
+# These are raised where the caller leaves the loop, or is interrupted.
+_LEAVING: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
 # Patching fills this set with weak references, as `stream_classes`.
 _connection_classes: Final[set[ref[type]]] = set()
 # The observer of each recorded connection that the caller has not dropped. The callback that
@@ -61,7 +63,15 @@ def observe_connection(
 class SessionObserver(AsyncStreamObserver):
     """Sees what happens to one connection; it does not refer to it, so that it can be dropped."""
 
-    __slots__ = ("_began_with", "_reading", "_session", "_stopped", "_swallowed", "hears")
+    __slots__ = (
+        "_began_with",
+        "_reading",
+        "_session",
+        "_stopped",
+        "_swallowed",
+        "_thrown",
+        "hears",
+    )
 
     def __init__(self, recorder: SessionRecorder, call: OpenSpan, *, hears: bool) -> None:
         super().__init__(None, recorder, call)
@@ -73,6 +83,8 @@ class SessionObserver(AsyncStreamObserver):
         self._began_with: int | None = None
         # Whether the SDK closed the websocket, and whether that was open.
         self._stopped = self._swallowed = False
+        # Whether the caller threw a cancellation into the generator.
+        self._thrown = False
 
     async def events(
         self,
@@ -105,7 +117,12 @@ class SessionObserver(AsyncStreamObserver):
             try:
                 see(event)
                 yield event
-            except (GeneratorExit, KeyboardInterrupt, SystemExit):
+            except BaseException as exc:
+                if not isinstance(exc, _LEAVING):
+                    # The caller has thrown it in: the SDK's generator decides what becomes of it.
+                    self._thrown = is_cancellation(type(exc))
+                    step = generator.athrow(exc)
+                    continue
                 try:
                     await generator.aclose()
                 finally:
@@ -114,12 +131,7 @@ class SessionObserver(AsyncStreamObserver):
                     if self._stopped:
                         self.leave(None)
                 raise
-            except BaseException as exc:  # noqa: BLE001 -- the SDK's generator gets it, and may raise it
-                if is_cancellation(type(exc)):
-                    self._began_with = -1
-                step = generator.athrow(exc)
-            else:
-                step = generator.__anext__()
+            step = generator.__anext__()
 
     def is_closed_by_sdk(self, connection: object) -> bool:
         """Returns whether the SDK's own generator calls ``close`` now, and notes that it does.
@@ -147,6 +159,8 @@ class SessionObserver(AsyncStreamObserver):
 
     def _was_cancelled(self) -> bool:
         cancelled = _cancellations()
+        if self._thrown:
+            return True
         if cancelled is None or self._began_with is None:
             # Python 3.10 does not count. There, the SDK closes a websocket that is open, and raises
             # nothing, only when it was cancelled.
