@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -58,9 +59,11 @@ def test_a_session_waits_for_the_client_and_hangs_up(emulator: Emulator) -> None
 
 @pytest.mark.parametrize(("scenario", "code"), [("cut", None), ("rejected", 1008)])
 def test_a_session_ends_badly(emulator: Emulator, scenario: str, code: int | None) -> None:
-    with opened(emulator, SPEAKING, scenario) as websocket:
-        with pytest.raises(ConnectionClosedError) as caught:
-            heard(websocket)
+    with (
+        opened(emulator, SPEAKING, scenario) as websocket,
+        pytest.raises(ConnectionClosedError) as caught,
+    ):
+        heard(websocket)
     assert (caught.value.rcvd.code if caught.value.rcvd else None) == code
 
 
@@ -83,12 +86,13 @@ def test_a_handshake_is_refused(
 
 
 def test_the_emulator_stops_while_sessions_are_open() -> None:
-    with serve() as emulator:
-        websockets = [opened(emulator, HEARING, "open") for _ in range(3)]
-        assert all(json.loads(one.recv())["type"] == "session.created" for one in websockets)
-    for websocket in websockets:
-        with pytest.raises(ConnectionClosedError):
-            heard(websocket)
+    with ExitStack() as stack:
+        with serve() as emulator:
+            sockets = [stack.enter_context(opened(emulator, HEARING, "open")) for _ in range(3)]
+            assert all(json.loads(one.recv())["type"] == "session.created" for one in sockets)
+        for socket in sockets:
+            with pytest.raises(ConnectionClosedError):
+                heard(socket)
 
 
 def test_every_file_is_a_scenario_and_explains_itself() -> None:
