@@ -38,7 +38,11 @@ class SessionStage:
     def __init__(self) -> None:
         delta = TranscriptionStreamTextDelta(text="word ")
         module: Any = _connections
-        module.parse_realtime_event = lambda _: delta
+
+        def parse(_: object) -> Any:
+            return delta
+
+        module.parse_realtime_event = parse
         self._owner = Mistral(api_key="none", server_url="http://127.0.0.1:1").audio.realtime
         patched: Any = RealtimeTranscription
 

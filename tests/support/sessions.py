@@ -94,5 +94,5 @@ def started(emulator: Emulator, kind: str) -> dict[str, Any]:
 
 
 def name_of(event: Any) -> str:
-    """An event's type."""
-    return str(event.type)
+    """An event's type, which the models of 1.x spell in capitals."""
+    return str(getattr(event, "TYPE", None) or event.type)

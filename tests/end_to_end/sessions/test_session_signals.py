@@ -30,6 +30,7 @@ from tests.support.sessions import (
     asking,
     connect,
     helper,
+    name_of,
     needs_sessions,
 )
 
@@ -52,7 +53,7 @@ def made() -> Iterator[Recording]:
 
 async def use(emulator: Emulator, kind: str, scenario: str | None = None) -> list[str]:
     async with asking(emulator) as client:
-        return [event.type async for event in helper(client, kind, scenario)]
+        return [name_of(event) async for event in helper(client, kind, scenario)]
 
 
 def assert_metrics(made: Recording, emulator: Emulator, kind: str, first: str = FIRST) -> None:
@@ -87,12 +88,16 @@ async def test_without_session_spans_there_are_the_same_counters(
     emulator: Emulator, made: Recording, kind: str, by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hooked: list[Any] = []
+
+    def hook(span: Any, told: Any) -> None:
+        hooked.append((span, told))
+
     if by == "variable":
         monkeypatch.setenv(VARIABLE, "False")
     options: dict[str, Any] = {"session_spans": False} if by == "argument" else {}
     instrument(**made.providers, **options, capture_content="span_and_event",
-               request_hook=lambda *told: hooked.append(told),
-               response_hook=lambda *told: hooked.append(told))  # fmt: skip
+               request_hook=hook,
+               response_hook=hook)  # fmt: skip
     assert (await use(emulator, kind))[-1] in DONE
     assert (made.started, made.logs(), hooked) == (0, [], [])
     assert_metrics(made, emulator, kind)
@@ -125,7 +130,7 @@ async def test_without_session_spans_a_failed_or_left_session_counts_no_tokens(
 async def test_a_session_that_is_sampled_out_is_counted(
     emulator: Emulator, made: Recording, kind: str
 ) -> None:
-    providers = {**made.providers, "tracer_provider": TracerProvider(ALWAYS_OFF)}
+    providers: dict[str, Any] = {**made.providers, "tracer_provider": TracerProvider(ALWAYS_OFF)}
     instrument(**providers)
     await use(emulator, kind)
     assert made.finished() == []
@@ -319,7 +324,7 @@ async def test_no_word_is_recorded_unasked(
                 if kind == "realtime_speech":
                     await connection.send_text("Hello")
                 async for event in connection:
-                    if event.type == "error":
+                    if name_of(event) == "error":
                         break
     (span,), logs = recording.spans(), recording.logs()
     told = repr((span.attributes, [event.attributes for event in span.events], span.status))
@@ -334,13 +339,13 @@ async def test_hooks_get_the_arguments_by_name_and_the_closing_event(
     instrument(
         **made.providers,
         request_hook=lambda _, kwargs: seen.append(kwargs["model"]),
-        response_hook=lambda _, result: seen.append(getattr(result, "type", result)),
+        response_hook=lambda _, result: seen.append(result and name_of(result)),
     )
     async with asking(emulator) as client:
         for scenario in ("done_and_open", "error_event", "unfinished"):
             async with await connect(client, "realtime", scenario) as connection:
                 async for event in connection:
-                    if event.type in {"error", *DONE}:
+                    if name_of(event) in {"error", *DONE}:
                         break
     assert seen == [MODEL, "transcription.done", MODEL, "error", MODEL, None]
 

@@ -21,7 +21,7 @@ from tests.end_to_end.transparency.test_transparency import outcomes
 from tests.support import sdk
 from tests.support.observing import Seen, observe
 from tests.support.recording import Recording
-from tests.support.sessions import DONE, KINDS, MODEL, OPEN, connect, given, helper
+from tests.support.sessions import DONE, KINDS, MODEL, OPEN, connect, given, helper, name_of
 from tests.support.usages import OwnError
 
 Usage = Callable[[Any, str], Awaitable[Any]]
@@ -83,7 +83,7 @@ async def reads(connection: Any, most: int = 100, into: list[Any] | None = None)
     try:
         async for event in connection:
             read.append(event)
-            if len(read) == most or event.type in {*DONE, "error"}:
+            if len(read) == most or name_of(event) in {*DONE, "error"}:
                 break
     except Exception as exc:  # noqa: BLE001 -- it is part of what is seen
         read.append(exc)

@@ -152,7 +152,7 @@ async def test_each_end_is_told(emulator: Emulator, recording: Recording, ending
         connection = await connect(client, ending.kind, ending.scenario)
         try:
             async for event in connection:
-                if event.type in {"error", *DONE}:
+                if name_of(event) in {"error", *DONE}:
                     break
         except Exception as exc:  # noqa: BLE001 -- which one is part of what is tested
             raised = type(exc).__name__
@@ -373,7 +373,7 @@ async def test_a_session_that_nobody_closes_is_abandoned_at_its_last_event(
     async with asking(emulator) as client:
         connection = await connect(client, kind, OPEN[kind])
         events, before = connection.events(), time.time_ns()
-        assert (await events.__anext__()).type == "session.created"
+        assert name_of(await events.__anext__()) == "session.created"
         after = time.time_ns()
         # Before the first message after the handshake, this does not close the websocket.
         await events.aclose()
@@ -412,7 +412,7 @@ async def test_a_caller_may_go_on_with_another_generator(
         assert recording.finished() == []
         assert not connection.is_closed
         async for event in connection:
-            if event.type == "error":
+            if name_of(event) == "error":
                 break
         assert recording.span().description == "3001"
         await connection.close()
@@ -437,8 +437,8 @@ async def test_the_span_has_ended_when_the_caller_gets_the_done_event(
     async with asking(emulator) as client:
         connection = await connect(client, "realtime", "done_and_open")
         async for event in connection:
-            assert len(recording.finished()) == (event.type in DONE)
-            if event.type in DONE:
+            assert len(recording.finished()) == (name_of(event) in DONE)
+            if name_of(event) in DONE:
                 break
         # Nothing that comes later changes anything.
         await connection.close()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records realtime sessions: transcription and speech over a websocket.
 
-Events are told apart by their ``type``. An event that the SDK's line does not know, or whose fields
-its models reject, comes as an object with the API's own JSON in ``content``: it is read from there.
+Events are told apart by their type, whose field the models of 1.x spell in capitals. An event that
+the SDK's line does not know, or whose fields its models reject, comes as an object with the API's
+own JSON in ``content``: it is read from there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .. import _log
 from .. import _names as s
 from .._content.cleaning import CUT
 from .._content.mode import Part
-from .._content.parts import text_part
+from .._content.parts import text_part, type_of
 from .._content.structure import Clean
 from .._reading.errors import failure_of_event
 from .._reading.fields import Fields, fields_of, name_of
@@ -117,12 +118,12 @@ class SessionRecorder(Recorder):
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt cut off; of a delta only its time matters."""
-        if name_of(fields_of(unheard).get("type")) not in _DELTAS:
+        if name_of(type_of(fields_of(unheard))) not in _DELTAS:
             self._on_event(unheard)
 
     def _on_event(self, event: Any) -> None:
         fields = fields_of(event)
-        kind = name_of(fields.get("type"))
+        kind = name_of(type_of(fields))
         unknown = "content" in fields
         payload = fields_of(fields["content"]) if unknown else fields
         if (handler := HANDLERS.get(kind)) is not None:
