@@ -38,7 +38,7 @@ async def sends_and_reads(client: Any, kind: str) -> Any:
         assert same is connection
         if kind == "realtime":
             sent = [await connection.send_audio(memoryview(b"\x00" * 6)), connection.audio_format,
-                    await connection.flush_audio(), await connection.end_audio()]  # fmt: skip
+                    await connection.end_audio()]  # fmt: skip
         else:
             sent = [await connection.send_text(text="Hello"), await connection.flush(" you"),
                     await connection.flush(), await connection.end()]  # fmt: skip
@@ -50,12 +50,12 @@ async def looks_at_everything(client: Any, kind: str) -> Any:
     """What a debugger, a decorator or another library would look at."""
     owner = getattr(client.audio, kind)
     coroutine = owner.connect(MODEL, **given(OPEN[kind]))
-    made = [type(coroutine), coroutine.__name__, coroutine.__qualname__, repr(coroutine)]
+    made: list[Any] = [type(coroutine), coroutine.__name__, coroutine.__qualname__, repr(coroutine)]
     connection = await coroutine
     generator = connection.events()
     iterator = aiter_of(connection)
     methods = [name for name in dir(connection) if not name.startswith("__")]
-    seen = [
+    seen: list[Any] = [
         made, str(inspect.signature(owner.connect)),
         inspect.iscoroutinefunction(owner.connect), type(connection), repr(connection),
         sorted(vars(connection)), sorted(vars(type(connection))), dir(connection),
@@ -79,7 +79,7 @@ def aiter_of(connection: Any) -> Any:
 
 async def reads(connection: Any, most: int = 100, into: list[Any] | None = None) -> list[Any]:
     """Reads events, and tells what was raised instead of one."""
-    read: list[Any] = [] if into is None else into
+    read: list[Any] = into if into is not None else list[Any]()
     try:
         async for event in connection:
             read.append(event)
