@@ -96,3 +96,9 @@ def started(emulator: Emulator, kind: str) -> dict[str, Any]:
 def name_of(event: Any) -> str:
     """An event's type, which the models of 1.x spell in capitals."""
     return str(getattr(event, "TYPE", None) or event.type)
+
+
+def websocket_of(connection: Any) -> Any:
+    """The websocket inside a connection."""
+    inside: dict[str, Any] = vars(connection)
+    return inside["_websocket"]

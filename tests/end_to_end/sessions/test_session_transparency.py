@@ -42,7 +42,7 @@ async def sends_and_reads(client: Any, kind: str) -> Any:
         else:
             sent = [await connection.send_text(text="Hello"), await connection.flush(" you"),
                     await connection.flush(), await connection.end()]  # fmt: skip
-        read = [(type(event), event) async for event in connection]
+        read: list[Any] = [event async for event in connection]
     return [sent, read, connection.is_closed, connection.request_id, connection.session]
 
 
@@ -50,26 +50,33 @@ async def looks_at_everything(client: Any, kind: str) -> Any:
     """What a debugger, a decorator or another library would look at."""
     owner = getattr(client.audio, kind)
     coroutine = owner.connect(MODEL, **given(OPEN[kind]))
-    made: list[Any] = [type(coroutine), coroutine.__name__, coroutine.__qualname__, repr(coroutine)]
+    kind_of: Any = type
+    made: list[Any] = [
+        kind_of(coroutine),
+        coroutine.__name__,
+        coroutine.__qualname__,
+        repr(coroutine),
+    ]
     connection = await coroutine
-    generator = connection.events()
+    generator: Any = connection.events()
     iterator = aiter_of(connection)
-    methods = [name for name in dir(connection) if not name.startswith("__")]
+    is_one = bool(inspect.isasyncgen(generator))
+    methods = [name for name in map(str, dir(connection)) if not name.startswith("__")]
     seen: list[Any] = [
         made, str(inspect.signature(owner.connect)),
-        inspect.iscoroutinefunction(owner.connect), type(connection), repr(connection),
-        sorted(vars(connection)), sorted(vars(type(connection))), dir(connection),
+        inspect.iscoroutinefunction(owner.connect), kind_of(connection), repr(connection),
+        sorted(vars(connection)), sorted(vars(kind_of(connection))), dir(connection),
         [(name, str(inspect.signature(getattr(connection, name)))) for name in methods
          if callable(getattr(connection, name))],
         inspect.isasyncgenfunction(connection.events),
         inspect.iscoroutinefunction(connection.close),
-        inspect.isasyncgen(generator), type(generator), generator.__name__, generator.__qualname__,
-        type(iterator), iterator is generator, hasattr(generator, "ag_frame"),
-        sorted(vars(copy.copy(connection))), type(connection.events.__self__) is type(connection),
+        is_one, kind_of(generator), generator.__name__, generator.__qualname__,
+        kind_of(iterator), iterator is generator, hasattr(generator, "ag_frame"),
+        sorted(vars(copy.copy(connection))), connection.events.__self__ is connection,
         weakref.ref(connection)() is connection,
     ]  # fmt: skip
-    closing = connection.close(code=1000, reason="enough")
-    seen += [type(closing), closing.__name__, closing.__qualname__, await closing]
+    closing: Any = connection.close(code=1000, reason="enough")
+    seen += [kind_of(closing), closing.__name__, closing.__qualname__, await closing]
     return seen
 
 

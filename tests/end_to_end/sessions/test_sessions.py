@@ -30,6 +30,7 @@ from tests.support.sessions import (
     needs_sessions,
     needs_speech,
     started,
+    websocket_of,
 )
 from tests.support.usages import OwnError
 
@@ -391,7 +392,7 @@ async def test_a_session_that_nobody_closes_is_abandoned_at_its_last_event(
         after = time.time_ns()
         # Before the first message after the handshake, this does not close the websocket.
         await events.aclose()
-        websocket = vars(connection)["_websocket"]
+        websocket = websocket_of(connection)
         await asyncio.sleep(0.02)
         del connection, events
         wait_until(lambda: len(recording.finished()) == 1)
@@ -406,7 +407,7 @@ async def test_a_connection_that_is_dropped_unread_is_abandoned(
 ) -> None:
     async with asking(emulator) as client:
         connection = await connect(client, kind, OPEN[kind])
-        websocket = vars(connection)["_websocket"]
+        websocket = websocket_of(connection)
         del connection
         wait_until(lambda: len(recording.finished()) == 1)
         await websocket.close()
@@ -477,7 +478,7 @@ async def test_an_end_by_failure_is_the_moment_of_the_failure(
     """The SDK closes the websocket before it raises: that takes as long as the server likes."""
     async with asking(emulator) as client:
         connection = await connect(client, "realtime", "open")
-        websocket = vars(connection)["_websocket"]
+        websocket = websocket_of(connection)
         real = websocket.close
 
         async def slowly(**options: Any) -> None:

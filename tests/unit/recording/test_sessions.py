@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._reading.fields import fields_of
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
 from opentelemetry.instrumentation.genai.mistralai._recording import recorder as _recorder
 from opentelemetry.instrumentation.genai.mistralai._recording import sessions
@@ -42,7 +43,7 @@ class Unknown(Event):
     """What the SDK makes of an event that it does not know, or cannot read."""
 
     def __init__(self, payload: Any) -> None:
-        kind = payload.get("type") if isinstance(payload, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        kind: Any = fields_of(payload).get("type")
         super().__init__(kind, content=payload, error="unknown event type")
 
 
