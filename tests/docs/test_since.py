@@ -73,7 +73,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 def has(release: Path, row: Row) -> bool:
     """Whether a release has a row's method, and the async twin if there is to be one."""
     for folder in ("mistralai/client", "mistralai"):
-        path = release / folder / f"{row.module}.py"
+        path = release / folder / f"{'/'.join(row.module.split('.'))}.py"
         if path.exists():
             tree = ast.parse(path.read_text())
             wanted = {row.method, f"{row.method}_async" if isinstance(row, Method) else row.method}

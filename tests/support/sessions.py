@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -100,5 +100,9 @@ def name_of(event: Any) -> str:
 
 def websocket_of(connection: Any) -> Any:
     """The websocket inside a connection."""
-    inside: dict[str, Any] = vars(connection)
-    return inside["_websocket"]
+    return cast("dict[str, Any]", vars(connection))["_websocket"]
+
+
+def names_in(thing: Any) -> list[str]:
+    """The names of an object's own attributes."""
+    return sorted(cast("dict[str, Any]", vars(thing)))

@@ -21,7 +21,17 @@ from tests.end_to_end.transparency.test_transparency import outcomes
 from tests.support import sdk
 from tests.support.observing import Seen, observe
 from tests.support.recording import Recording
-from tests.support.sessions import DONE, KINDS, MODEL, OPEN, connect, given, helper, name_of
+from tests.support.sessions import (
+    DONE,
+    KINDS,
+    MODEL,
+    OPEN,
+    connect,
+    given,
+    helper,
+    name_of,
+    names_in,
+)
 from tests.support.usages import OwnError
 
 Usage = Callable[[Any, str], Awaitable[Any]]
@@ -65,14 +75,14 @@ async def looks_at_everything(client: Any, kind: str) -> Any:
     seen: list[Any] = [
         made, str(inspect.signature(owner.connect)),
         inspect.iscoroutinefunction(owner.connect), kind_of(connection), repr(connection),
-        sorted(vars(connection)), sorted(vars(kind_of(connection))), dir(connection),
+        names_in(connection), names_in(kind_of(connection)), dir(connection),
         [(name, str(inspect.signature(getattr(connection, name)))) for name in methods
          if callable(getattr(connection, name))],
         inspect.isasyncgenfunction(connection.events),
         inspect.iscoroutinefunction(connection.close),
         is_one, kind_of(generator), generator.__name__, generator.__qualname__,
         kind_of(iterator), iterator is generator, hasattr(generator, "ag_frame"),
-        sorted(vars(copy.copy(connection))), connection.events.__self__ is connection,
+        names_in(copy.copy(connection)), connection.events.__self__ is connection,
         weakref.ref(connection)() is connection,
     ]  # fmt: skip
     closing: Any = connection.close(code=1000, reason="enough")
