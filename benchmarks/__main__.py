@@ -28,6 +28,7 @@ from opentelemetry.instrumentation.genai.mistralai import instrument
 from .completions import ChatFloor, ChatStage, per_chat
 from .floor import Floor
 from .inside import content, per_tool
+from .sessions import SessionStage, per_session_event
 from .stage import ARGUMENTS, Stage, aiter_events, drained_in, events, in_turns
 from .startup import import_time
 
@@ -44,6 +45,7 @@ LIMITS: Final = {
     "tool_ratio": 1.4,
     "chat_ratio": 1.4,
     "chat_event_ratio": 1.4,
+    "session_event_us": 0.5,
     "content_event_us": 2.0,
     "content_end_ms": 3.0,
 }
@@ -162,7 +164,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
-    stage, chat, providers = Stage(), ChatStage(), _providers()
+    stage, chat, sessions, providers = Stage(), ChatStage(), SessionStage(), _providers()
     instrument()
     bare_ours, bare_floor = per_conversation(stage, Floor(None, None), options.rounds * 8)
     instrument(**providers)
@@ -177,6 +179,7 @@ def main() -> int:
         **memory_and_end(stage),
         **per_tool(stage, Floor(**providers), options.rounds),
         **per_chat(stage, chat, ChatFloor(**providers), options.rounds * 4),
+        **per_session_event(sessions, options.rounds),
         "import_ms": import_time(),
     }
     instrument(capture_content="span_and_event")

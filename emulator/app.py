@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
-from emulator import checks
+from emulator import checks, realtime
 from emulator.endpoints import routes
 from emulator.scenario import load_scenarios
 from emulator.state import RecordedRequest, State
@@ -82,6 +82,7 @@ class EmulatorApp:
     def __init__(self, state: State) -> None:
         """Read the scenarios and build the routes."""
         load_scenarios()
+        realtime.load_talks()
         self._state = state
         self._open: set[asyncio.Transport] = set()
         self._routes = Starlette(
@@ -93,7 +94,20 @@ class EmulatorApp:
         self._routes.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request, or hold one session."""
+        transport: asyncio.Transport = cast("Any", send).__self__.transport
+        self._open.add(transport)
+        try:
+            if scope["type"] == "websocket":
+                await realtime.converse(self._state, scope, receive, send)
+            else:
+                await self._answer(scope, receive, send, transport)
+        finally:
+            self._open.discard(transport)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, transport: asyncio.Transport
+    ) -> None:
         raw = await _read(receive)
         if raw is None:
             return
@@ -102,15 +116,10 @@ class EmulatorApp:
         }
         body = _parsed(headers.get("content-type", ""), raw)
         self._state.record(RecordedRequest(scope["method"], scope["path"], headers, body))
-        transport: asyncio.Transport = cast("Any", send).__self__.transport
         scope["emulator.headers"] = headers
         scope["emulator.body"] = body
         scope["emulator.transport"] = transport
-        self._open.add(transport)
-        try:
-            await self._routes(scope, receive, send)
-        finally:
-            self._open.discard(transport)
+        await self._routes(scope, receive, send)
 
     def abort_open_requests(self) -> None:
         """Drop the connections with an answer still under way."""

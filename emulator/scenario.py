@@ -138,6 +138,9 @@ def load_scenarios() -> dict[str, Scenario]:
     defaults = _read_yaml(_HERE / "event_defaults.yaml")
     scenarios: dict[str, Scenario] = {}
     for path in sorted((_HERE / "scenarios").rglob("*.yaml")):
+        if path.parent.name == "realtime":
+            # `realtime` plays these, over websockets.
+            continue
         data = _read_yaml(path)
         if path.stem in scenarios:
             raise ValueError(f"two scenarios have the name {path.stem}")

@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -79,7 +80,10 @@ def listen(host: str, port: int, clock_offset: float) -> Generator[Emulator]:
         app,
         http="h11",
         loop="asyncio",
-        ws="none",
+        # The emulator is used without websockets, too, by whoever has no sessions.
+        ws="websockets-sansio" if find_spec("websockets") else "none",
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
         lifespan="off",
         proxy_headers=False,
         access_log=False,

@@ -19,7 +19,6 @@ from emulator.state import State
 from opentelemetry.instrumentation.genai.mistralai import _names
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import TIMED, Request
 from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
-from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
 from opentelemetry.instrumentation.genai.mistralai._sdk.table import BATCHES
 from tests.end_to_end.completions import test_completion_metrics, test_other_calls
 from tests.support import methods, sdk
@@ -342,7 +341,7 @@ def test_a_new_row_is_missed_everywhere(monkeypatch: pytest.MonkeyPatch) -> None
     """What whoever adds a method is told, in the order of this file."""
     (row,) = [row for name, row in needed().items() if name == "embeddings.create"]
     new = row._replace(module="models_", cls="Models", method="list")
-    rows: dict[str, Method | Loop] = {**methods.methods(), "models.list": new}
+    rows: dict[str, methods.Row] = {**methods.methods(), "models.list": new}
     monkeypatch.setattr(methods, "methods", lambda: rows)
     needed.cache_clear()
     try:

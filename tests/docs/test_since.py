@@ -19,20 +19,20 @@ import pytest
 from uv import find_uv_bin
 
 from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
-from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS, SESSIONS
 from opentelemetry.instrumentation.genai.mistralai.package import (
     _instruments,  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 )
 from tests.support import methods
+from tests.support.methods import Row
 from tests.support.servers import without
 
 Release = Callable[[str], Path]
-ROWS: Final[list[Method | Loop]] = [*METHODS, *LOOPS]
+ROWS: Final[list[Row]] = [*METHODS, *LOOPS, *SESSIONS]
 NAMES: Final = [f"{row.module}.{row.cls}.{row.method}" for row in ROWS]
 
 
-def is_gone(row: Method | Loop) -> bool:
+def is_gone(row: Row) -> bool:
     return methods.last(row) < (99,)
 
 
@@ -70,10 +70,10 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return get
 
 
-def has(release: Path, row: Method | Loop) -> bool:
+def has(release: Path, row: Row) -> bool:
     """Whether a release has a row's method, and the async twin if there is to be one."""
     for folder in ("mistralai/client", "mistralai"):
-        path = release / folder / f"{row.module}.py"
+        path = release / folder / f"{'/'.join(row.module.split('.'))}.py"
         if path.exists():
             tree = ast.parse(path.read_text())
             wanted = {row.method, f"{row.method}_async" if isinstance(row, Method) else row.method}
@@ -87,7 +87,7 @@ def _functions_of(tree: ast.Module, cls: str) -> set[str]:
     return {node.name for body in bodies for node in body if isinstance(node, kinds)}
 
 
-def wrong(row: Method | Loop, release: Release) -> list[str]:
+def wrong(row: Row, release: Release) -> list[str]:
     """What ``SINCE`` and ``UNTIL`` say of a row, and is not so."""
     name = f"{row.module}.{row.cls}.{row.method}"
     came, went = methods.first(row), methods.last(row)
@@ -109,9 +109,7 @@ def wrong(row: Method | Loop, release: Release) -> list[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_a_method_came_and_went_with_the_release_that_is_named(
-    row: Method | Loop, release: Release
-) -> None:
+def test_a_method_came_and_went_with_the_release_that_is_named(row: Row, release: Release) -> None:
     assert wrong(row, release) == []
 
 

@@ -194,6 +194,7 @@ def test_a_value_is_shown_without_its_secrets(name: str, value: str, seen: str) 
         ({"OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT": "yes"}, "EVENT=yes: unknown", "true, false"),
         ({"OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES": "new"}, "=new: unknown", "latest"),
         ({"OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE": "no"}, "unknown", "adopt"),
+        ({"OTEL_INSTRUMENTATION_GENAI_MISTRALAI_SESSION_SPANS": "0"}, "unknown", "true, false"),
         ({"OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGES_CONTENT": "span_only"}, "unknown here",
          f"did you mean {CAPTURE}?"),
         ({"OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK": "uplaod"}, "no hook is called", "upload"),

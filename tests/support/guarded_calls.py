@@ -152,6 +152,28 @@ def chat_stream(stage: Stage) -> Any:
     return list(stage.client.chat.stream(**chat_arguments()))
 
 
+def session(stage: Stage, kind: str = "realtime") -> Any:
+    """A realtime session, read to its end."""
+
+    async def go() -> list[Any]:
+        async with sdk.Mistral(api_key="key", server_url=stage.emulator.url) as client:
+            connection = await getattr(client.audio, kind).connect("m")
+            async with connection:
+                if kind == "realtime":
+                    await connection.end_audio()
+                else:
+                    await connection.send_text("Hello")
+                    await connection.end()
+                return [event async for event in connection]
+
+    return asyncio.run(go())
+
+
+def session_of_words(stage: Stage) -> Any:
+    """The same, with words that are sent."""
+    return session(stage, "realtime_speech")
+
+
 def transcription(stage: Stage) -> Any:
     """A transcription's stream, read to its end."""
     heard = {"file_name": "hello.mp3", "content": b"\x00"}

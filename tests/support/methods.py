@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
 from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS
+from opentelemetry.instrumentation.genai.mistralai._sdk.realtime import Session
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS, SESSIONS
 from tests.support import sdk
 from tests.support.completions import ARGUMENTS, MESSAGES
 from tests.support.completions import METHODS as COMPLETIONS
 
 Version = tuple[int, ...]
+Row = Method | Loop | Session
 
 # With which version of the SDK a module of the table came, and with which one it went; or a method,
 # as `module.Class.method`, where the module was there before. What is not named is in all of them.
@@ -30,6 +32,8 @@ SINCE: Final[dict[str, Version]] = {
     "managed_indexes": (2, 10, 1),
     "managed_indexes.ManagedIndexes.generate_index_summary": (3, 3, 0),
     "managed_indexes.ManagedIndexes.grep": (3, 0, 0),
+    "extra.realtime.speech": (3, 6, 0),
+    "extra.realtime.transcription": (1, 12, 0),
     "responses": (3, 4, 0),
     "speech": (2, 1, 0),
     "transcriptions": (1, 9, 3),
@@ -106,33 +110,43 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
 }
 
 
-def first(row: Method | Loop) -> Version:
+# What the SDK's clients call the classes that open sessions.
+SESSION_OWNERS: Final = {
+    "RealtimeTranscription": "audio.realtime",
+    "RealtimeSpeech": "audio.realtime_speech",
+}
+
+
+def first(row: Row) -> Version:
     """The version with which a row's method came; ``(0,)`` for all that are supported."""
     return _named(SINCE, row, (0,))
 
 
-def last(row: Method | Loop) -> Version:
+def last(row: Row) -> Version:
     """The version in which a row's method is no more; ``(99,)`` if it still is."""
     return _named(UNTIL, row, (99,))
 
 
-def _named(versions: Mapping[str, Version], row: Method | Loop, default: Version) -> Version:
+def _named(versions: Mapping[str, Version], row: Row, default: Version) -> Version:
     whole = f"{row.module}.{row.cls}.{row.method}"
     return versions.get(whole, versions.get(row.module, default))
 
 
-def is_said_to_exist(row: Method | Loop) -> bool:
+def is_said_to_exist(row: Row) -> bool:
     """Whether this version of the SDK has a row's method, as ``SINCE`` and ``UNTIL`` say."""
     return first(row) <= sdk.VERSION < last(row)
 
 
-def row_of(method: str) -> Method | Loop:
+def row_of(method: str) -> Row:
     """The row of a method, whether or not this SDK has it.
 
     Args:
         method: its dotted name, such as ``beta.agents.create``. The SDK calls a module after the
             last parts of it.
     """
+    for session in SESSIONS:
+        if method == f"{SESSION_OWNERS[session.cls]}.{session.method}":
+            return session
     *parts, own = method.split(".")
     modules = ["_".join(parts[at:]) for at in range(len(parts))]
     rows = {(row.module, row.method): row for row in (*METHODS, *LOOPS)}
@@ -162,18 +176,24 @@ def calls() -> Iterator[tuple[str, dict[str, Any]]]:
     for method, given in GIVEN.items():
         yield method, given
         row = row_of(method)
-        if row.streamed is None:
+        if isinstance(row, Method) and row.streamed is None:
             yield method, {**given, "stream": True}
 
 
 @cache
-def methods() -> dict[str, Method | Loop]:
+def methods() -> dict[str, Row]:
     """The rows that this SDK has, by their dotted names. It loads all of the SDK to find them."""
     with sdk.Mistral(api_key="key") as client:
         found = {(type(part).__module__, type(part).__qualname__): name
                  for name, part in _parts(client, "")}  # fmt: skip
     rows = ((found.get((f"{sdk.ROOT}.{row.module}", row.cls)), row) for row in (*METHODS, *LOOPS))
-    return {f"{place}.{row.method}": row for place, row in rows if place is not None}
+    named: dict[str, Row] = {
+        f"{place}.{row.method}": row for place, row in rows if place is not None
+    }
+    # The clients make these when they are asked for them, and they are of another kind.
+    sessions = {f"{SESSION_OWNERS[row.cls]}.{row.method}": row
+                for row in SESSIONS if is_said_to_exist(row)}  # fmt: skip
+    return {**named, **sessions}
 
 
 def _parts(part: Any, name: str) -> Iterator[tuple[str, Any]]:

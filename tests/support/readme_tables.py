@@ -19,13 +19,14 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS
+from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
 from tests.support.agent_runs import add, asking, prepared, run
 from tests.support.batches import batch, output
 from tests.support.completions import METHODS, ask_sync
 from tests.support.conversations import read_sync
 from tests.support.methods import calls, methods
 from tests.support.sdk import Mistral
+from tests.support.sessions import helper
 
 README = Path(__file__).parents[2] / "README.md"
 _TYPES: dict[type, str] = {
@@ -105,7 +106,7 @@ _INSIDE = {"complete": "parse", "stream": "parse_stream"}
 def _coverage() -> list[str]:
     names: dict[str, str] = {}
     for name, row in methods().items():
-        names[f"client.{name}"] = "is async" if row in LOOPS else f"`{row.method}_async`"
+        names[f"client.{name}"] = f"`{row.method}_async`" if isinstance(row, Method) else "is async"
         if row.cls == "Chat":
             inside = _INSIDE[row.method]
             names[f"client.chat.{inside}"] = f"`{inside}_async`"
@@ -151,6 +152,10 @@ def _use_the_rest(client: Any) -> None:
 async def _run(url: str) -> None:
     async with asking(url, "loop_add") as conversations:
         await run(conversations, prepared(add), streamed=False)
+    async with Mistral(api_key="key", server_url=url) as client:
+        for kind in ("realtime", "realtime_speech"):
+            async for _ in helper(client, kind):
+                pass
 
 
 def _metric_rows(reader: InMemoryMetricReader) -> list[str]:

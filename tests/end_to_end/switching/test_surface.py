@@ -15,8 +15,10 @@ import wrapt
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
+from opentelemetry.instrumentation.genai.mistralai._sdk.connections import CONNECTIONS
 from opentelemetry.instrumentation.genai.mistralai._sdk.loops import Loop
-from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS
+from opentelemetry.instrumentation.genai.mistralai._sdk.realtime import Session
+from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS, METHODS, SESSIONS
 from tests.support import sdk
 from tests.support.methods import is_said_to_exist
 
@@ -41,6 +43,16 @@ def lookup(row: Method | Loop, method: str) -> Any:
 
 ROWS: Final = list(rows())
 NAMES: Final = [f"{row.module}.{row.cls}.{method}" for row, method in ROWS]
+# What a session needs of its connection; what only one of the two classes has is not said.
+SESSION_ROWS: Final = [
+    *((row, row.module, row.cls, row.method) for row in SESSIONS),
+    *((SESSIONS[at], module, cls, method)
+      for at, (module, cls) in enumerate(CONNECTIONS.items())
+      for method in ("events", "close", "__aexit__")),
+    (SESSIONS[0], "extra.realtime.connection", "RealtimeConnection", "send_audio"),
+    (SESSIONS[1], "extra.realtime.speech", "RealtimeSpeechConnection", "send_text"),
+    (SESSIONS[1], "extra.realtime.speech", "RealtimeSpeechConnection", "flush"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("row", "method"), ROWS, ids=NAMES)
@@ -55,7 +67,26 @@ def test_a_row_is_a_method_that_is_wrapped_and_put_back(row: Method | Loop, meth
         finally:
             uninstrument()
         return
-    owner: Any = getattr(importlib.import_module(f"{sdk.ROOT}.{row.module}"), row.cls)
+    assert_wrapped(f"{sdk.ROOT}.{row.module}", row.cls, method)
+
+
+@pytest.mark.parametrize(
+    ("row", "module", "cls", "method"),
+    SESSION_ROWS,
+    ids=[".".join(row[1:]) for row in SESSION_ROWS],
+)
+def test_what_a_session_needs_is_wrapped_and_put_back(
+    row: Session, module: str, cls: str, method: str
+) -> None:
+    if not is_said_to_exist(row):
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(f"mistralai.{module}")
+        return
+    assert_wrapped(f"mistralai.{module}", cls, method)
+
+
+def assert_wrapped(module: str, cls: str, method: str) -> None:
+    owner: Any = getattr(importlib.import_module(module), cls)
     original = owner.__dict__[method]
     instrument()
     try:

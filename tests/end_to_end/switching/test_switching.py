@@ -134,6 +134,7 @@ WRONG: Final = [
     (TypeError, "request_hook", "hook"),
     (TypeError, "response_hook", ()),
     (TypeError, "record_chunk_times", 1),
+    (TypeError, "session_spans", "no"),
     (ValueError, "capture_content", "everything"),
 ]
 

@@ -28,6 +28,8 @@ from tests.support.methods import SINCE
 from tests.support.recording import Recording
 
 WORDS: Final = "the user's words"
+# Realtime sessions came with mistralai 1.12.
+WEBSOCKETS: Final = "mistralai.extra.realtime"
 UTIL: Final = "opentelemetry.util.genai.completion_hook"
 CONTENT: Final[dict[str, Any]] = {"capture_content": "span_and_event"}
 
@@ -161,6 +163,21 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_recording/responses.py", "ResponseRecorder.see"): Row(
         calls.transcription, "read an event"
+    ),
+    Guard("_recording/sessions.py", "SessionRecorder.see"): Row(
+        calls.session,
+        "read an event",
+        needs=WEBSOCKETS,
+    ),
+    Guard("_sdk/connections.py", "_noted"): Row(
+        calls.session_of_words,
+        "follow a session",
+        (INPUT,),
+        CONTENT,
+        needs=WEBSOCKETS,
+    ),
+    Guard("_otel/session_span.py", "SessionCall.plan"): Row(
+        calls.session, "measure a session", (METRICS,), {"session_spans": False}, needs=WEBSOCKETS
     ),
     Guard("_otel/dropped.py", "Waker._bootstrap"): Row(
         calls.dropped, None, why="the next that is dropped tries again, and so does the next call"

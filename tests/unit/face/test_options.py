@@ -26,6 +26,7 @@ from tests.support.fakes import PACKAGE
 
 METRIC_NAMES = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"
 INSIDE = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE"
+SESSIONS = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_SESSION_SPANS"
 EMIT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 ADOPTED = "calls inside another library's inference span are adopted by it"
@@ -46,7 +47,7 @@ def log(
 ) -> pytest.LogCaptureFixture:
     """Nothing has been logged yet, and no variable is set."""
     monkeypatch.setattr(f"{PACKAGE}._log._reported", set[tuple[str, str]]())
-    for variable in (METRIC_NAMES, INSIDE, EMIT, CAPTURE):
+    for variable in (METRIC_NAMES, INSIDE, SESSIONS, EMIT, CAPTURE):
         monkeypatch.delenv(variable, raising=False)
     caplog.set_level(logging.DEBUG)
     return caplog
@@ -193,7 +194,7 @@ def test_a_completion_hook_is_an_object() -> None:
         ("inside_inference", "record", "record"), ("inside_inference", "Adopt", "adopt"),
         ("capture_content", "Span_Only", ContentMode.SPAN_ONLY),
         ("capture_content", ContentMode.EVENT_ONLY, ContentMode.EVENT_ONLY),
-        ("record_chunk_times", True, True),
+        ("record_chunk_times", True, True), ("session_spans", False, False),
     ],
 )  # fmt: skip
 def test_a_value_may_have_any_case(name: str, value: Any, kept: Any) -> None:
@@ -209,6 +210,7 @@ def test_a_value_may_have_any_case(name: str, value: Any, kept: Any) -> None:
         ("inside_inference", True, TypeError, "string"),
         ("capture_content", "true", ValueError, "no_content, span_only"),
         ("record_chunk_times", "yes", TypeError, "bool"),
+        ("session_spans", "false", TypeError, "bool"),
     ],
 )
 def test_another_value_is_refused_with_those_that_are_allowed(
@@ -232,6 +234,7 @@ def test_none_goes_back_to_the_default_or_the_environment(monkeypatch: pytest.Mo
         "completion_hook": _Hook(), "tracer_provider": Mock(), "meter_provider": Mock(),
         "logger_provider": Mock(), "record_chunk_times": True, "metric_names": "latest",
         "inside_inference": "record", "capture_content": ContentMode.SPAN_ONLY,
+        "session_spans": False,
     }  # fmt: skip
     all_given = options.changed(None, options.checked(given))
     assert {name: getattr(all_given, name) for name in given} == given
@@ -240,9 +243,22 @@ def test_none_goes_back_to_the_default_or_the_environment(monkeypatch: pytest.Mo
     monkeypatch.setenv(CAPTURE, "event_only")
     monkeypatch.setenv(METRIC_NAMES, " Latest ")
     monkeypatch.setenv(INSIDE, "RECORD")
+    monkeypatch.setenv(SESSIONS, "False")
     assert options.changed(all_given, dict.fromkeys(given)) == Options(
-        capture_content=ContentMode.EVENT_ONLY, metric_names="latest", inside_inference="record"
-    )
+        capture_content=ContentMode.EVENT_ONLY, metric_names="latest", inside_inference="record",
+        session_spans=False,
+    )  # fmt: skip
+
+
+def test_a_session_is_a_span_unless_the_variable_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
+) -> None:
+    for value, kept in (("", True), ("true", True), (" FALSE ", False), ("no", True)):
+        monkeypatch.setenv(SESSIONS, value)
+        assert options.changed(None, {}).session_spans is kept
+    assert [record.getMessage() for record in log.records] == [
+        f"{SESSIONS}=no is none of true, false: a realtime session is a span"
+    ]
 
 
 def test_the_environment_is_read_when_switching_on_and_then_only_where_it_is_asked(

@@ -60,6 +60,7 @@ def instrument(
     record_chunk_times: bool | Unchanged | None = UNCHANGED,
     metric_names: MetricNames | Unchanged | None = UNCHANGED,
     inside_inference: InsideInference | Unchanged | None = UNCHANGED,
+    session_spans: bool | Unchanged | None = UNCHANGED,
 ) -> None:
     """Switches instrumentation on, or, if it is on, changes the given arguments only.
 
@@ -92,6 +93,9 @@ def instrument(
             ``adopt`` adds its facts to that span and opens none, ``record`` always opens one;
             None: ``OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE`` decides, and without it
             calls are adopted.
+        session_spans: whether a realtime session is a span, from its handshake to its end, which
+            may be hours later; its counters are recorded in any case. None:
+            ``OTEL_INSTRUMENTATION_GENAI_MISTRALAI_SESSION_SPANS`` decides, and without it yes.
 
     Raises:
         TypeError: an argument has the wrong type; a hook is async, or takes other parameters.
@@ -109,6 +113,7 @@ def instrument(
         "record_chunk_times": record_chunk_times,
         "metric_names": metric_names,
         "inside_inference": inside_inference,
+        "session_spans": session_spans,
     }
     switch_on(checked(arguments), check_versions=True)
 

@@ -142,6 +142,13 @@ def _emit_event() -> bool | None:
     return None if not said else said == "true"
 
 
+def _session_spans() -> bool:
+    said = _environment.choice(
+        _environment.SESSION_SPANS, ("true", "false"), "true", "a realtime session is a span"
+    )
+    return said == "true"
+
+
 _DEFAULTS: Final = Options()
 _METRIC_NAMES: Final = get_args(MetricNames)
 _INSIDE: Final = get_args(InsideInference)
@@ -161,6 +168,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "record_chunk_times": _bool,
     "metric_names": partial(_one_of, _METRIC_NAMES),
     "inside_inference": partial(_one_of, _INSIDE),
+    "session_spans": _bool,
 }
 _FROM_ENVIRONMENT: Final[Mapping[str, Callable[[], Any]]] = {
     "capture_content": mode_from_environment,
@@ -174,4 +182,5 @@ _FROM_ENVIRONMENT: Final[Mapping[str, Callable[[], Any]]] = {
         _environment.choice, _environment.INSIDE_INFERENCE, _INSIDE, _DEFAULTS.inside_inference,
         "calls inside another library's inference span are adopted by it",
     ),
+    "session_spans": _session_spans,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
 from .. import instrument, uninstrument
 from .._names import SCOPE
-from .._sdk.table import LOOPS, METHODS, ROOTS
+from .._sdk.table import LOOPS, METHODS, ROOTS, SESSIONS
 from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 from ..version import __version__
 
@@ -117,7 +117,7 @@ def _look(report: Report) -> None:
 def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:
     """Returns each method and its state; an async twin is listed only if its state differs."""
     states: list[tuple[str, _State]] = []
-    for row in (*METHODS, *LOOPS):
+    for row in (*METHODS, *LOOPS, *SESSIONS):
         classes = [getattr(module, row.cls, None) for module in _modules(roots, row.module)]
         own = _state(classes, row.method)
         states.append((f"{row.module}.{row.method}", own))

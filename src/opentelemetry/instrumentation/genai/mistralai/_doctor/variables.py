@@ -43,6 +43,10 @@ _CHOICES: Final[Mapping[str, Mapping[str, str]]] = {
         "adopt": "a call inside another library's span of the same request opens none",
         "record": "a call inside another library's span opens one, too",
     },
+    env.SESSION_SPANS: {
+        "true": "a realtime session is a span",
+        "false": "a realtime session is no span; its tokens are counted",
+    },
     "OTEL_INSTRUMENTATION_GENAI_UPLOAD_FORMAT": {
         "json": "the upload hook writes JSON",
         "jsonl": "the upload hook writes lines of JSON",

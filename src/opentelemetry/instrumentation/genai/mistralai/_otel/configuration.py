@@ -42,4 +42,5 @@ class Options:
     record_chunk_times: bool = False
     metric_names: MetricNames = "v1.41"
     inside_inference: InsideInference = "adopt"
+    session_spans: bool = True
     emit_event: bool | None = None

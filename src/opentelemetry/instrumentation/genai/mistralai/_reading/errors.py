@@ -69,16 +69,21 @@ def failure_of(exc: BaseException) -> Failure:
         The HTTP status as ``error.type`` where there is one of 400 or more, else
         ``mistralai.ClassName`` for the SDK's own classes, else ``module.QualName``.
     """
-    status = _status_of(exc)
     attributes: dict[str, str | int] = {}
-    if status is None:
-        if type(exc) is RuntimeError and (ended := _ENDED.fullmatch(str(exc))):
-            attributes[s.WORKFLOW_STATUS] = ended[1]
-        return Failure(name_of(_class_name(type(exc))) or s.OTHER, attributes, exc)
-    attributes[s.HTTP_STATUS_CODE] = status
-    if code := _code_in(_read(exc, "body")):
+    # The SDK gives no HTTP response to the exceptions of its websockets, but their cause has it.
+    session = _is_of_session(type(exc))
+    response = _read(_read(exc, "__cause__"), "response") if session else exc
+    status = _status_of(response)
+    code = _code(_read(exc, "code")) if session else None
+    if status is not None:
+        attributes[s.HTTP_STATUS_CODE] = status
+        code = _code_in(_read(response, "body")) or code
+    elif type(exc) is RuntimeError and (ended := _ENDED.fullmatch(str(exc))):
+        attributes[s.WORKFLOW_STATUS] = ended[1]
+    if code:
         attributes[s.ERROR_CODE] = code
-    return Failure(str(status), attributes, exc)
+    kind = str(status) if status is not None else name_of(_class_name(type(exc))) or s.OTHER
+    return Failure(kind, attributes, exc)
 
 
 def failure_of_event(code: object, message: object = None) -> Failure:
@@ -88,7 +93,7 @@ def failure_of_event(code: object, message: object = None) -> Failure:
     return failure
 
 
-def _status_of(exc: BaseException) -> int | None:
+def _status_of(exc: object) -> int | None:
     status = _read(exc, "status_code")
     if isinstance(status, int):
         return int(status) if 400 <= status < 1000 else None
@@ -98,7 +103,7 @@ def _status_of(exc: BaseException) -> int | None:
     return None
 
 
-def _read(exc: BaseException, name: str) -> object:
+def _read(exc: object, name: str) -> object:
     try:
         return getattr(exc, name, None)
     except Exception as failure:  # noqa: BLE001 -- a property of the caller's class may raise anything
@@ -118,7 +123,13 @@ def _is_sdk_class(kind: type) -> bool:
     return str(kind.__module__).partition(".")[0] in _SDK_PACKAGES
 
 
+def _is_of_session(kind: type) -> bool:
+    return kind.__name__.startswith("Realtime") and _is_sdk_class(kind)
+
+
 def _code_in(body: object) -> str | None:
+    if isinstance(body, (bytes, bytearray)):
+        body = body[: _MAX_BODY + 1].decode("utf-8", "replace")
     if not isinstance(body, str) or len(body) > _MAX_BODY:
         return None
     import json

@@ -27,13 +27,15 @@ from .. import _log
 from .._otel.open_calls import open_calls
 from .batches import wrap_output_line
 from .calls import Method, wrap_async_call, wrap_call
+from .connections import CONNECTIONS, connection_targets
 from .imports import ImportWatch
 from .loops import Loop
 from .own_spans import wrap_before_request, wrap_traced_request
 from .patches import Make, Patch, wrapped_by
 from .quiet_tracers import QuietTrace, QuietTracer
+from .realtime import Session
 from .streams import stream_classes, wrap_async_exit, wrap_exit
-from .table import BATCHES, LOOPS, METHODS, ROOTS
+from .table import BATCHES, LOOPS, METHODS, ROOTS, SESSIONS
 from .tools import wrap_tool
 from .versions import conflict
 
@@ -46,9 +48,12 @@ _CONVERSATIONS: Final = "conversations"
 _LOOPS: Final = "extra.run.context"
 _TOOLS: Final = "extra.run.tools"
 _BATCHES: Final = "extra.batch.client"
-_MODULES: Final = dict.fromkeys(
-    [*_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS, _BATCHES]
-)
+_MODULES: Final = dict.fromkeys([
+    *_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS, _BATCHES,
+    *CONNECTIONS, *(session.module for session in SESSIONS),
+])  # fmt: skip
+# The wrappers of these modules tell open streams and sessions that they end.
+_NEEDED_TO_END: Final = (*_STREAMS, *CONNECTIONS)
 _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
 
@@ -56,7 +61,7 @@ _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 _patches: Final[dict[str, list[Patch]]] = {}
 # Each row of the table has one copy here; `context_for` tells our wrappers from older ones by it. A
 # method and its async twin share a copy, because one may be called inside the other.
-_copies: Final[dict[Method | Loop, Method | Loop]] = {}
+_copies: Final[dict[Method | Loop | Session, Method | Loop | Session]] = {}
 _active = False
 _check_versions = False
 # Each root is checked by itself, because the SDK's other clients have versions of their own.
@@ -93,7 +98,7 @@ def unpatch() -> None:
     for name, patches in list(_patches.items()):
         # Open streams still need the wrapper of `__exit__`: without it they would not learn that
         # their ``with`` block ends.
-        if not (name.endswith(tuple(_STREAMS)) and open_calls.any()):
+        if not (name.endswith(_NEEDED_TO_END) and open_calls.any()):
             _undo(patches)
 
 
@@ -174,10 +179,11 @@ def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
             own = partial(_own, method)
             yield cls, method.method, wrapped_by(wrap_call, own)
             yield cls, f"{method.method}_async", wrapped_by(wrap_async_call, own)
-    for row in (*LOOPS, *BATCHES):
+    for row in (*LOOPS, *BATCHES, *SESSIONS):
         if name.endswith(f".{row.module}"):
             cls = getattr(module, row.cls, None)
             yield cls, row.method, wrapped_by(wrap_async_call, partial(_own, row))
+    yield from connection_targets(module)
 
 
 def _takes(cls: Any, method: Method) -> bool:
@@ -193,7 +199,7 @@ def _streams_of(module: str) -> tuple[str, str] | None:
     return next(found, None)
 
 
-def _own(row: Method | Loop) -> Method | Loop:
+def _own(row: Method | Loop | Session) -> Method | Loop | Session:
     return _copies.setdefault(row, row._replace())
 
 

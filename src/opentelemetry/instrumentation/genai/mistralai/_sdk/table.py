@@ -53,6 +53,7 @@ from .._recording.searches import SearchRecorder
 from .batches import CollectingMethod
 from .calls import Method
 from .loops import Loop
+from .realtime import Session
 from .workflows import ExecutingMethod, WaitingMethod
 
 # These packages contain the SDK's modules: in 1.x directly, later one level down. The last four
@@ -188,4 +189,9 @@ LOOPS: Final = (
 BATCHES: Final = (
     CollectingMethod(*_BATCH_CLIENT, "output", collect_request, *_COLLECTED, streamed=False),
     CollectingMethod(*_BATCH_CLIENT, "error_output", collect_request, *_COLLECTED, streamed=False),
+)
+
+SESSIONS: Final = (
+    Session("extra.realtime.transcription", "RealtimeTranscription", "connect"),
+    Session("extra.realtime.speech", "RealtimeSpeech", "connect", output_type="speech"),
 )
