@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS
+from tests.conformance import deviations
 from tests.end_to_end.conftest import read_sync
 from tests.support.agent_runs import add, asking, prepared, run
 from tests.support.completions import METHODS, ask_sync
@@ -94,6 +95,7 @@ def tables() -> dict[str, str]:
         "coverage": "\n".join(_coverage()),
         "attributes": "\n".join(spans),
         "metrics": "\n".join(metrics),
+        "deviations": deviations.listed(),
     }
 
 

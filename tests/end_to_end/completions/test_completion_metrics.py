@@ -134,7 +134,7 @@ def test_an_inference_has_all_metrics(
     assert recording.metrics() == inference(recording, names, attributes, *used)
 
 
-def test_embeddings_have_counters_and_the_duration_of_an_operation(
+def test_embeddings_have_counters_a_duration_and_input_tokens(
     emulator: Emulator, client: Any, mode: tuple[Recording, Names]
 ) -> None:
     recording, names = mode
@@ -144,10 +144,14 @@ def test_embeddings_have_counters_and_the_duration_of_an_operation(
     expected: dict[str, Any] = {
         INPUT: [(counted, 12)],
         OUTPUT: [(counted, 0)],
-        DEFAULT[0]: [(attributes, (1, seconds(recording)[0]))],
     }
+    took, used = (1, seconds(recording)[0]), (1, 12)
     if names == DEFAULT:
-        expected[names[2]] = [({**attributes, "gen_ai.token.type": "input"}, (1, 12))]
+        expected[names[0]] = [(attributes, took)]
+        expected[names[2]] = [({**attributes, "gen_ai.token.type": "input"}, used)]
+    else:
+        expected["gen_ai.client.embeddings.duration"] = [(attributes, took)]
+        expected["gen_ai.client.embeddings.operation.input_tokens"] = [(attributes, used)]
     assert recording.metrics() == expected
 
 
