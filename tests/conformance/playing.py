@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
@@ -105,7 +105,7 @@ class _Player:
 
     def _note(self, span: Any, given: Any) -> None:
         settings = given.get("completion_args")
-        more: dict[str, Any] = settings if isinstance(settings, dict) else {}
+        more = cast("dict[str, Any]", settings) if isinstance(settings, dict) else {}
         self._asked[span.context.span_id] = {**given, **more}
 
     def step(self, method: str, make: Make, *, streamed: bool) -> None:
@@ -191,12 +191,11 @@ def _all_calls(client: Any) -> Iterator[Step]:
             yield _call(client, method, given)
             yield _call(client, method, arguments(method, "http_500", **given))
     for api, (method, more) in _OF_API.items():
-        given: dict[str, Any] = GIVEN[method]
+        least = GIVEN[method]
         for scenario in _named_by(api) if method in methods() else ():
-            named_so = load_scenarios()[scenario].api == api
-            if named_so:
-                yield _call(client, method, arguments(method, scenario, **{**given, **more}))
-                yield _call(client, method, arguments(method, scenario, **given))
+            if load_scenarios()[scenario].api == api:
+                yield _call(client, method, arguments(method, scenario, **{**least, **more}))
+                yield _call(client, method, arguments(method, scenario, **least))
     yield from _with_settings(client)
 
 
