@@ -58,7 +58,9 @@ def borrowed(path: Path, module: ast.Module) -> list[str]:
 
 
 def test_a_name_of_an_attribute_a_metric_or_an_event_is_spelled_in_one_file() -> None:
-    found = [each for path, module in modules() if path != NAMES for each in spelled(path, module)]
+    # The conformance tests hold the conventions' own tables.
+    others = (each for each in modules() if each[0] != NAMES and "conformance" not in each[0].parts)
+    found = [each for path, module in others for each in spelled(path, module)]
     assert found == []
 
 

@@ -143,6 +143,8 @@ METRIC_LATEST_FIRST_CHUNK: Final = "gen_ai.client.inference.time_to_first_chunk"
 METRIC_LATEST_CHUNK: Final = "gen_ai.client.inference.time_per_output_chunk"
 METRIC_LATEST_INPUT_TOKENS: Final = "gen_ai.client.inference.operation.input_tokens"
 METRIC_LATEST_OUTPUT_TOKENS: Final = "gen_ai.client.inference.operation.output_tokens"
+METRIC_EMBEDDINGS_DURATION: Final = "gen_ai.client.embeddings.duration"
+METRIC_EMBEDDINGS_TOKENS: Final = "gen_ai.client.embeddings.operation.input_tokens"
 
 # Attributes of others: where the uploaded content is
 INPUT_MESSAGES_REF: Final = "gen_ai.input.messages_ref"
@@ -152,3 +154,4 @@ TOOL_DEFINITIONS_REF: Final = "gen_ai.tool.definitions_ref"
 
 # What the names of several attributes begin with
 REQUEST: Final = "gen_ai.request."
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"

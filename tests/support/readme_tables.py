@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._sdk.calls import Method
+from tests.conformance import deviations
 from tests.support.agent_runs import add, asking, prepared, run
 from tests.support.batches import batch, output
 from tests.support.completions import METHODS, ask_sync
@@ -96,6 +97,7 @@ def tables() -> dict[str, str]:
         "coverage": "\n".join(_coverage()),
         "attributes": "\n".join(spans),
         "metrics": "\n".join(metrics),
+        "deviations": deviations.listed(),
     }
 
 

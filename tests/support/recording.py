@@ -45,14 +45,14 @@ class Recording:
     def __init__(self) -> None:
         self._spans = InMemorySpanExporter()
         self._count = _Counting()
-        self._reader = InMemoryMetricReader()
+        self.reader = InMemoryMetricReader()
         # Its name until 1.38, and since.
         names = ("InMemoryLogRecordExporter", "InMemoryLogExporter")
         self._logs: Any = next(getattr(export, name) for name in names if hasattr(export, name))()
         self.tracer_provider = TracerProvider(shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(self._count)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
-        self.meter_provider = MeterProvider([self._reader], shutdown_on_exit=False)
+        self.meter_provider = MeterProvider([self.reader], shutdown_on_exit=False)
         self.logger_provider = LoggerProvider(shutdown_on_exit=False)
         self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
@@ -95,6 +95,10 @@ class Recording:
         """The log records that were emitted."""
         return [data.log_record for data in self._logs.get_finished_logs()]
 
+    def scopes_of_logs(self) -> list[Any]:
+        """The scopes of the log records."""
+        return [data.instrumentation_scope for data in self._logs.get_finished_logs()]
+
     def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
         """Each metric's points: attributes, and the sum (counters) or (count, sum)."""
         return {
@@ -123,7 +127,7 @@ class Recording:
         }
 
     def _collected(self) -> Iterator[Any]:
-        data = self._reader.get_metrics_data()
+        data = self.reader.get_metrics_data()
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
                 yield from scope.metrics

@@ -122,7 +122,7 @@ def test_an_inference_has_all_metrics(
     assert recording.metrics() == inference(recording, names, attributes, *used)
 
 
-def test_embeddings_have_counters_and_the_duration_of_an_operation(
+def test_embeddings_have_counters_a_duration_and_input_tokens(
     emulator: Emulator, client: Any, mode: tuple[Recording, Names]
 ) -> None:
     recording, names = mode
@@ -132,10 +132,14 @@ def test_embeddings_have_counters_and_the_duration_of_an_operation(
     expected: dict[str, Any] = {
         s.METRIC_INPUT_TOKENS: [(counted, 12)],
         s.METRIC_OUTPUT_TOKENS: [(counted, 0)],
-        DEFAULT[0]: [(attributes, (1, seconds(recording)[0]))],
     }
+    took, used = (1, seconds(recording)[0]), (1, 12)
     if names == DEFAULT:
-        expected[names[2]] = [({**attributes, s.TOKEN_TYPE: "input"}, (1, 12))]
+        expected[names[0]] = [(attributes, took)]
+        expected[names[2]] = [({**attributes, s.TOKEN_TYPE: "input"}, used)]
+    else:
+        expected[s.METRIC_EMBEDDINGS_DURATION] = [(attributes, took)]
+        expected[s.METRIC_EMBEDDINGS_TOKENS] = [(attributes, used)]
     assert recording.metrics() == expected
 
 

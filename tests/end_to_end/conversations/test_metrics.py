@@ -156,7 +156,7 @@ def test_chunk_times_are_recorded_when_asked_for(client: Any, recording: Recordi
 
 def test_histograms_have_the_advised_buckets(client: Any, recording: Recording) -> None:
     read_sync(client, "answer")
-    data: Any = recording._reader.get_metrics_data()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    data: Any = recording.reader.get_metrics_data()
     bounds = {
         metric.name: tuple(metric.data.data_points[0].explicit_bounds)
         for resource in data.resource_metrics

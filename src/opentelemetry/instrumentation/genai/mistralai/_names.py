@@ -13,6 +13,8 @@ from typing import Final
 
 SCOPE: Final = "opentelemetry.instrumentation.genai.mistralai"
 PROVIDER: Final = "mistral_ai"
+# The last published schema with names of GenAI: since then these have a repository of their own.
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.41.0"
 
 # Operations
 CHAT: Final = "chat"
@@ -174,3 +176,5 @@ METRIC_LATEST_FIRST_CHUNK: Final = "gen_ai.client.inference.time_to_first_chunk"
 METRIC_LATEST_CHUNK: Final = "gen_ai.client.inference.time_per_output_chunk"
 METRIC_LATEST_INPUT_TOKENS: Final = "gen_ai.client.inference.operation.input_tokens"
 METRIC_LATEST_OUTPUT_TOKENS: Final = "gen_ai.client.inference.operation.output_tokens"
+METRIC_EMBEDDINGS_DURATION: Final = "gen_ai.client.embeddings.duration"
+METRIC_EMBEDDINGS_TOKENS: Final = "gen_ai.client.embeddings.operation.input_tokens"

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
+from .._reading.requests import COUNTED, INFERENCE, TIMED
 from .metric_attributes import known, made
 from .metric_names import AGENTS, ERRORS, REQUEST_MODELS, TOOLS, by_metric_name
 
@@ -74,9 +75,10 @@ class Instruments:
         self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
         # The latest names have another duration for inferences; all other calls keep this one.
         self.operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
-        duration = self.operation
+        duration = embedded = self.operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
-        self.duration_name, self.tokens_name = s.METRIC_DURATION, s.METRIC_TOKEN_USAGE
+        self.duration_name = embedded_name = s.METRIC_DURATION
+        self.tokens_name = s.METRIC_TOKEN_USAGE
         if latest:
             first, between = s.METRIC_LATEST_FIRST_CHUNK, s.METRIC_LATEST_CHUNK
             self.duration_name = s.METRIC_LATEST_DURATION
@@ -88,12 +90,23 @@ class Instruments:
             tokens_out = histogram(
                 s.METRIC_LATEST_OUTPUT_TOKENS, "{token}", "Output tokens of a call.", _TOKENS
             )
+            embedded_name = s.METRIC_EMBEDDINGS_DURATION
+            embedded = histogram(embedded_name, "s", "Duration of an embeddings call.")
+            embedded_in = histogram(
+                s.METRIC_EMBEDDINGS_TOKENS, "{token}", "Input tokens of embeddings.", _TOKENS
+            )
         else:
-            tokens_in = tokens_out = histogram(
+            tokens_in = tokens_out = embedded_in = histogram(
                 s.METRIC_TOKEN_USAGE, "{token}", "Input and output tokens of a call.", _TOKENS
             )
         self.record_input, self.record_output = tokens_in.record, tokens_out.record
-        self.record_duration = duration.record
+        self.record_embedded = embedded_in.record
+        # The name and the instrument of a duration, by what is measured of a call.
+        self.durations = {
+            INFERENCE: (self.duration_name, duration.record),
+            COUNTED: (embedded_name, embedded.record),
+            TIMED: (s.METRIC_DURATION, self.operation.record),
+        }
         self.first_name, self._between_name = first, between
         self.first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")

@@ -17,7 +17,7 @@ from opentelemetry.trace import Span, StatusCode
 
 from .. import _log
 from .. import _names as s
-from .._reading.requests import COUNTED, INFERENCE, TIMED, TOOL, WORKFLOW
+from .._reading.requests import INFERENCE, TIMED, TOOL, WORKFLOW
 from .._recording.ending import Ending
 from .ends_once import Plan
 from .job_metrics import of_job
@@ -115,26 +115,28 @@ def measurements(
     shared = known.get(key) or made(key)
     common = shared.common
     plan: Plan = []
-    if (instruments.duration_name if inference else s.METRIC_DURATION) not in elsewhere:
-        attributes = common
+    with_error = common
+    if ending.failure is not None:
+        with_error = {**common, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
+    name, record = instruments.durations[measured]
+    if name not in elsewhere:
+        attributes = with_error
         if ending.outcome is not None:
-            attributes = {**common, s.STREAM_OUTCOME: ending.outcome}
-        if ending.failure is not None:
-            attributes = {**attributes, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
-        record = instruments.record_duration if inference else instruments.operation.record
+            attributes = {**with_error, s.STREAM_OUTCOME: ending.outcome}
         plan.append(partial(record, duration, attributes, context))
     if ending.first_chunk is not None and instruments.first_name not in elsewhere:
-        record = instruments.first_chunk.record
-        plan.append(partial(record, ending.first_chunk, common, context))
+        first_chunk = ending.first_chunk
+        plan.append(partial(instruments.first_chunk.record, first_chunk, common, context))
     sent, answered = counts.get(s.USAGE_INPUT_TOKENS, 0), counts.get(s.USAGE_OUTPUT_TOKENS, 0)
-    counted_so = inference or (measured == COUNTED and not instruments.latest)
-    if counted_so and instruments.tokens_name not in elsewhere:
-        if answered:
-            attributes = common if instruments.latest else shared.answered
+    if measured != TIMED and instruments.tokens_name not in elsewhere:
+        # Embeddings have no output: where it has a histogram of its own, they have no point in it.
+        if answered and (inference or not instruments.latest):
+            attributes = with_error if instruments.latest else shared.answered
             plan.append(partial(instruments.record_output, answered, attributes, context))
         if sent:
-            attributes = common if instruments.latest else shared.sent
-            plan.append(partial(instruments.record_input, sent, attributes, context))
+            attributes = with_error if instruments.latest else shared.sent
+            record_input = instruments.record_input if inference else instruments.record_embedded
+            plan.append(partial(record_input, sent, attributes, context))
     if measured != TIMED:
         if usage.connectors or not _PLAIN.issuperset(counts):
             plan += instruments.of_details(usage, shared, context)

@@ -112,17 +112,22 @@ class Telemetry:
     @cached_property
     def tracer(self) -> trace.Tracer:
         """Returns the tracer of this package's scope."""
-        return trace.get_tracer(s.SCOPE, __version__, self.options.tracer_provider)
+        provider = self.options.tracer_provider
+        return trace.get_tracer(s.SCOPE, __version__, provider, s.SCHEMA_URL)
 
     @cached_property
     def _logger(self) -> _logs.Logger:
-        return _logs.get_logger(s.SCOPE, __version__, self.options.logger_provider)
+        provider = self.options.logger_provider
+        return _logs.get_logger(s.SCOPE, __version__, provider, s.SCHEMA_URL)
 
     @cached_property
     def instruments(self) -> Instruments:
         """Returns the instruments of this configuration."""
-        meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
-        return Instruments(meter, latest=self.options.metric_names == "latest")
+        latest = self.options.metric_names == "latest"
+        # The newest names of metrics are in no published schema: a URL would promise the older.
+        schema = None if latest else s.SCHEMA_URL
+        meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider, schema)
+        return Instruments(meter, latest=latest)
 
     @cached_property
     def batches(self) -> BatchInstruments:

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every deviation from the conventions, with its reason: the README's list is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.conformance import registry as r
+
+_INFERENCE: Final = "gen_ai.client.inference"
+_EMBEDDINGS: Final = "gen_ai.client.embeddings"
+_AGENT: Final = "gen_ai.invoke_agent.client"
+_TOOL: Final = "gen_ai.execute_tool.internal"
+_CREATION: Final = "gen_ai.create_agent.client"
+_USED: Final = f"metric {_INFERENCE}.usage"
+_LATEST: Final = f"metric {_INFERENCE}.operation"
+_OLD: Final = "metric gen_ai.client.operation"
+_NAMED: Final = "has gen_ai.request.model, though the request names none"
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """A deviation.
+
+    Attributes:
+        id: what it is called.
+        what: what is otherwise.
+        reason: why.
+        findings: all that `checking` finds of it.
+    """
+
+    id: str
+    what: str
+    reason: str
+    findings: frozenset[str]
+
+
+def _deviation(identity: str, what: str, reason: str, *findings: str) -> Deviation:
+    return Deviation(identity, what, reason, frozenset(findings))
+
+
+DEVIATIONS: Final = (
+    _deviation(
+        "old metrics",
+        "by default the histograms of calls have the names of v1.41.0 (`gen_ai.client.operation.*`,"
+        " `gen_ai.client.token.usage`)",
+        "so have today's dashboards and the official instrumentations;"
+        ' `metric_names="latest"` has the newest',
+        f"{_OLD}.duration: of v1.41.0",
+        f"{_OLD}.time_to_first_chunk: of v1.41.0",
+        f"{_OLD}.time_per_output_chunk: of v1.41.0",
+        "metric gen_ai.client.token.usage: of v1.41.0",
+    ),
+    _deviation(
+        "schema",
+        f"`schema_url` is `{r.OLD_SCHEMA_URL}`, and with the newest names the meter has none",
+        "it is the last schema published with names of GenAI, and the newest metrics are not in it",
+        "scope of spans: its schema_url is of v1.41.0",
+        "scope of events: its schema_url is of v1.41.0",
+        "scope of metrics: its schema_url is of v1.41.0",
+        "scope of metrics: its schema_url is of nothing",
+    ),
+    _deviation(
+        "model",
+        "a span whose request names no model (append, restart, agents) gets"
+        " `gen_ai.request.model` from the response when it ends, and where it is a `chat` its name"
+        " `chat {model}`",
+        "viewers show and price a call by this attribute alone; samplers do not see it",
+        f"{_INFERENCE}: {_NAMED}",
+        f"{_INFERENCE}: its name has a model that the request does not name",
+        f"{_INFERENCE}: sets gen_ai.request.model when it ends",
+        f"{_AGENT}: {_NAMED}",
+        f"{_AGENT}: sets gen_ai.request.model when it ends",
+    ),
+    _deviation(
+        "agent's answer",
+        "client spans of `invoke_agent` have `gen_ai.response.id`, `gen_ai.response.model`,"
+        " `gen_ai.request.stream` and `gen_ai.response.time_to_first_chunk`",
+        "an agent's answer is a model's: without them nobody could find, price or time it",
+        f"{_AGENT}: has gen_ai.request.stream",
+        f"{_AGENT}: has gen_ai.response.id",
+        f"{_AGENT}: has gen_ai.response.model",
+        f"{_AGENT}: has gen_ai.response.time_to_first_chunk",
+    ),
+    _deviation(
+        "agent's metrics",
+        "calls of agents have the metrics of inference, not `gen_ai.client.invoke_agent.duration`",
+        "it is one API, and a sum over all calls is to be one",
+        *(
+            f"metric {_INFERENCE}.{name}: recorded for {_AGENT}"
+            for name in (
+                "duration", "operation.input_tokens", "operation.output_tokens",
+                "time_per_output_chunk", "time_to_first_chunk", "usage.input_tokens",
+                "usage.output_tokens",
+            )
+        ),
+        f"metric gen_ai.client.invoke_agent.duration: not recorded for {_AGENT}",
+    ),
+    _deviation(
+        "agent's name",
+        "the name of an `invoke_agent` client span is without the agent's, and `gen_ai.agent.name`"
+        " is set on it when it ends",
+        "the API tells the name only when the agent hands over: spans of one agent would have two"
+        " names",
+        f"{_AGENT}: its name lacks gen_ai.agent.name",
+        f"{_AGENT}: sets gen_ai.agent.name when it ends",
+    ),
+    _deviation(
+        "agent's id",
+        "`execute_tool` spans, and `invoke_agent` spans inside a call, have `gen_ai.agent.id`",
+        "agents may share a name, and not each has a known one",
+        f"{_TOOL}: has gen_ai.agent.id",
+        "gen_ai.invoke_agent.internal: has gen_ai.agent.id",
+    ),
+    _deviation(
+        "handoffs",
+        "a handoff is `execute_tool agent_handoff {agent}` with `gen_ai.transfer.*`, without a"
+        " duration on metrics",
+        "so it is proposed, but not yet adopted; it does nothing that takes time",
+        f"{_TOOL}: has gen_ai.transfer.mode",
+        f"{_TOOL}: has gen_ai.transfer.target.name",
+        f"{_TOOL}: its name has more than gen_ai.tool.name",
+        f"metric gen_ai.execute_tool.duration: not recorded for {_TOOL} that hands over",
+    ),
+    _deviation(
+        "server's agents",
+        "agents that take over on the server are `invoke_agent` spans of kind INTERNAL, without"
+        " `gen_ai.invoke_agent.*` metrics",
+        "they are steps inside the one call; these metrics are of loops in your process",
+        *(
+            f"metric gen_ai.invoke_agent.{name}: not recorded for"
+            " gen_ai.invoke_agent.internal on the server"
+            for name in ("duration", "inference_calls", "tool_calls")
+        ),
+    ),
+    _deviation(
+        "outcome",
+        "durations of streams have `mistral_ai.stream.outcome`",
+        "leaving early can be counted",
+        f"metric {_INFERENCE}.duration: has mistral_ai.stream.outcome",
+        f"{_OLD}.duration: has mistral_ai.stream.outcome",
+    ),
+    _deviation(
+        "first chunk",
+        "the first chunk is the first event with output",
+        "`conversation.response.started` only says that the server listens",
+        f"{_INFERENCE}: lacks gen_ai.response.time_to_first_chunk, though an event came",
+    ),
+    _deviation(
+        "some tokens",
+        "counters of cached and reasoning tokens, and the newest histograms of tokens, are recorded"
+        " for calls that report some, and not 0 for each",
+        "zeros would be series that say nothing, and pull percentiles down",
+        *(
+            f"{_USED}.{name}: not recorded for {_INFERENCE} without tokens"
+            for name in (
+                "cache_read.input_tokens", "cache_write.input_tokens", "reasoning.output_tokens",
+            )
+        ),
+        f"{_LATEST}.input_tokens: not recorded for {_INFERENCE} without tokens",
+        f"{_LATEST}.output_tokens: not recorded for {_INFERENCE} without tokens",
+        f"metric {_EMBEDDINGS}.operation.input_tokens: not recorded for {_EMBEDDINGS} without"
+        " tokens",
+    ),
+    _deviation(
+        "no tokens",
+        "OCR, moderation and classification have `gen_ai.client.operation.duration` and no other"
+        " metric",
+        "they report no tokens; the last two are operations that the conventions do not know",
+        *(
+            f"metric {_INFERENCE}.{name}: not recorded for OCR and classifiers"
+            for name in (
+                "duration", "operation.input_tokens", "operation.output_tokens",
+                "usage.cache_read.input_tokens", "usage.cache_write.input_tokens",
+                "usage.input_tokens", "usage.output_tokens", "usage.reasoning.output_tokens",
+            )
+        ),
+        f"{_OLD}.duration: recorded for OCR and classifiers",
+    ),
+    _deviation(
+        "embeddings",
+        "embeddings have `gen_ai.usage.output_tokens` and `gen_ai.response.id`, and are in the"
+        " usage counters",
+        "what the SDK says is recorded, its 0 too; and tokens that are spent are counted in one"
+        " place",
+        f"{_EMBEDDINGS}: has gen_ai.response.id",
+        f"{_EMBEDDINGS}: has gen_ai.usage.output_tokens",
+        f"{_USED}.input_tokens: recorded for {_EMBEDDINGS}",
+        f"{_USED}.output_tokens: recorded for {_EMBEDDINGS}",
+    ),
+    _deviation(
+        "cache creation",
+        "`gen_ai.usage.cache_creation.input_tokens` has the number of"
+        " `gen_ai.usage.cache_write.input_tokens` once more",
+        "viewers read the older name",
+        f"{_INFERENCE}: has gen_ai.usage.cache_creation.input_tokens",
+    ),
+    _deviation(
+        "status code",
+        "calls that failed by HTTP have `http.response.status_code`",
+        "one search finds all 429, also where the HTTP client has no spans",
+        *(
+            f"{kind}: has http.response.status_code"
+            for kind in (_INFERENCE, _EMBEDDINGS, _AGENT, _CREATION)
+        ),
+    ),
+    _deviation(
+        "description",
+        "`create_agent` is without `gen_ai.agent.description`",
+        "descriptions are people's words, and none of these is recorded unasked",
+        f"{_CREATION}: lacks gen_ai.agent.description, though the application gave a description",
+    ),
+    _deviation(
+        "events",
+        "the log event of an exception is `gen_ai.client.operation.exception`, one name for all"
+        " operations, and `gen_ai.client.inference.operation.details` has the severity INFO",
+        "alerts know that name; and who asks for content is not to lose it where DEBUG is dropped",
+        "event gen_ai.client.operation.exception: no such event",
+        "event gen_ai.client.inference.operation.details: its severity is INFO",
+    ),
+)  # fmt: skip
+
+
+def listed() -> str:
+    """The README's list, as a table."""
+    rows = (f"| {one.what} | {one.reason} |" for one in DEVIATIONS)
+    return "\n".join(("| what | why |", "|---|---|", *rows))
