@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import time
@@ -13,8 +12,8 @@ import pytest
 
 from tests.prometheus.document import queries
 from tests.prometheus.program import Program, run_program
-from tests.prometheus.server import Labels, Prometheus, binary, run_prometheus
-from tests.support.servers import START_SECONDS, without
+from tests.prometheus.server import Labels, Prometheus, needed_binary, run_prometheus
+from tests.support.servers import START_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 MODES = ("default", "latest")
 _SERIES = "gen_ai_client_inference_usage_input_tokens_total"
+_COUNTED = "mistral_ai:cost_usd:total"
 _SCRAPES = f"count_over_time({_SERIES}[5m])"
 _SEEN = 2
 
@@ -35,7 +35,7 @@ class Scraped:
         program: still running, idle.
         prometheus: still scraping.
         before: when it scraped between the two times, s since the epoch.
-        after: when it scraped after the second.
+        after: when it scraped after the second; the rules have counted that.
         scrapes: how many samples each series has until then.
     """
 
@@ -63,10 +63,7 @@ class Scraped:
 @pytest.fixture(scope="session")
 def binary_path() -> Path:
     """Prometheus' binary; without it the tests skip, in CI they fail."""
-    path = binary()
-    if not os.access(path, os.X_OK):
-        without(f"no Prometheus at {path}: get one with `make prometheus`")
-    return path
+    return needed_binary()
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +90,8 @@ def both(
             program.wait_until_held()
         over = time()
         after = {mode: scraped_since(server, over, _SEEN) for mode, server in servers.items()}
+        for mode, server in servers.items():
+            scraped_since(server, after[mode], _SEEN, _COUNTED)
         yield {
             mode: Scraped(mode, programs[mode], server, before[mode], at, scrapes(server, at))
             for (mode, server), at in zip(servers.items(), after.values(), strict=True)
@@ -105,18 +104,19 @@ def scraped(request: pytest.FixtureRequest, both: dict[str, Scraped]) -> Scraped
     return both[request.param]
 
 
-def scraped_since(server: Prometheus, moment: float, least: int) -> float:
+def scraped_since(server: Prometheus, moment: float, least: int, series: str = _SERIES) -> float:
     """When the target was scraped last, as soon as that was after a moment.
 
     Args:
         server: who scrapes.
         moment: s since the epoch.
         least: how many samples the series must have.
+        series: the name of what is looked at; of a rule's, it is when the rule was followed.
     """
 
     def ask() -> float | None:
         # Of the series themselves: of an expression, the time is that of the question.
-        times = [*server.query(f"timestamp({_SERIES})").values()]
+        times = [*server.query(f"timestamp({series})").values()]
         counts = [*server.query(_SCRAPES).values()]
         if not times or not counts or times[0] <= moment or min(counts) < least:
             return None
