@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes rules that turn token counters into dollars: ``python -m examples.prometheus.prices``.
 
-The prices are those of Mistral's API in the package ``genai-prices``. What is instrumented needs
-neither that package nor this script: Prometheus multiplies.
+The prices are those of Mistral's API in the package ``genai-prices``, which needs Python
+3.11. What is instrumented needs neither that package nor this script: Prometheus multiplies.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
 from time import time
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# genai-prices and grafana-foundation-sdk need it; so do the scripts, not what they have written.
+if sys.version_info < (3, 11):
+    collect_ignore = ["test_prices.py", "test_dashboard.py"]
+
 MODES = ("default", "latest")
 _SERIES = "gen_ai_client_inference_usage_input_tokens_total"
-_COUNTED = "mistral_ai:cost_usd:total"
+# Rules are followed in their order.
+_LAST_RULE = "mistral_ai:unpriced_tokens:total"
 _SCRAPES = f"count_over_time({_SERIES}[5m])"
 _SEEN = 2
 
@@ -90,8 +96,10 @@ def both(
             program.wait_until_held()
         over = time()
         after = {mode: scraped_since(server, over, _SEEN) for mode, server in servers.items()}
-        for mode, server in servers.items():
-            scraped_since(server, after[mode], _SEEN, _COUNTED)
+        # Of what was there before this moment; a rule that was followed earlier may have seen less.
+        over = time()
+        for server in servers.values():
+            scraped_since(server, over, _SEEN, _LAST_RULE)
         yield {
             mode: Scraped(mode, programs[mode], server, before[mode], at, scrapes(server, at))
             for (mode, server), at in zip(servers.items(), after.values(), strict=True)
