@@ -46,11 +46,16 @@ if [[ ! -x "$folder/prometheus" ]]; then
         dpkg-deb --fsys-tarfile "$package" | tar -x -C "$work/files" \
             --exclude='./usr/share/javascript/moment-timezone/data' --exclude='./usr/share/doc'
     done
-    # The binary looks for its pages in /usr/share, and answers 500 without them.
-    cat >"$work/files/prometheus" <<'EOF'
+    # The binary looks for its pages in /usr/share, and answers 500 without them. A Prometheus that
+    # has them in itself does not know the flag.
+    pages=''
+    if [[ "$("$work/files/usr/bin/prometheus" --help 2>&1)" == *--web.local-assets* ]]; then
+        pages='--web.local-assets="$here/usr/share/prometheus/web"'
+    fi
+    cat >"$work/files/prometheus" <<EOF
 #!/bin/sh
-here="$(dirname "$(readlink -f "$0")")"
-exec "$here/usr/bin/prometheus" --web.local-assets="$here/usr/share/prometheus/web" "$@"
+here="\$(dirname "\$(readlink -f "\$0")")"
+exec "\$here/usr/bin/prometheus" $pages "\$@"
 EOF
     chmod 755 "$work/files/prometheus"
     ln -s usr/bin/promtool "$work/files/promtool"
