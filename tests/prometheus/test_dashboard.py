@@ -19,7 +19,7 @@ from examples.prometheus.conversations import FINE_TUNED, LARGE, MEDIUM, SMALL
 from tests.prometheus.test_prices import held
 
 if TYPE_CHECKING:
-    from tests.prometheus.conftest import Scraped
+    from tests.prometheus.scraped import Scraped
     from tests.prometheus.server import Prometheus
 
 BOARD: dict[str, Any] = json.loads(DASHBOARD.read_text())

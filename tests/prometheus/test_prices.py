@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from genai_prices.types import MatchLogic
 
-    from tests.prometheus.conftest import Scraped
+    from tests.prometheus.scraped import Scraped
 
 # The conversations of the example: who answered, input, from the cache, output, connectors.
 HELD = [

@@ -29,20 +29,32 @@ from .conversions import (
 )
 from .fields import AttributeValue, name_of
 
-# These calls have all metrics, tokens by the counters alone, and nothing but their duration.
+# Such a call has all metrics.
 INFERENCE: Final = "inference"
+# Such a call has a duration and tokens; with the latest names it has no histogram of tokens.
 COUNTED: Final = "counted"
+# Such a call has a duration only.
 TIMED: Final = "timed"
+# These have the duration of a workflow or of a tool, and no other metric.
+WORKFLOW: Final = "workflow"
+TOOL: Final = "tool"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
-
-
 # All requests share this set: Python would make a new one for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Request:
-    """Holds what is known of a call when its span starts."""
+    """Holds what is known of a call when its span starts.
+
+    Attributes:
+        attributes: those of the span; deleted after its start unless calls are log events.
+        in_conversation: whether the API keeps the conversation and gives it an id.
+        continues: the conversation, or the job, whose last turn this call follows.
+        previous: the context of that turn's span, for a link.
+        measured: `INFERENCE`, `COUNTED` or `TIMED`.
+        recorded_elsewhere: the names of metrics that another library records for this call.
+    """
 
     __slots__ = (
         "address", "agent_id", "attributes", "continues", "conversation_id", "in_conversation",
@@ -57,25 +69,22 @@ class Request:
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
-        # This is True if the API keeps the conversation and gives it an id.
         self.in_conversation = False
-        # These are the conversation whose last turn this call follows, and the link to that turn.
         self.continues: str | None = None
         self.previous: object = None
         self.measured = INFERENCE
-        # Another library records the metrics of these names for this call.
         self.recorded_elsewhere = _NOTHING
         self.span_name: str = operation
 
     def follow(self, operation: str | None, reference: object) -> None:
-        """Takes over the operation of the conversation's last turn, if that is known.
+        """Links the call to the conversation's last turn, and takes over that turn's operation.
 
         Args:
-            operation: the turn's operation, ``invoke_agent`` if an agent answered.
+            operation: ``invoke_agent`` if an agent answered; None if the turn is not known.
             reference: the context of the turn's span.
         """
         self.previous = reference
-        if operation is not None and operation != self.operation:
+        if self.in_conversation and operation is not None and operation != self.operation:
             self.operation = self.span_name = operation
             self.attributes[s.OPERATION_NAME] = operation
             if self.model is not None and operation != s.INVOKE_AGENT:
@@ -212,6 +221,7 @@ _SETTINGS: Final[
 ] = {
     "temperature": (s.REQUEST_TEMPERATURE, float, number),
     "top_p": (s.REQUEST_TOP_P, float, number),
+    "top_k": (s.REQUEST_TOP_K, int, integer),
     "max_tokens": (s.REQUEST_MAX_TOKENS, int, integer),
     "frequency_penalty": (s.REQUEST_FREQUENCY_PENALTY, float, number),
     "presence_penalty": (s.REQUEST_PRESENCE_PENALTY, float, number),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects the steps of a conversation on the server: tools, handoffs, and agents at work.
+"""Collects what the server does during one turn: tools, handoffs, and agents at work.
 
 A tool or a handoff is reported when its closing event arrives, with both times and all attributes.
 An agent that was handed the conversation gets a span of its own, which lasts to the next handoff.
@@ -62,10 +62,10 @@ _AllBegun = dict["str | None", list[_Begun]]
 
 
 class Steps:
-    """Tracks the tools, handoffs and agents at work of one conversation.
+    """Tracks the tools, handoffs and agents at work of one turn.
 
     All times are ns since the epoch on this machine's clock. An event without a time gets its
-    arrival, which is late; so a time before the previous one is replaced by the previous one.
+    arrival, which may be later than the next event's time: then the next event gets the same time.
     """
 
     __slots__ = (
@@ -95,7 +95,7 @@ class Steps:
         self._tools: _AllBegun = {}
         self._handoffs: _AllBegun = {}
 
-    def begin(self, agent_id: str | None) -> Steps:
+    def with_agent(self, agent_id: str | None) -> Steps:
         """Sets the agent of the client span, None if unknown; does nothing after a handoff."""
         if not self._handed_over:
             self._agent_id = agent_id
@@ -136,7 +136,7 @@ class Steps:
         self._tell(self._agent)
 
     def end(self, at: int, error_type: str | None) -> int:
-        """Ends all open steps with the conversation; returns when the conversation ends."""
+        """Ends all open steps with the call; returns the time at which the call ends."""
         at = self._not_before(at)
         # `pop` comes first, because two threads may end one stream: without it a step would be
         # reported twice.
