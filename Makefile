@@ -60,7 +60,7 @@ bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-w
 jaeger: ## a real Jaeger, built once into a cache outside the tree
 	@tests/jaeger/build.sh
 
-prometheus: ## a real Prometheus out of Debian's package, got once into a cache outside the tree
+prometheus: ## a real Prometheus out of Debian's packages, got once into a cache outside the tree
 	@tests/prometheus/get.sh
 
 chromium: ## a real browser for the tests, from Debian's packages

@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import start_http_server
 
-from examples.prometheus.conversations import a_client, hold
+from examples.prometheus.conversations import an_api, hold
 from opentelemetry.instrumentation.genai.mistralai import instrument
 
 
@@ -27,17 +27,25 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Holds the same few conversations again for each line of input, until that ends."""
+    host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
+    port = int(os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "9464"))
+    try:
+        server, thread = start_http_server(port, host)
+    except OSError as error:
+        sys.exit(
+            f"examples.prometheus: {host}:{port}: {error.strerror}; "
+            "OTEL_EXPORTER_PROMETHEUS_PORT chooses another port"
+        )
     resource = Resource.create({"service.name": "mistral-prometheus"})
     provider = MeterProvider([PrometheusMetricReader()], resource=resource)
     instrument(meter_provider=provider)
-    host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
-    port = int(os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT", "9464"))
-    server, thread = start_http_server(port, host)
     say(f"http://{host}:{server.server_port}/metrics")
     try:
-        with a_client() as client:
+        with an_api() as server_url:
             while True:
-                say(f"{hold(client)} conversations held; Enter for as many again, Ctrl-D to end")
+                say(
+                    f"{hold(server_url)} conversations held; Enter for as many again, Ctrl-D to end"
+                )
                 if not sys.stdin.readline():
                     break
     except KeyboardInterrupt:

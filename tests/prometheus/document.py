@@ -10,6 +10,7 @@ DOCUMENT = Path(__file__).parents[2] / "examples" / "prometheus" / "README.md"
 _QUERY = re.compile(
     r"^### ([^\n]+)\n(?:(?!^### ).)*?^```promql\n(.*?)^```", re.DOTALL | re.MULTILINE
 )
+_PROMQL = re.compile(r"^```promql\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -29,6 +30,12 @@ def queries(mode: str) -> dict[str, str]:
     default, latest = (dict(_QUERY.findall(section(title))) for title in _SECTIONS)
     assert latest.keys() < default.keys(), "one replaces nothing"
     return {**default, **latest} if mode == "latest" else default
+
+
+def money_query() -> str:
+    """What asks for the cost of a day."""
+    (found,) = _PROMQL.findall(section("Money"))
+    return str(found)
 
 
 def views_block() -> str:

@@ -23,7 +23,7 @@ class Scraped:
         program: still running, idle.
         prometheus: still scraping.
         before: when it scraped between the two times, s since the epoch.
-        after: when it scraped after the second.
+        after: when it scraped after the second; the rules have counted that.
         scrapes: how many samples each series has until then.
     """
 
@@ -48,18 +48,19 @@ class Scraped:
         return 1 + 0.5 / (self.scrapes - 1)
 
 
-def scraped_since(server: Prometheus, moment: float, least: int) -> float:
+def scraped_since(server: Prometheus, moment: float, least: int, series: str = _SERIES) -> float:
     """When the target was scraped last, as soon as that was after a moment.
 
     Args:
         server: who scrapes.
         moment: s since the epoch.
         least: how many samples the series must have.
+        series: the name of what is looked at; of a rule's, it is when the rule was followed.
     """
 
     def ask() -> float | None:
         # Of the series themselves: of an expression, the time is that of the question.
-        times = [*server.query(f"timestamp({_SERIES})").values()]
+        times = [*server.query(f"timestamp({series})").values()]
         counts = [*server.query(_SCRAPES).values()]
         if not times or not counts or times[0] <= moment or min(counts) < least:
             return None

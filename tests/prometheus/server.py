@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tests.support.servers import START_SECONDS, Server, free_ports, launch, running
+from tests.support.servers import START_SECONDS, Server, free_ports, launch, running, without
 
 if TYPE_CHECKING:
     import subprocess
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Labels = frozenset[tuple[str, str]]
 
 CONFIG = Path(__file__).parents[2] / "examples" / "prometheus" / "prometheus.yml"
+RULES = (CONFIG.with_name("prices.yml"), CONFIG.with_name("alerts.yml"))
 TARGET = "127.0.0.1:9464"
 
 
@@ -26,7 +28,23 @@ def binary() -> Path:
     if chosen := os.environ.get("PROMETHEUS_BIN"):
         return Path(chosen)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "opentelemetry-genai-mistralai" / "prometheus" / "prometheus"
+    return cache / "opentelemetry-genai-mistralai" / "prometheus-debian" / "prometheus"
+
+
+def needed_binary() -> Path:
+    """Prometheus' binary; without it the test that asks skips, and fails in CI."""
+    return _needed(binary())
+
+
+def needed_promtool() -> Path:
+    """The tool that comes with Prometheus, and lies beside it."""
+    return _needed(binary().with_name("promtool"))
+
+
+def _needed(path: Path) -> Path:
+    if not os.access(path, os.X_OK):
+        without(f"no {path.name} at {path}: get one with `make prometheus`")
+    return path
 
 
 class Prometheus(Server):
@@ -77,11 +95,19 @@ def run_prometheus(path: Path, folder: Path, target: str) -> AbstractContextMana
         folder: an empty one, for its data and its log.
         target: host and port that it scrapes, in the place of the example's.
     """
+    config = write_config(folder, target)
+    return running(lambda: _started(path, config))
+
+
+def write_config(folder: Path, target: str) -> Path:
+    """Writes the example's configuration, with its rules, for another target; returns its path."""
     written = CONFIG.read_text()
     assert written.count(TARGET) == 1
-    config = folder / "prometheus.yml"
+    config = folder / CONFIG.name
     config.write_text(written.replace(TARGET, target))
-    return running(lambda: _started(path, config))
+    for rules in RULES:
+        shutil.copy(rules, folder)
+    return config
 
 
 def _started(path: Path, config: Path) -> Prometheus:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from time import time
 from typing import TYPE_CHECKING
 from urllib.request import Request
 
 import pytest
+import yaml
 from mistralai.client import Mistral
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+BOARD = DOCUMENT.parents[1] / "grafana" / "dashboard.json"
+SOURCES = BOARD.with_name("datasources.yaml")
 CONFIG = DOCUMENT.with_name("collector.yaml")
 
 
@@ -62,7 +68,8 @@ class Sender:
         exporter = OTLPMetricExporter(endpoint=f"{collector.otlp_url}/v1/metrics")
         # It sends when it is told to.
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=float("inf"))
-        self.meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+        resource = Resource.create({"service.name": "exemplars"})
+        self.meter_provider = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
         self.spans = InMemorySpanExporter()
         self.tracer_provider = TracerProvider(shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self.spans))
@@ -152,6 +159,41 @@ def test_an_exemplar_names_the_span_that_was_measured(
     found = exemplars(prometheus, metric)
     assert found
     assert found <= known
+
+
+def test_each_dot_of_the_dashboard_names_a_trace(prometheus: Prometheus, sender: Sender) -> None:
+    known = sender.ids(SpanKind.CLIENT) | sender.ids(SpanKind.INTERNAL)
+    panels = [panel for panel in json.loads(BOARD.read_text())["panels"] if panel["type"] != "row"]
+    dotted: set[str] = set()
+    for panel in panels:
+        for target in panel["targets"]:
+            if target.get("exemplar"):
+                # What Grafana sends: "all" for the variables, some minutes for the intervals.
+                expr = re.sub(r"\$__\w+", "5m", target["expr"])
+                found = exemplars(prometheus, re.sub(r"\$\w+", ".*", expr))
+                assert found <= known
+                dotted |= {panel["title"]} if found else set()
+    # No conversation has failed.
+    assert dotted == {
+        "Tokens a minute, by model and kind",
+        "Time to first chunk",
+        "Duration",
+        "Duration of tools",
+    }
+
+
+def test_grafanas_data_source_reads_the_trace_from_the_exemplars_label() -> None:
+    sources = {each["uid"]: each for each in yaml.safe_load(SOURCES.read_text())["datasources"]}
+    (opened,) = sources["prometheus"]["jsonData"]["exemplarTraceIdDestinations"]
+    # `exemplars` above reads the same label.
+    assert opened == {"name": "trace_id", "datasourceUid": "jaeger"}
+    assert sources["jaeger"]["type"] == "jaeger"
+
+
+def test_a_collector_names_the_service_as_job(prometheus: Prometheus) -> None:
+    assert prometheus.api("label/job/values", **{"match[]": "gen_ai_client_token_usage_count"}) == [
+        "exemplars"
+    ]
 
 
 def test_the_documents_queries_find_the_collectors_series(prometheus: Prometheus) -> None:

@@ -10,19 +10,28 @@ if TYPE_CHECKING:
     from tests.prometheus.scraped import Scraped
 
 COUNTERS = {
+    "gen_ai_client_inference_usage_cache_read_input_tokens_total",
     "gen_ai_client_inference_usage_input_tokens_total",
     "gen_ai_client_inference_usage_output_tokens_total",
+    "gen_ai_client_inference_usage_reasoning_output_tokens_total",
     "mistral_ai_client_connector_calls_total",
     "mistral_ai_client_connector_tokens_total",
 }
+LOOPS = {
+    "gen_ai_invoke_agent_duration_seconds",
+    "gen_ai_invoke_agent_inference_calls",
+    "gen_ai_invoke_agent_tool_calls",
+}
 HISTOGRAMS = {
     "default": {
+        *LOOPS,
         "gen_ai_client_operation_duration_seconds",
         "gen_ai_client_operation_time_to_first_chunk_seconds",
         "gen_ai_client_token_usage",
         "gen_ai_execute_tool_duration_seconds",
     },
     "latest": {
+        *LOOPS,
         "gen_ai_client_inference_duration_seconds",
         "gen_ai_client_inference_operation_input_tokens",
         "gen_ai_client_inference_operation_output_tokens",
@@ -34,7 +43,8 @@ HISTOGRAMS = {
 
 def ours(name: str) -> bool:
     """Whether a metric is the plugin's."""
-    return name.startswith(("gen_ai_", "mistral_ai_"))
+    # A colon is in the names that the rules give.
+    return name.startswith(("gen_ai_", "mistral_ai_")) and ":" not in name
 
 
 def test_counters_end_in_total_and_histograms_have_buckets(scraped: Scraped) -> None:

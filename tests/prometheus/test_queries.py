@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 # What the scenarios report each time that the conversations are held: input, output, connectors.
 MEDIUM = 24 + 29 + 142 + 38 + 1024 + 14 + 9 + 90 + 20 + 500
-SMALL = 24 + 29
+SMALL = 24 + 29 + 18 + 6 + 32 + 8
+LARGE = 2048 + 120
+FINE_TUNED = 14 + 9
+TOKENS = {
+    "mistral-medium-latest": MEDIUM,
+    "mistral-small-latest": SMALL,
+    "mistral-large-2512": LARGE,
+    "ft:ministral-8b-2512:acme": FINE_TUNED,
+    "": 0,
+}
 CALLS = {"web_search": 2, "code_interpreter": 1}
 
 
@@ -40,7 +49,7 @@ def test_no_query_is_missing_here() -> None:
 
 
 def test_totals_are_exact(scraped: Scraped) -> None:
-    twice = {"mistral-medium-latest": 2 * MEDIUM, "mistral-small-latest": 2 * SMALL, "": 0}
+    twice = {name: 2 * tokens for name, tokens in TOKENS.items()}
     found = scraped.ask("Tokens since the programs started")
     assert found == {
         frozenset({("gen_ai_response_model", name)} if name else ()): value
@@ -52,8 +61,7 @@ def test_tokens_per_minute_are_those_of_the_second_time(scraped: Scraped) -> Non
     # An increase in five minutes, a fifth of it in one.
     share = scraped.extrapolation / 5
     assert scraped.ask("Tokens per minute") == by(
-        "gen_ai_response_model",
-        {"mistral-medium-latest": MEDIUM * share, "mistral-small-latest": SMALL * share, "": 0},
+        "gen_ai_response_model", {name: tokens * share for name, tokens in TOKENS.items()}
     )
 
 
@@ -64,8 +72,8 @@ def test_connector_calls(scraped: Scraped) -> None:
     )
 
 
-def test_one_call_of_seven_fails(scraped: Scraped) -> None:
-    assert scraped.ask("Error rate") == by("", {"": 1 / 7})
+def test_one_call_of_eleven_fails(scraped: Scraped) -> None:
+    assert scraped.ask("Error rate") == by("", {"": 1 / 11})
 
 
 def test_one_stream_of_five_is_left(scraped: Scraped) -> None:
