@@ -39,6 +39,11 @@ _EVERY_SETTING = {
     "presence_penalty": 0.1, "frequency_penalty": 0.1, "reasoning_effort": "high",
     "response_format": {"type": "text"},
 }  # fmt: skip
+_CHAT_SETTINGS: dict[str, Any] = {
+    "top_k": 40, "tool_choice": "auto", "parallel_tool_calls": False, "prompt_mode": "reasoning",
+    "prompt_cache_key": "tenant-7", "safe_prompt": True, "service_tier": "auto",
+}  # fmt: skip
+_LIBRARY = {"type": "document_library", "library_ids": ["lib_1"]}
 
 
 class _Attributes(SpanProcessor):
@@ -124,6 +129,7 @@ def use() -> None:
 def _converse(client: Any) -> None:
     read_sync(client, "web_search", model="m", completion_args=_EVERY_SETTING,
               http_headers={"x-emulator-clock-offset": "3600"})  # fmt: skip
+    read_sync(client, "answer", model="m", tools=[_LIBRARY])
     read_sync(client, "handoff", agent_id="ag_triage", agent_version=1)
     read_sync(client, "answer", method="append_stream", conversation_id="conv")
     read_sync(client, "answer", method="restart_stream", conversation_id="conv",
@@ -136,6 +142,7 @@ def _complete(client: Any) -> None:
     for method in METHODS:
         ask_sync(client, method, "chat_cached")
     ask_sync(client, "chat.stream", "chat_choices", n=2)
+    ask_sync(client, "chat.complete", **_CHAT_SETTINGS)
 
 
 def _use_the_rest(client: Any) -> None:

@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.genai.mistralai._reading.agents import create
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
     append_request,
+    model_request,
     restart_request,
     start_request,
 )
@@ -156,6 +157,13 @@ SETTINGS = {
     "reasoning_effort": "high",
     "response_format": {"type": "json_schema", "json_schema": {"name": "the user's words"}},
     "prediction": "the user's words",
+    "top_k": 40,
+    "tool_choice": "any",
+    "parallel_tool_calls": False,
+    "prompt_mode": "reasoning",
+    "prompt_cache_key": "tenant-7",
+    "safe_prompt": True,
+    "service_tier": "standard_only",
 }
 
 
@@ -173,8 +181,23 @@ def test_every_setting_is_recorded_with_its_type(read: Any) -> None:
             "gen_ai.request.seed": 0,
             "gen_ai.request.reasoning.level": "high",
             "gen_ai.output.type": "json",
+            "gen_ai.request.top_k": 40,
+            "mistral_ai.request.tool_choice": "any",
+            "mistral_ai.request.parallel_tool_calls": False,
+            "mistral_ai.request.prompt_mode": "reasoning",
+            "mistral_ai.request.prompt_cache_key": "tenant-7",
+            "mistral_ai.request.safe_prompt": True,
+            "mistral_ai.request.service_tier": "standard_only",
         }
     )
+
+
+def test_the_settings_beside_the_arguments_of_the_completion_are_recorded_too() -> None:
+    library = {"type": "document_library", "library_ids": ["lib_1"]}
+    args = {"temperature": 0.5}
+    request = start_request({"tools": [library], "agent_version": 2, "completion_args": args})
+    expected = {**CHAT, "gen_ai.agent.version": "2", "gen_ai.data_source.id": "lib_1"}
+    assert request.attributes == {**expected, "gen_ai.request.temperature": 0.5}
 
 
 @pytest.mark.parametrize("settings", [None, UNSET, {}, [], 7, "temperature", CompletionArgs()])
@@ -202,3 +225,89 @@ def test_a_setting_of_the_wrong_type_is_not_recorded(field: str, unusable: objec
 def test_settings_may_be_the_sdks_model_or_a_dict(settings: Any, key: str, value: object) -> None:
     request = start_request({"completion_args": settings})
     assert typed(request.attributes) == typed({**CHAT, key: value})
+
+
+class FunctionName:
+    def __init__(self) -> None:
+        self.name = "add"
+
+
+class ToolChoice:
+    def __init__(self) -> None:
+        self.function = FunctionName()
+        self.type = "function"
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("none", "none"),
+        ("a" * 300, "a" * 255 + "…"),
+        ({"type": "function", "function": {"name": "add"}}, "add"),
+        (ToolChoice(), "add"),
+        # The Responses API has the name one level up.
+        ({"type": "function", "name": "add"}, "add"),
+        ({"type": "function", "function": "add"}, None),
+        ({}, None),
+        (["auto"], None),
+        (7, None),
+        (UNSET, None),
+    ],
+)
+def test_a_choice_of_tools_is_its_word_or_the_functions_name(choice: object, told: object) -> None:
+    request = model_request("chat", {"tool_choice": choice})
+    expected = {} if told is None else {"mistral_ai.request.tool_choice": told}
+    assert request.attributes == {**CHAT, **expected}
+
+
+class Library:
+    def __init__(self, ids: object) -> None:
+        self.library_ids = ids
+        self.TYPE = "document_library"
+
+
+def endless() -> Any:
+    raise AssertionError("a generator of the caller's was read")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("tools", "told"),
+    [
+        ([{"type": "web_search"}], None),
+        ([{"type": "document_library", "library_ids": ["lib_1"]}], "lib_1"),
+        ((Library(["lib_1", "lib_2"]), {"library_ids": ("lib_2", "lib_3")}), "lib_1,lib_2,lib_3"),
+        ([Library(["l" * 200, "m" * 200])], "l" * 200 + "," + "m" * 54 + "…"),
+        ([Library([7, None, ""])], None),
+        ([Library("lib_1")], None),
+        ([Library(endless())], None),
+        (endless(), None),
+        ([None, 7, "lib"], None),
+        (UNSET, None),
+    ],
+)
+def test_the_document_libraries_among_the_tools_are_a_data_source(
+    tools: object, told: object
+) -> None:
+    request = start_request({"tools": tools})
+    expected = {} if told is None else {"gen_ai.data_source.id": told}
+    assert request.attributes == {**CHAT, **expected}
+
+
+@pytest.mark.parametrize(
+    ("conversation", "told"),
+    [
+        ("conv_1", "conv_1"),
+        ({"id": "conv_1"}, "conv_1"),
+        ("c" * 300, "c" * 255 + "…"),
+        ({"id": 7}, None),
+        (UNSET, None),
+        (None, None),
+    ],
+)
+def test_a_request_of_the_responses_api_may_name_its_conversation(
+    conversation: object, told: object
+) -> None:
+    request = model_request("chat", {"conversation": conversation})
+    expected = {} if told is None else {"gen_ai.conversation.id": told}
+    assert request.attributes == {**CHAT, **expected}

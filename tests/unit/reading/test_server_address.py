@@ -44,9 +44,11 @@ def server_of(sdk: object, kwargs: dict[str, object]) -> tuple[str | None, int |
     """Where a request is found to go; the attributes say the same."""
     request = Request("chat", {})
     locate(request, sdk, kwargs)
-    found = {"server.address": request.address, "server.port": request.port}
+    address, port, provider = request.server
+    assert provider == "mistral_ai"
+    found = {"server.address": address, "server.port": port}
     assert request.attributes == {key: value for key, value in found.items() if value is not None}
-    return request.address, request.port
+    return address, port
 
 
 def test_a_server_that_cannot_be_known_leaves_the_call_without_one(

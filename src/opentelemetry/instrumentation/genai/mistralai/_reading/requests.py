@@ -10,24 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from .. import _log
 from .. import _names as s
-from .conversions import (
-    MAX_INTEGER,
-    count_of_choices,
-    effort,
-    format_of_text,
-    integer,
-    number,
-    output_type,
-    settings_of,
-    texts,
-    version,
-)
+from .conversions import MAX_INTEGER, settings_of
 from .fields import AttributeValue, name_of
+from .settings import SETTINGS
 
 # These calls have all metrics, tokens by the counters alone, and nothing but their duration.
 INFERENCE: Final = "inference"
@@ -35,25 +25,43 @@ COUNTED: Final = "counted"
 TIMED: Final = "timed"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
+# These are the conventions' names for who hosts the models that these clients of the SDK ask.
+_PROVIDERS: Final = {"gcp": "gcp.vertex_ai", "azure": "azure.ai.inference"}
 
 
 # All requests share this set: Python would make a new one for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
+class Server(NamedTuple):
+    """Describes where a request goes; requests that go to one place share one of these.
+
+    Attributes:
+        address: the host, None if it cannot be known.
+        port: its port, None without one.
+        provider: who hosts the model, ``gen_ai.provider.name``.
+    """
+
+    address: str | None
+    port: int | None
+    provider: str
+
+
+_UNKNOWN: Final = Server(None, None, s.PROVIDER)
+
+
 class Request:
     """Holds what is known of a call when its span starts."""
 
     __slots__ = (
-        "address", "agent_id", "attributes", "continues", "conversation_id", "in_conversation",
-        "measured", "model", "operation", "port", "previous", "recorded_elsewhere", "span_name",
+        "agent_id", "attributes", "continues", "conversation_id", "in_conversation", "measured",
+        "model", "operation", "previous", "recorded_elsewhere", "server", "span_name",
     )  # fmt: skip
 
     def __init__(self, operation: str, attributes: dict[str, AttributeValue]) -> None:
         self.operation: str = operation
         self.attributes = attributes
-        self.address: str | None = None
-        self.port: int | None = None
+        self.server = _UNKNOWN
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
@@ -96,7 +104,7 @@ def model_request(
 
     Args:
         operation: ``gen_ai.operation.name``.
-        kwargs: the caller's arguments; the settings are among them or in ``completion_args``.
+        kwargs: the caller's arguments; the settings are among them and in ``completion_args``.
         measured: which metrics such a call has.
         output_type: ``gen_ai.output.type``, if the method fixes it.
     """
@@ -106,7 +114,9 @@ def model_request(
     }
     request = Request(operation, attributes)
     request.measured = measured
-    describe_settings(kwargs.get("completion_args", kwargs), attributes)
+    describe_settings(kwargs, attributes)
+    if "completion_args" in kwargs:
+        describe_settings(kwargs["completion_args"], attributes)
     if output_type is not None:
         attributes[s.OUTPUT_TYPE] = output_type
     model = name_of(kwargs.get("model"))
@@ -117,8 +127,6 @@ def model_request(
             request.span_name = f"{operation} {model}"
     if "agent_id" in kwargs and (agent_id := name_of(kwargs["agent_id"])) is not None:
         request.agent_id = attributes[s.AGENT_ID] = agent_id
-    if "agent_version" in kwargs:
-        describe_settings({"agent_version": kwargs["agent_version"]}, attributes)
     return request
 
 
@@ -151,29 +159,36 @@ def restart_request(kwargs: Mapping[str, Any]) -> Request:
 
 
 def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> None:
-    """Adds the host and port that a call goes to, if they can be known."""
+    """Adds the host and port that a call goes to, if they can be known, and who hosts the model."""
     url = kwargs.get("server_url")
+    configuration: Any = getattr(instance, "sdk_configuration", None)
+    package = type(configuration).__module__
     try:
         if not isinstance(url, str):
-            configuration: Any = getattr(instance, "sdk_configuration", None)
             url = getattr(configuration, "server_url", None)
             url = url or configuration.get_server_details()[0]
-        address, port = _host_and_port(url)
+        server = _server_at(url, package)
     except Exception as exc:  # noqa: BLE001 -- the SDK raises its own error for this URL
         _log.let_signals_pass(exc)
-        return
-    if address:
-        request.address = request.attributes[s.SERVER_ADDRESS] = address
-        if port:
-            request.port = request.attributes[s.SERVER_PORT] = port
+        server = _server_at("", package)
+    request.server, attributes = server, request.attributes
+    if server.address:
+        attributes[s.SERVER_ADDRESS] = server.address
+        if server.port:
+            attributes[s.SERVER_PORT] = server.port
+    if server.provider is not s.PROVIDER:
+        attributes[s.PROVIDER_NAME] = server.provider
 
 
 @lru_cache(maxsize=64)
-def _host_and_port(url: str) -> tuple[str | None, int | None]:
+def _server_at(url: str, package: str) -> Server:
+    # The SDK's clients for other clouds are packages of their own, in 1.x beside `mistralai`.
+    of = _PROVIDERS.get(package.removeprefix("mistralai")[1:].partition(".")[0], s.PROVIDER)
     if len(url) > _MAX_URL:
-        return None, None
+        return Server(None, None, of)
     parts = urlsplit(url)
-    return name_of(parts.hostname), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return Server(name_of(parts.hostname), port, of)
 
 
 def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> None:
@@ -188,7 +203,7 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
         cast("Any", source) if type(source) is dict else settings_of(source)
     )
     for name, value in settings.items():
-        known = _SETTINGS.get(name)
+        known = SETTINGS.get(name)
         if known is None or value is None:
             continue
         attribute, plain, convert = known
@@ -204,27 +219,3 @@ def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> 
         else:
             if setting is not None:
                 attributes[attribute] = setting
-
-
-# A row is the attribute, the type of a value that is recorded as it is, and what converts others.
-_SETTINGS: Final[
-    Mapping[str, tuple[str, type[Any] | None, Callable[[object], AttributeValue | None]]]
-] = {
-    "temperature": (s.REQUEST_TEMPERATURE, float, number),
-    "top_p": (s.REQUEST_TOP_P, float, number),
-    "max_tokens": (s.REQUEST_MAX_TOKENS, int, integer),
-    "frequency_penalty": (s.REQUEST_FREQUENCY_PENALTY, float, number),
-    "presence_penalty": (s.REQUEST_PRESENCE_PENALTY, float, number),
-    "stop": (s.REQUEST_STOP_SEQUENCES, None, texts),
-    "random_seed": (s.REQUEST_SEED, int, integer),
-    "reasoning_effort": (s.REQUEST_REASONING_LEVEL, None, name_of),
-    "response_format": (s.OUTPUT_TYPE, None, output_type),
-    "n": (s.REQUEST_CHOICE_COUNT, None, count_of_choices),
-    "output_dimension": (s.EMBEDDINGS_DIMENSIONS, int, integer),
-    "encoding_format": (s.REQUEST_ENCODING_FORMATS, None, texts),
-    "max_output_tokens": (s.REQUEST_MAX_TOKENS, int, integer),
-    "previous_response_id": (s.REQUEST_PREVIOUS_RESPONSE, None, name_of),
-    "reasoning": (s.REQUEST_REASONING_LEVEL, None, effort),
-    "agent_version": (s.AGENT_VERSION, None, version),
-    "text": (s.OUTPUT_TYPE, None, format_of_text),
-}
