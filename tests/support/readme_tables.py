@@ -24,7 +24,7 @@ from tests.end_to_end.conftest import read_sync
 from tests.support.agent_runs import add, asking, prepared, run
 from tests.support.completions import METHODS, ask_sync
 from tests.support.methods import calls, methods
-from tests.support.sdk import Mistral
+from tests.support.sdk import Mistral, retries
 
 README = Path(__file__).parents[2] / "README.md"
 _TYPES: dict[type, str] = {
@@ -142,7 +142,10 @@ def _complete(client: Any) -> None:
     for method in METHODS:
         ask_sync(client, method, "chat_cached")
     ask_sync(client, "chat.stream", "chat_choices", n=2)
-    ask_sync(client, "chat.complete", **_CHAT_SETTINGS)
+    again = {"x-emulator-scenario": "retry_then_ok", "x-emulator-correlation-id": "0199"}
+    ask_sync(client, "chat.complete", **_CHAT_SETTINGS, retries=retries(), http_headers=again)
+    with pytest.raises(Exception, match="429"):
+        ask_sync(client, "chat.complete", "http_429_wait")
 
 
 def _use_the_rest(client: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from .. import _log
 from .. import _names as s
-from .fields import name_of
+from .fields import AttributeValue, name_of
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -35,7 +35,7 @@ class Failure:
     def __init__(
         self,
         error_type: str,
-        attributes: Mapping[str, str | int] | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
         exception: BaseException | None = None,
     ) -> None:
         self.type = error_type
@@ -70,10 +70,21 @@ def failure_of(exc: BaseException) -> Failure:
     status = _status_of(exc)
     if status is None:
         return Failure(name_of(_class_name(type(exc))) or s.OTHER, exception=exc)
-    attributes: dict[str, str | int] = {s.HTTP_STATUS_CODE: status}
+    attributes: dict[str, AttributeValue] = {s.HTTP_STATUS_CODE: status}
     if code := _code_in(_read(exc, "body")):
         attributes[s.ERROR_CODE] = code
+    headers = _read(exc, "headers") or _read(_read(exc, "raw_response"), "headers")
+    if (sent := _request_id(headers)) is not None:
+        attributes[s.REQUEST_ID] = sent
+    if (wait := _header(headers, "retry-after")) is not None:
+        # The conventions' attributes of headers are lists: a header may come twice.
+        attributes[s.RETRY_AFTER] = [wait]
     return Failure(str(status), attributes, exc)
+
+
+def _request_id(headers: object) -> str | None:
+    """Returns the id that the API gave a request, from the headers of its response."""
+    return _header(headers, s.CORRELATION_ID) or _header(headers, s.REQUEST_ID_HEADER)
 
 
 def failure_of_event(code: object, message: object = None) -> Failure:
@@ -93,7 +104,15 @@ def _status_of(exc: BaseException) -> int | None:
     return None
 
 
-def _read(exc: BaseException, name: str) -> object:
+def _header(headers: Any, name: str) -> str | None:
+    try:
+        return None if headers is None else name_of(headers.get(name))
+    except Exception as failure:  # noqa: BLE001 -- the user's transport may put in anything
+        _log.let_signals_pass(failure)
+        return None
+
+
+def _read(exc: object, name: str) -> object:
     try:
         return getattr(exc, name, None)
     except Exception as failure:  # noqa: BLE001 -- a property of the caller's class may raise anything

@@ -34,13 +34,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 
 
 class Server(NamedTuple):
-    """Describes where a request goes; requests that go to one place share one of these.
-
-    Attributes:
-        address: the host, None if it cannot be known.
-        port: its port, None without one.
-        provider: who hosts the model, ``gen_ai.provider.name``.
-    """
+    """Describes where a request goes, and who hosts the model; alike requests share one."""
 
     address: str | None
     port: int | None

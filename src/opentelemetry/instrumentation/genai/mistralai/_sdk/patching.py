@@ -27,7 +27,7 @@ from .._otel.open_calls import open_calls
 from .calls import Method, wrap_async_call, wrap_call
 from .imports import ImportWatch
 from .loops import Loop
-from .own_spans import wrap_before_request, wrap_traced_request
+from .own_spans import wrap_after_success, wrap_before_request, wrap_traced_request
 from .patches import Make, Patch, wrapped_by
 from .quiet_tracers import QuietTrace, QuietTracer
 from .streams import stream_classes, wrap_async_exit, wrap_exit
@@ -148,6 +148,7 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     elif name.endswith(f".{_TRACING}"):
         hook = getattr(module, "TracingHook", None)
         yield hook, "before_request", wrapped_by(wrap_before_request)
+        yield hook, "after_success", wrapped_by(wrap_after_success)
         yield module, "get_traced_request_and_span", wrapped_by(wrap_traced_request)
     elif name.endswith(f".{_LOOPS}"):
         yield module, "create_function_result", wrapped_by(wrap_tool)
