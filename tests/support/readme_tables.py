@@ -144,6 +144,7 @@ def _complete(client: Any) -> None:
     ask_sync(client, "chat.stream", "chat_choices", n=2)
     again = {"x-emulator-scenario": "retry_then_ok", "x-emulator-correlation-id": "0199"}
     ask_sync(client, "chat.complete", **_CHAT_SETTINGS, retries=retries(), http_headers=again)
+    ask_sync(client, "chat.complete", "chat_tier")
     with pytest.raises(Exception, match="429"):
         ask_sync(client, "chat.complete", "http_429_wait")
 

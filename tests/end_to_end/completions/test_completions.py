@@ -155,3 +155,21 @@ def test_typed_arguments_say_the_same_as_dicts(client: Any, recording: Recording
     asked = {key: value for key, value in one.items() if key.startswith("gen_ai.request.")}
     stops = {"gen_ai.request.stop_sequences": ("A", "B")}
     assert asked == {"gen_ai.request.model": MODEL, **stops}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["complete", "stream"])
+def test_the_tier_and_the_tokens_of_sound_are_told_where_the_sdk_keeps_them(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
+) -> None:
+    ask(client, f"chat.{kind}", "chat_tier")
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
+    told: dict[str, Any] = {}
+    if KEEPS_EXTRA_USAGE:
+        told["mistral_ai.usage.input_audio_tokens"] = 50
+        told["mistral_ai.usage.output_audio_tokens"] = 7
+    # Before 2.10 the tier is no field of the SDK's.
+    if sdk.VERSION >= (2, 10):
+        told["mistral_ai.response.service_tier"] = "priority"
+    expected = {**place(emulator), **asked, **answered(MODEL, "stop"), **usage(64, 12, 76), **told}
+    assert_is(whole(recording, streamed=kind == "stream"), Span(f"chat {MODEL}", expected))

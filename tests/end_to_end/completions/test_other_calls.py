@@ -72,6 +72,12 @@ def identified(response_id: str) -> dict[str, Any]:
     return {"gen_ai.response.id": response_id, "gen_ai.response.model": "m"}
 
 
+REFUSED: Final = {
+    **identified("resp_1"),
+    **usage(5, 6, 11),
+    **NO_DETAILS,
+    "mistral_ai.response.service_tier": "priority",
+}
 MODEL: Final = {"model": "m"}
 SPOKEN: Final = {"gen_ai.output.type": "speech"}
 ASKED: Final[dict[str, Any]] = {**MODEL, "input": "Hello?"}
@@ -113,6 +119,12 @@ CALLS: Final = [
          "response_function_call", reasons=["tool_call"]),
     Told(RESPOND, ASKED | STREAM, "chat", identified("resp_1") | usage(60, 12, 72) | NO_DETAILS,
          "response_function_call", "completed", reasons=["tool_call"]),
+    Told(RESPOND, ASKED, "chat", REFUSED, "response_refusal", reasons=["content_filter"]),
+    Told(RESPOND, ASKED | STREAM, "chat", REFUSED, "response_refusal", "completed",
+         reasons=["content_filter"]),
+    Told(RESPOND, ASKED | {"conversation": {"id": "conv_1"}}, "chat",
+         REFUSED | {"gen_ai.conversation.id": "conv_1"}, "response_refusal",
+         reasons=["content_filter"]),
     Told(RESPOND, ASKED, "chat", identified("resp_1"), "response_failed", error="server_error"),
     Told(RESPOND, ASKED | STREAM, "chat", identified("resp_1"), "response_failed", "failed",
          "server_error"),
