@@ -43,6 +43,7 @@ _CHAT_SETTINGS: dict[str, Any] = {
     "top_k": 40, "tool_choice": "auto", "parallel_tool_calls": False, "prompt_mode": "reasoning",
     "prompt_cache_key": "tenant-7", "safe_prompt": True, "service_tier": "auto",
 }  # fmt: skip
+_GUARDRAILS: Any = [{"moderation_llm_v2": {"action": "block"}}]
 _LIBRARY = {"type": "document_library", "library_ids": ["lib_1"]}
 
 
@@ -66,7 +67,9 @@ class _Attributes(SpanProcessor):
 
     def _names(self, span: ReadableSpan) -> set[str]:
         attributes = {
-            re.sub(r"(usage\.connectors)\..*", r"\1.{name}", key): _TYPES[type(value)]
+            re.sub(r"(usage\.connectors|ai\.guardrails)\..*", r"\1.{name}", key): _TYPES[
+                type(value)
+            ]
             for key, value in (span.attributes or {}).items()
         }
         self.seen |= attributes
@@ -130,6 +133,12 @@ def _converse(client: Any) -> None:
     read_sync(client, "web_search", model="m", completion_args=_EVERY_SETTING,
               http_headers={"x-emulator-clock-offset": "3600"})  # fmt: skip
     read_sync(client, "answer", model="m", tools=[_LIBRARY])
+    client.beta.conversations.start(model="m", inputs="Hello?", guardrails=_GUARDRAILS,
+                                    http_headers={"x-emulator-scenario": "guardrails"})  # fmt: skip
+    confirmed = [{"tool_call_id": "tool_1", "confirmation": "allow"},
+                 {"tool_call_id": "tool_2", "confirmation": "deny"}]  # fmt: skip
+    read_sync(client, "web_search", method="append_stream", conversation_id="conv",
+              tool_confirmations=confirmed)  # fmt: skip
     read_sync(client, "handoff", agent_id="ag_triage", agent_version=1)
     read_sync(client, "answer", method="append_stream", conversation_id="conv")
     read_sync(client, "answer", method="restart_stream", conversation_id="conv",

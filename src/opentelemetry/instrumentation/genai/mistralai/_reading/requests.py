@@ -8,8 +8,10 @@ every value is tested for the type that is wanted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ from .. import _log
 from .. import _names as s
 from .conversions import MAX_INTEGER, settings_of
 from .fields import AttributeValue, name_of
+from .guardrails import confirmations_of
 from .settings import SETTINGS
 
 # These calls have all metrics, tokens by the counters alone, and nothing but their duration.
@@ -29,8 +32,9 @@ _MAX_URL: Final = 2048
 _PROVIDERS: Final = {"gcp": "gcp.vertex_ai", "azure": "azure.ai.inference"}
 
 
-# All requests share this set: Python would make a new one for each, to stay while a call is open.
+# All requests share these: Python would make new ones for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
+_NONE_CONFIRMED: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Server(NamedTuple):
@@ -48,7 +52,7 @@ class Request:
     """Holds what is known of a call when its span starts."""
 
     __slots__ = (
-        "agent_id", "attributes", "continues", "conversation_id", "in_conversation", "measured",
+        "agent_id", "attributes", "confirmed", "conversation_id", "in_conversation", "measured",
         "model", "operation", "previous", "recorded_elsewhere", "server", "span_name",
     )  # fmt: skip
 
@@ -61,13 +65,20 @@ class Request:
         self.conversation_id: str | None = None
         # This is True if the API keeps the conversation and gives it an id.
         self.in_conversation = False
-        # These are the conversation whose last turn this call follows, and the link to that turn.
-        self.continues: str | None = None
+        # This is the link to the turn that this call follows.
         self.previous: object = None
+        # These are the user's answers, by the id of the tool call that waited for one.
+        self.confirmed: Mapping[str, str] = _NONE_CONFIRMED
         self.measured = INFERENCE
         # Another library records the metrics of these names for this call.
         self.recorded_elsewhere = _NOTHING
         self.span_name: str = operation
+
+    @property
+    def continues(self) -> str | None:
+        """Returns the conversation whose last turn this call follows; known until it starts."""
+        known = self.conversation_id or self.attributes.get(s.RESTARTED_FROM)
+        return known if isinstance(known, str) else None
 
     def follow(self, operation: str | None, reference: object) -> None:
         """Takes over the operation of the conversation's last turn, if that is known.
@@ -136,9 +147,13 @@ def append_request(kwargs: Mapping[str, Any]) -> Request:
     """Reads the next turn of a conversation, which names neither model nor agent."""
     request = model_request(s.CHAT, kwargs)
     request.in_conversation = True
-    request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
+    conversation_id = name_of(kwargs.get("conversation_id"))
     if conversation_id is not None:
         request.conversation_id = request.attributes[s.CONVERSATION_ID] = conversation_id
+    if "tool_confirmations" in kwargs and (found := confirmations_of(kwargs["tool_confirmations"])):
+        request.confirmed = found
+        for answer, times in Counter(found.values()).items():
+            request.attributes[s.CONFIRMED + answer] = times
     return request
 
 
@@ -146,7 +161,7 @@ def restart_request(kwargs: Mapping[str, Any]) -> Request:
     """Reads a turn from the middle of a conversation; the API makes a new conversation of it."""
     request = model_request(s.CHAT, kwargs)
     request.in_conversation = True
-    request.continues = conversation_id = name_of(kwargs.get("conversation_id"))
+    conversation_id = name_of(kwargs.get("conversation_id"))
     if conversation_id is not None:
         request.attributes[s.RESTARTED_FROM] = conversation_id
     return request

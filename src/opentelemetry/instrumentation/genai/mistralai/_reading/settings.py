@@ -22,6 +22,7 @@ from .conversions import (
     version,
 )
 from .fields import AttributeValue, name_of
+from .guardrails import guardrail_names
 
 # A row is the attribute, the type of a value that is recorded as it is, and what converts others.
 SETTINGS: Final[
@@ -54,6 +55,7 @@ SETTINGS: Final[
     "safe_prompt": (s.REQUEST_SAFE_PROMPT, bool, boolean),
     "service_tier": (s.REQUEST_SERVICE_TIER, None, name_of),
     "tools": (s.DATA_SOURCE_ID, None, data_source),
+    "guardrails": (s.REQUEST_GUARDRAILS, None, guardrail_names),
     # This is an argument of the Responses API alone.
     "conversation": (s.CONVERSATION_ID, None, conversation_id),
 }

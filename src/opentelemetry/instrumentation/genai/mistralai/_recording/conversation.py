@@ -19,6 +19,7 @@ from .._reading.clock import ServerClock, read_time
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
 from .._reading.fields import AttributeValue, Fields, fields_of, name_of, payload_of
+from .._reading.guardrails import verdicts_of
 from .capturing import Capture
 from .ending import Ending, Outcome, read_usage
 from .function_calls import FunctionCalls
@@ -102,8 +103,11 @@ class ConversationRecorder(Recorder):
         self._end_with(response)
 
     def _end_with(self, response: Any) -> None:
-        usage = read_usage(fields_of(response).get("usage"))
-        self.end(Ending(usage=usage, closing=response), self._call.now())
+        fields = fields_of(response)
+        ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
+        if fields.get("guardrails"):
+            ending.attributes.update(verdicts_of(fields["guardrails"]))
+        self.end(ending, self._call.now())
 
     def on_started(self, _event: Any, data: Fields) -> None:
         """Reads the conversation's id: the server has begun the response."""
@@ -190,9 +194,9 @@ class ConversationRecorder(Recorder):
             self._corrected = s.INVOKE_AGENT, s.INVOKE_AGENT
 
     def _inside(self) -> Steps:
-        self._steps = self._steps or Steps(
-            self._call.step, self._call.started, self._conversation_id
-        )
+        if self._steps is None:
+            call, confirmed = self._call, self._call.request.confirmed
+            self._steps = Steps(call.step, call.started, self._conversation_id, confirmed)
         return self._steps.begin(self._agent_id)
 
     def _catch_up(self) -> None:

@@ -69,12 +69,16 @@ class Steps:
     """
 
     __slots__ = (
-        "_agent", "_agent_id", "_conversation_id", "_handed_over", "_handoffs", "_latest", "_names",
-        "_open", "_tell", "_tools",
+        "_agent", "_agent_id", "_confirmed", "_conversation_id", "_handed_over", "_handoffs",
+        "_latest", "_names", "_open", "_tell", "_tools",
     )  # fmt: skip
 
     def __init__(
-        self, tell: Callable[[Step], None], started: int, conversation_id: str | None
+        self,
+        tell: Callable[[Step], None],
+        started: int,
+        conversation_id: str | None,
+        confirmed: Mapping[str, str] | None = None,
     ) -> None:
         """Begins without any step.
 
@@ -82,9 +86,11 @@ class Steps:
             tell: the function that each step is passed to.
             started: when the call started.
             conversation_id: the conversation's id, an attribute of each step.
+            confirmed: the user's answers, by the id of the tool that waited for one.
         """
         self._tell = tell
         self._conversation_id = conversation_id
+        self._confirmed = confirmed or {}
         self._agent: Step | None = None
         self._agent_id: str | None = None
         self._handed_over = False
@@ -202,6 +208,8 @@ class Steps:
             attributes[s.TOOL_NAME] = step.name
         if step_id is not None:
             attributes[s.TOOL_CALL_ID] = step_id
+            if step_id in self._confirmed:
+                attributes[s.TOOL_CONFIRMATION] = self._confirmed[step_id]
         attributes.update(content)
         self._make(step, step.name, attributes, at, error_type)
 

@@ -185,8 +185,8 @@ class Method(NamedTuple):
     ) -> Call:
         """Starts the span of a call, whose arguments all have names, and makes it current."""
         request = self.request(kwargs)
-        if request.continues is not None:
-            request.follow(*last_turns.last(request.continues))
+        if request.in_conversation and (before := request.continues) is not None:
+            request.follow(*last_turns.last(before))
         locate(request, owner, kwargs)
         if context and not request.in_conversation and (named := conversation_of(context)):
             # A conversation that the call itself names is the one that the API has.
