@@ -53,6 +53,11 @@ def required(*names: str) -> Callable[[dict[str, Any]], list[Problem]]:
     return problems
 
 
+def none(_body: dict[str, Any]) -> list[Problem]:
+    """Check nothing: the request has no body."""
+    return []
+
+
 def start_problems(body: dict[str, Any]) -> list[Problem]:
     """Check the body of a start: inputs, and one of model and agent_id."""
     problems = required("inputs")(body)

@@ -43,12 +43,17 @@ class Endpoint:
     problems: Callable[[dict[str, Any]], list[checks.Problem]]
     names: Callable[[State, dict[str, str], dict[str, Any]], dict[str, Any]] = names.of_request
     method: str = "POST"
+    streams: bool | None = None
+    """Whether it answers with a stream; None: when the body asks for one."""
 
 
 _need = checks.required
 _CONVERSATIONS = "/v1/conversations"
 _AGENT = "/v1/agents/{agent_id}"
+_INDEX = "/v1/context/search-indexes/{index_name}"
+_MANAGED_INDEX = "/v1/rag/managed_indexes/{index_name}"
 _VERTEX = "/v1/projects/{project}/locations/{location}/publishers/mistralai/models/{model}"
+_WORKFLOWS = "/v1/workflows"
 _CHAT = _need("model", "messages")
 _VERTEX_BODY = _need("model", "messages|prompt")  # chat and FIM have the same path there
 _INPUT = _need("model", "input")
@@ -87,6 +92,72 @@ ENDPOINTS = (
     Endpoint("/v1/agents", "agent", "agent_created", _need("model", "name")),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="GET"),
     Endpoint(_AGENT, "agent", "agent_created", _need(), method="PATCH"),
+    Endpoint(f"{_INDEX}/search", "search", "search", _need("retriever")),
+    Endpoint(f"{_INDEX}/grep", "grep", "grep", _need("source_id", "pattern")),
+    # SDK 2.10.1 to 3.2.
+    Endpoint(f"{_MANAGED_INDEX}/search", "search", "search", _need("retriever")),
+    Endpoint(f"{_MANAGED_INDEX}/grep", "grep", "grep", _need("source_id", "pattern")),
+    Endpoint(
+        f"{_WORKFLOWS}/{{workflow_identifier}}/execute",
+        "workflow",
+        "workflow_started",
+        _need(),
+        names.of_workflow,
+    ),
+    Endpoint(
+        f"{_WORKFLOWS}/registrations/{{registration}}/execute",
+        "workflow",
+        "workflow_started",
+        _need(),
+        names.of_workflow,
+    ),
+    Endpoint(
+        f"{_WORKFLOWS}/executions/{{execution_id}}",
+        "workflow",
+        "workflow_done",
+        _need(),
+        names.of_workflow,
+        method="GET",
+    ),
+    *(
+        Endpoint(
+            f"{_WORKFLOWS}/{path}",
+            "workflow_event",
+            "workflow_events",
+            _need(),
+            names.of_workflow,
+            method="GET",
+            streams=True,
+        )
+        for path in ("executions/{execution_id}/stream", "events/stream")
+    ),
+    *(
+        Endpoint(
+            f"/v1/observability/{path}/{{id}}/live-judging", "judgement", "judgement", problems
+        )
+        for path, problems in (
+            ("judges", _need("messages")),
+            ("dataset-records", _need("judge_definition")),
+        )
+    ),
+    Endpoint(
+        "/v1/context/search-indexes/{index}/summary_field/{language}",
+        "index_summary",
+        "index_summary",
+        checks.none,
+        streams=True,
+    ),
+    Endpoint("/v1/connectors/{connector}/tools/{tool}/call", "tool", "connector_tool", _need()),
+    Endpoint("/v1/batch/jobs", "batch", "batch_queued", _need("endpoint"), names.of_batch),
+    Endpoint(
+        "/v1/batch/jobs/{job_id}",
+        "batch",
+        "batch_done",
+        checks.none,
+        names.of_batch,
+        method="GET",
+    ),
+    Endpoint("/v1/files/{file_id}/content", "file", "batch_results", checks.none, method="GET"),
     # Azure and Google Cloud; the Azure client of SDK 1.x has the paths of the API itself.
     Endpoint("/models/chat/completions", COMPLETION, "chat", _CHAT),
     Endpoint("/providers/mistral/azure/ocr", "ocr", "ocr", _need("document")),
@@ -108,7 +179,8 @@ class _Handler:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         row, headers = self._endpoint, scope["emulator.headers"]
         authorization = checks.authorization(headers)
-        body = checks.json_object(scope["emulator.body"] if row.method != "GET" else {})
+        bodiless = row.method == "GET" or row.problems is checks.none
+        body = checks.json_object({} if bodiless else scope["emulator.body"])
         problems = row.problems(body)
         if problems:
             raise checks.invalid(*problems)
@@ -123,7 +195,7 @@ class _Handler:
             api=row.api,
             answer=_identified(_answer(self._state, authorization, name, row.scenario), headers),
             names={**own, **names.of_time(now())},
-            stream=body.get("stream") is True,
+            stream=body.get("stream") is True if row.streams is None else row.streams,
             now=now,
             slower=checks.number(headers, _SLOWER_HEADER, 1),
             transport=scope["emulator.transport"],

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Names = dict[str, Any]
 Body = dict[str, Any]
 # Where a request has the words of its user: what some errors repeat.
-_TEXTS = ("inputs", "messages", "prompt", "input", "document", "file_url", "instructions")
+_TEXTS = (
+    "inputs", "messages", "prompt", "input", "document", "file_url", "instructions",
+    "retriever", "pattern",
+)  # fmt: skip
 _DIMENSION = 1024
 
 
@@ -56,15 +59,34 @@ def of_restart(state: State, path: dict[str, str], body: Body) -> Names:
 
 
 def of_request(_state: State, path: dict[str, str], body: Body) -> Names:
-    """Name what a request asks for: a model, an agent and, when it makes one, its parts."""
+    """Name what a request asks for: a model, an index, an agent; and the parts of a new agent."""
     return {
         "model": body.get("model") or path.get("model") or DEFAULT_MODEL,
         "agent_id": path.get("agent_id") or body.get("agent_id") or "ag_emulated",
+        "index_name": path.get("index_name"),
         "name": body.get("name") or "Emulated",
         "description": body.get("description"),
         "instructions": body.get("instructions"),
         "tools": body.get("tools") or [],
         "text": _text(body),
+    }
+
+
+def of_workflow(_state: State, path: dict[str, str], body: Body) -> Names:
+    """Name a workflow, which is called as it was asked for, and its execution."""
+    return {
+        "name": path.get("workflow_identifier") or "Emulated",
+        "execution_id": body.get("execution_id") or path.get("execution_id") or "exec_1",
+        "text": _text(body),
+    }
+
+
+def of_batch(state: State, path: dict[str, str], body: Body) -> Names:
+    """Name a batch's endpoint, and count its requests."""
+    return {
+        **of_request(state, path, body),
+        "name": body.get("endpoint") or "/v1/chat/completions",
+        "n": len(body.get("requests") or [1, 2, 3]),
     }
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PLACEHOLDER = re.compile(
     r"\{(conversation_id|model|agent_id|text|n|created|created_at|vector"
-    r"|name|description|instructions|tools)\}"
+    r"|name|description|instructions|tools|execution_id)\}"
 )
 _EACH = "for_each_input"
 

@@ -134,11 +134,13 @@ def _scenario(data: dict[str, Any], defaults: Defaults) -> Scenario:
 
 @functools.cache
 def load_scenarios() -> dict[str, Scenario]:
-    """Read every file of the folder; the name of a scenario is the name of its file."""
+    """Read every file below the folder; the name of a scenario is the name of its file."""
     defaults = _read_yaml(_HERE / "event_defaults.yaml")
     scenarios: dict[str, Scenario] = {}
-    for path in sorted((_HERE / "scenarios").glob("*.yaml")):
+    for path in sorted((_HERE / "scenarios").rglob("*.yaml")):
         data = _read_yaml(path)
+        if path.stem in scenarios:
+            raise ValueError(f"two scenarios have the name {path.stem}")
         try:
             scenarios[path.stem] = _scenario(data, defaults)
         except (TypeError, ValueError) as error:

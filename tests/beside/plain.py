@@ -10,12 +10,13 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from tests.beside.other import OTHER
-from tests.end_to_end.transparency.test_completion_transparency import stable as without_times
+from tests.support import names as s
+from tests.support.completion_usages import stable as without_times
 from tests.support.observing import OURS as OUR_FILES
 from tests.support.observing import stable as without_addresses
 
 # What only the run can tell; that it was told at all is compared.
-_MEASURED: Final = ("gen_ai.response.time_to_first_chunk", "mistral_ai.response.created_at")
+_MEASURED: Final = (s.RESPONSE_TIME_TO_FIRST_CHUNK, s.RESPONSE_CREATED_AT)
 _FRAME: Final = re.compile(r'  File "(?P<file>[^"]+)".*\n(?:    .*\n)*')
 
 

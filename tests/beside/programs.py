@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from emulator.scenario import load_scenarios
 from tests.beside.chat_streams import CHAT_STREAMS
-from tests.end_to_end.completions.test_completion_errors import CALLS
-from tests.end_to_end.completions.test_other_calls import SINCE
-from tests.end_to_end.transparency.test_completion_transparency import (
+from tests.support import methods, sdk
+from tests.support.completion_usages import (
     OF_CHAT,
     async_program,
     forgets,
@@ -19,8 +18,8 @@ from tests.end_to_end.transparency.test_completion_transparency import (
     sync_program,
     wrongly,
 )
-from tests.support import sdk
 from tests.support.completions import City, arguments, named
+from tests.support.other_calls import SINCE
 from tests.support.usages import USAGES, OwnError
 
 Program = Callable[[Any], Any]
@@ -79,7 +78,7 @@ def _reads_broken(scenario: str) -> bool:
 
 
 def _of_calls() -> dict[str, Program]:
-    every = [call for call in CALLS if SINCE.get(call[0], (0,)) <= sdk.VERSION]
+    every = [call for call in methods.calls() if SINCE.get(call[0], (0,)) <= sdk.VERSION]
     city = arguments("chat", response_format=City)
     programs: dict[str, Program] = {}
     for kind, ask in (("sync", asks), ("async", asks_async)):

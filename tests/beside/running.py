@@ -16,8 +16,8 @@ from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.beside.other import OTHER
 from tests.beside.plain import plain_metrics, plain_span
-from tests.end_to_end.transparency.test_completion_transparency import stable as without_times
 from tests.support import sdk
+from tests.support.completion_usages import stable as without_times
 from tests.support.observing import Seen, observe
 from tests.support.observing import stable as without_addresses
 from tests.support.recording import Recording, wait_until

@@ -13,7 +13,7 @@ from emulator import Emulator
 from tests.beside.other import OTHER
 from tests.beside.programs import asks, asks_async
 from tests.beside.running import ORDERS, OURS, THEIRS, Ran, Switches, run, the_sdk_as_it_was
-from tests.end_to_end.transparency.test_completion_transparency import stable
+from tests.support.completion_usages import stable
 from tests.support.completions import arguments
 from tests.support.observing import observe
 

@@ -7,6 +7,6 @@ come with, and the matrix runs all that is end-to-end.
 
 from __future__ import annotations
 
-from tests.end_to_end.conftest import client, emulator, no_log_records, recording
+from tests.support.fixtures import client, emulator, no_log_records, recording
 
 __all__ = ["client", "emulator", "no_log_records", "recording"]

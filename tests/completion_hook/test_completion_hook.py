@@ -27,11 +27,11 @@ from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import UNCHANGED, instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai._otel.telemetry import Switch
-from tests.end_to_end.conftest import Run, read_sync, with_defaults
-from tests.end_to_end.content.test_content import ASKS, HELLO, INPUT, OUTPUT, SAID, content
-from tests.end_to_end.content.test_content_events import DETAILS, details
-from tests.end_to_end.conversations.test_function_calls import ask_sync
+from tests.support import names as s
+from tests.support.content import INPUT, OUTPUT, content, details
+from tests.support.conversations import Run, ask_sync, read_sync, with_defaults
 from tests.support.recording import Recording, wait_until
+from tests.support.said import ASKS, HELLO, SAID
 from tests.support.sdk import Mistral
 
 EMIT, CAPTURE = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT", "span_and_event"
@@ -157,7 +157,7 @@ def test_a_servers_tools_arguments_stay_cut_on_their_span(
     instrument(completion_hook=Keeps(), capture_content="span_only", redact=lambda _: "é" * 100_000)
     read_sync(client, "tools_interleaved")
     tools = [span for span in recording.spans() if span.name == "execute_tool web_search"]
-    sizes = [len(str((span.attributes or {})["gen_ai.tool.call.arguments"])) for span in tools]
+    sizes = [len(str((span.attributes or {})[s.TOOL_CALL_ARGUMENTS])) for span in tools]
     assert sizes
     assert all(30_000 < size < 32_800 for size in sizes)
 
@@ -222,10 +222,10 @@ def test_the_event_is_given_to_the_hook_before_it_is_emitted(
     finally:
         uninstrument()
     logs = recording.logs()
-    assert [log.event_name for log in logs] == [DETAILS] * (emit is not None)
+    assert [log.event_name for log in logs] == [s.DETAILS_EVENT] * (emit is not None)
     for log in logs:
         attributes = log.attributes or {}
-        assert (attributes["mine"], attributes["gen_ai.operation.name"]) == ("ref", "chat")
+        assert (attributes["mine"], attributes[s.OPERATION_NAME]) == ("ref", "chat")
         assert not attributes.keys() & {INPUT, OUTPUT}
 
 

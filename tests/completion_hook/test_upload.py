@@ -14,15 +14,16 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.docs.test_packaging import ROOT
-from tests.end_to_end.content.test_content import ASKS, HELLO, SAID
+from tests.support import names as s
 from tests.support.recording import Recording, wait_until
+from tests.support.said import ASKS, HELLO, SAID
 
+ROOT = Path(__file__).parents[2]
 HOOK = "OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK"
 PATH = "OTEL_INSTRUMENTATION_GENAI_UPLOAD_BASE_PATH"
 REFS = [
-    "gen_ai.input.messages_ref", "gen_ai.output.messages_ref", "gen_ai.system_instructions_ref",
-    "gen_ai.tool.definitions_ref",
+    s.INPUT_MESSAGES_REF, s.OUTPUT_MESSAGES_REF, s.SYSTEM_INSTRUCTIONS_REF,
+    s.TOOL_DEFINITIONS_REF,
 ]  # fmt: skip
 PROGRAM = """
 import sys

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator import Emulator, serve
+from tests.deploy.runs import Facts
 from tests.deploy.stores import jars, java
 from tests.jaeger.server import binary
 from tests.support.servers import without
@@ -18,7 +19,6 @@ from tests.support.servers import without
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Facts = dict[str, str]
 _facts: Facts = {}
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.deploy.chain import Chain
 
+# What was measured, told at the end.
+Facts = dict[str, str]
 DEADLINE_SECONDS = 240.0
 # Two programs whose exports wait for as long as it takes, and two that give up soon and hold
 # little: those must drop. None of the four may be slowed.

@@ -25,13 +25,14 @@ from tests.deploy.parts import Part, ask, fetch, free_ports
 from tests.deploy.sink import LogSink, run_log_sink
 from tests.jaeger.program import Program, ids, run_program
 from tests.jaeger.server import Jaeger
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from emulator import Emulator
-    from tests.deploy.conftest import Facts
+    from tests.deploy.runs import Facts
 
 MODEL = "mistral-medium-latest"
 ORDINARY = 200
@@ -40,14 +41,14 @@ SLOW_SECONDS = 3.0
 # A word of a user: it must be nowhere.
 SECRET = "xyzzy-plugh"  # noqa: S105 -- not one that opens anything
 CONTENT = (
-    "gen_ai.input.messages",
-    "gen_ai.output.messages",
-    "gen_ai.system_instructions",
-    "gen_ai.tool.definitions",
-    "gen_ai.tool.call.arguments",
-    "gen_ai.tool.call.result",
-    "exception.message",
-    "exception.stacktrace",
+    s.INPUT_MESSAGES,
+    s.OUTPUT_MESSAGES,
+    s.SYSTEM_INSTRUCTIONS,
+    s.TOOL_DEFINITIONS,
+    s.TOOL_CALL_ARGUMENTS,
+    s.TOOL_CALL_RESULT,
+    s.EXCEPTION_MESSAGE,
+    s.EXCEPTION_STACKTRACE,
 )
 _SETTINGS = {
     "KEEP_PERCENT": str(KEEP_PERCENT),
@@ -187,7 +188,7 @@ def test_nothing_that_users_said_is_stored(kept: Kept) -> None:
     for trace in kept.errors | kept.slow:
         kept.part.until(partial(kept.raw, trace), _KEPT_SECONDS)
     stored = json.dumps([kept.raw(trace) for trace in kept.ordinary | kept.errors | kept.slow])
-    assert "gen_ai.usage.input_tokens" in stored
+    assert s.USAGE_INPUT_TOKENS in stored
     # It was there to be deleted.
     assert [key for key in (*CONTENT, SECRET) if key not in recorded] == []
     assert [key for key in (*CONTENT, SECRET) if key in stored] == []
@@ -200,11 +201,11 @@ def test_nothing_that_users_said_is_in_the_logs(kept: Kept) -> None:
     kept.part.until(all_there, _KEPT_SECONDS)
     records = kept.logs.records()
     assert {record.event_name for record in records} == {
-        "gen_ai.client.inference.operation.details",
-        "gen_ai.client.operation.exception",
+        s.DETAILS_EVENT,
+        s.EXCEPTION_EVENT,
     }
     text = "\n".join(map(str, records))
-    assert "gen_ai.request.model" in text
+    assert s.REQUEST_MODEL in text
     assert [key for key in (*CONTENT, SECRET) if key in text] == []
 
 

@@ -23,11 +23,12 @@ from tests.deploy.chain import Chain
 from tests.deploy.parts import Part, ask
 from tests.deploy.runs import SETTINGS, Run, wait
 from tests.jaeger.program import ids
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.deploy.conftest import Facts
+    from tests.deploy.runs import Facts
 
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -133,7 +134,7 @@ def test_the_database_answers_when_it_is_on_disk(chain: Chain) -> None:
 
 def test_a_conversation_can_be_searched_for(run: Run) -> None:
     trace = next(iter(run.acknowledged()))
-    tag = "gen_ai.conversation.id"
+    tag = s.CONVERSATION_ID
     [conversation] = {
         each["value"]
         for span in run.chain.trace(trace)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import no_log_records
 from tests.support import sdk
+from tests.support.fixtures import no_log_records
 from tests.support.readme_tables import README, with_tables
 
 __all__ = ["no_log_records"]

@@ -13,7 +13,7 @@ from benchmarks.scale import BATCH, DOCUMENT, Rows, load_table, series_table
 from benchmarks.scale_bytes import CONTENT, SHAPES, Measured, measure
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import read_sync
+from tests.support.conversations import read_sync
 from tests.support.readme_tables import use
 from tests.support.sdk import Mistral
 

@@ -82,7 +82,7 @@ def asked(url: str, *, grpc: bool = False) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NO_PROXY", "*")
         return endpoint_module.probe(
-            endpoint_module.Endpoint(url, grpc=grpc, headers="", authority="")
+            endpoint_module.Endpoint(url, grpc=grpc, headers="", ca_file="")
         )
 
 

@@ -43,7 +43,7 @@ def test_every_scenario_can_be_played(emulator: Emulator, scenario: str, stream:
 
 
 def test_every_file_is_a_scenario_and_explains_itself() -> None:
-    files = {path.stem: path for path in (ROOT / "emulator" / "scenarios").iterdir()}
+    files = {path.stem: path for path in (ROOT / "emulator" / "scenarios").rglob("*.yaml")}
     assert set(files) == set(load_scenarios())
     for path in files.values():
         assert path.read_text(encoding="utf-8").startswith("# ")

@@ -8,22 +8,18 @@ import socket
 import subprocess
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from emulator import serve
 from tests.exporters.program import Plan, Trouble
+from tests.exporters.troubles import BEHAVIOURS, CONVERSATIONS, PILES_UP, Met
 from tests.zero_code.commands import ROOT, environment
 from tests.zero_code.receiver import (
-    Behaviour,
-    answers,
-    is_slow,
-    never_answers,
     receive,
-    resets,
 )
 
 if TYPE_CHECKING:
@@ -34,29 +30,6 @@ if TYPE_CHECKING:
 # Only to end a program that hangs; on a busy machine it takes its time.
 # Twenty busy processes make it ten times slower.
 _TIMEOUT: Final = 2400
-_BEHAVIOURS: Final[dict[str, Behaviour]] = {
-    "never answers": never_answers,
-    "answers 503": answers(503),
-    "answers 429": answers(429, Retry_After="1"),
-    "answers 400": answers(400),
-    "resets": resets,
-    "is slow": is_slow,
-}
-TROUBLES: Final = (*_BEHAVIOURS, "is not there")
-PILES_UP: Final = "never answers a single one"
-CONVERSATIONS: Final = 1600
-
-
-@dataclass(frozen=True)
-class Met:
-    """What became of a program that met one kind of trouble."""
-
-    trouble: Trouble
-    exit_seconds: float
-    measured: dict[str, Any]
-    log: list[str]
-    healthy: list[str]
-    requests: int
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +39,7 @@ def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Met]]:
     with ExitStack() as stack:
         emulator, healthy = stack.enter_context(serve()), stack.enter_context(receive())
         failing = {
-            name: stack.enter_context(receive(behaviour)) for name, behaviour in _BEHAVIOURS.items()
+            name: stack.enter_context(receive(behaviour)) for name, behaviour in BEHAVIOURS.items()
         }
         # Bound and not listening: nobody else gets the port, and who connects is refused.
         closed = stack.enter_context(socket.socket())

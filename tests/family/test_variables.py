@@ -22,6 +22,7 @@ from emulator import Emulator, serve
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.family.openai_server import serving
+from tests.support import names as s
 from tests.support.recording import Recording, wait_until
 from tests.support.sdk import Mistral
 
@@ -32,18 +33,14 @@ PREFIX: Final = "OTEL_INSTRUMENTATION_GENAI_"
 CAPTURE, EMIT = f"{PREFIX}CAPTURE_MESSAGE_CONTENT", f"{PREFIX}EMIT_EVENT"
 HOOK, PATH = f"{PREFIX}COMPLETION_HOOK", f"{PREFIX}UPLOAD_BASE_PATH"
 OPT_IN: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
-CONTENT: Final = ("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions",
-                  "gen_ai.tool.definitions")  # fmt: skip
-REFS: Final = tuple(f"{key}_ref" for key in CONTENT)
-# The event of an exception is ours alone, and none is raised here.
-DETAILS: Final = "gen_ai.client.inference.operation.details"
+CONTENT: Final = (s.INPUT_MESSAGES, s.OUTPUT_MESSAGES, s.SYSTEM_INSTRUCTIONS,
+                  s.TOOL_DEFINITIONS)  # fmt: skip
+REFS: Final = (s.INPUT_MESSAGES_REF, s.OUTPUT_MESSAGES_REF, s.SYSTEM_INSTRUCTIONS_REF,
+               s.TOOL_DEFINITIONS_REF)  # fmt: skip
 # Ours count tokens besides, under names that nobody else has.
 SHARED: Final = frozenset({
-    "gen_ai.client.operation.duration", "gen_ai.client.token.usage",
-    "gen_ai.client.operation.time_to_first_chunk", "gen_ai.client.inference.duration",
-    "gen_ai.client.inference.operation.input_tokens",
-    "gen_ai.client.inference.operation.output_tokens",
-    "gen_ai.client.inference.time_to_first_chunk",
+    s.METRIC_DURATION, s.METRIC_TOKEN_USAGE, s.METRIC_FIRST_CHUNK, s.METRIC_LATEST_DURATION,
+    s.METRIC_LATEST_INPUT_TOKENS, s.METRIC_LATEST_OUTPUT_TOKENS, s.METRIC_LATEST_FIRST_CHUNK,
 })  # fmt: skip
 MESSAGES: Final = [
     {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello?"},
@@ -133,7 +130,7 @@ def ask_mistral(url: str, *, streamed: bool) -> None:
 
 def seen(recording: Recording, log: Any, logger: str) -> Seen:
     spans = recording.spans()
-    logs = [record for record in recording.logs() if record.event_name == DETAILS]
+    logs = [record for record in recording.logs() if record.event_name == s.DETAILS_EVENT]
     on_spans: set[str] = {key for span in spans for key in span.attributes or {}}
     on_events: set[str] = {key for record in logs for key in record.attributes or {}}
     refs = {k: v for span in spans for k, v in (span.attributes or {}).items() if k in REFS}
@@ -200,7 +197,8 @@ def test_emit_event_means_the_same(both: Any, mode: str, value: str) -> None:
     did = compare(both(**{CAPTURE: mode, EMIT: value}))
     said = value.strip().lower()
     emitted = "event" in mode if said not in ("true", "false") else said == "true"
-    assert did.events == [DETAILS] * emitted
+    # The event of an exception is ours alone, and none is raised here.
+    assert did.events == [s.DETAILS_EVENT] * emitted
     assert did.warned == (said in ("1", "yes"))
 
 
@@ -209,8 +207,7 @@ def test_emit_event_means_the_same(both: Any, mode: str, value: str) -> None:
 def test_upload_does_the_same(both: Any, tmp_path: Path, mode: str, emit: str | None) -> None:
     variables = {HOOK: "upload", PATH: str(tmp_path), CAPTURE: mode}
     did = compare(both(**(variables if emit is None else {**variables, EMIT: emit})))
-    kinds = {"gen_ai.input.messages_ref", "gen_ai.output.messages_ref",
-             "gen_ai.tool.definitions_ref"}  # fmt: skip
+    kinds = {s.INPUT_MESSAGES_REF, s.OUTPUT_MESSAGES_REF, s.TOOL_DEFINITIONS_REF}
     assert did.refs_on_span == kinds
     assert did.refs_on_event == (kinds if did.events else set())
     assert did.files.keys() == kinds
@@ -237,7 +234,7 @@ def test_the_opt_in_changes_nothing_in_either(both: Any, value: str) -> None:
     theirs, ours = both(**{OPT_IN: value})
     compare((theirs, ours))
     for did in (theirs, ours):
-        assert "gen_ai.client.operation.duration" in did.metrics
+        assert s.METRIC_DURATION in did.metrics
         assert not [name for name in did.metrics if "inference" in name]
 
 

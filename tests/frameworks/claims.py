@@ -6,20 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.frameworks.running import (
-    COUNTED_IN,
-    COUNTED_OUT,
-    DURATION,
-    FIRST_CHUNK,
-    OURS,
-    TOKENS,
-    Program,
-    Ran,
-    Runner,
-    attribute,
-    scope_of,
-    stable,
-)
+from tests.frameworks.running import OURS, Program, Ran, Runner, attribute, scope_of, stable
+from tests.support import names as s
 
 # Of a completion of the emulator.
 SENT, ANSWERED = 14, 9
@@ -63,11 +51,11 @@ def adopted(runner: Runner, case: Case, scope: str) -> Ran:
     frameworks_spans_are_kept(alone, ran)
     for span in ran.inferences():
         if case.streamed and not case.fails:
-            assert attribute(span, "mistral_ai.stream.outcome") == "completed"
+            assert attribute(span, s.STREAM_OUTCOME) == "completed"
         if not case.fails:
-            assert attribute(span, "gen_ai.response.model") is not None
-            assert attribute(span, "gen_ai.response.id") is not None
-            assert attribute(span, "mistral_ai.usage.total_tokens") is not None
+            assert attribute(span, s.RESPONSE_MODEL) is not None
+            assert attribute(span, s.RESPONSE_ID) is not None
+            assert attribute(span, s.USAGE_TOTAL_TOKENS) is not None
     each_series_is_counted_once(alone, ran, case)
     return ran
 
@@ -81,6 +69,26 @@ def own(runner: Runner, case: Case, scope: str | None = None) -> Ran:
         frameworks_spans_are_kept(alone, ran)
     each_series_is_counted_once(alone, ran, case)
     return ran
+
+
+def asked_besides(runner: Runner, program: Program) -> Ran:
+    """What `asks_besides` asks, while a stream is read, has two spans of ours, and counts."""
+    alone, ran = runner.bare(program), runner.with_us(program)
+    assert ran.result == alone.result
+    assert ran.result[0] == "returned"
+    assert (ran.requests, len(ran.inferences()), len(ran.ours())) == (3, 3, 2)
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == ran.counts(s.METRIC_DURATION) == 3
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 2
+    frameworks_spans_are_kept(alone, ran)
+    return ran
+
+
+def counted_if_sampled_out(runner: Runner, case: Case) -> None:
+    """Without any span, each series is counted once all the same."""
+    with runner.sampled_out():
+        alone, ran = caller_sees_no_difference(runner, case)
+    assert ran.spans == []
+    each_series_is_counted_once(alone, ran, case)
 
 
 def frameworks_spans_are_kept(alone: Ran, ran: Ran) -> None:
@@ -115,15 +123,15 @@ def each_series_is_counted_once(alone: Ran, ran: Ran, case: Case) -> None:
     """Nothing is counted twice, nothing is lost, and what the framework counts is as alone."""
     sent, answered = case.spent if not case.fails else (0, 0)
     requests = ran.requests
-    assert (ran.total(COUNTED_IN), ran.total(COUNTED_OUT)) == (sent, answered)
-    assert ran.scopes(COUNTED_IN) == ran.scopes(COUNTED_OUT) == {OURS}
+    assert (ran.total(s.METRIC_INPUT_TOKENS), ran.total(s.METRIC_OUTPUT_TOKENS)) == (sent, answered)
+    assert ran.scopes(s.METRIC_INPUT_TOKENS) == ran.scopes(s.METRIC_OUTPUT_TOKENS) == {OURS}
     reported = 0 if case.fails else requests
-    assert ran.counts(TOKENS, "input") == reported
-    assert ran.counts(TOKENS, "output") == reported
-    assert ran.total(TOKENS, "input") == sent
-    assert ran.total(TOKENS, "output") == answered
-    assert ran.counts(DURATION) == requests
-    assert ran.counts(FIRST_CHUNK) == (reported if case.streamed else 0)
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == reported
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "output") == reported
+    assert ran.total(s.METRIC_TOKEN_USAGE, "input") == sent
+    assert ran.total(s.METRIC_TOKEN_USAGE, "output") == answered
+    assert ran.counts(s.METRIC_DURATION) == requests
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == (reported if case.streamed else 0)
     assert _of_others(ran) == _of_others(alone)
 
 

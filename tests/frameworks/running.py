@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, Sam
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.recording import wait_until
 
@@ -27,12 +28,7 @@ OURS: Final = "opentelemetry.instrumentation.genai.mistralai"
 MODEL: Final = "mistral-small-latest"
 OTHER_MODEL: Final = "mistral-large-latest"
 INFERENCES: Final = ("chat", "text_completion", "generate_content", "embeddings")
-TOKENS: Final = "gen_ai.client.token.usage"
-DURATION: Final = "gen_ai.client.operation.duration"
-FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
-COUNTED_IN: Final = "gen_ai.client.inference.usage.input_tokens"
-COUNTED_OUT: Final = "gen_ai.client.inference.usage.output_tokens"
-SHARED: Final = (TOKENS, DURATION, FIRST_CHUNK)
+SHARED: Final = (s.METRIC_TOKEN_USAGE, s.METRIC_DURATION, s.METRIC_FIRST_CHUNK)
 _VOLATILE: Final = (
     (re.compile(r"127\.0\.0\.1:\d+"), "HOST"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
@@ -133,9 +129,7 @@ class Ran:
 
     def inferences(self) -> list[ReadableSpan]:
         """All spans that say that they are a request to a model."""
-        return [
-            span for span in self.spans if attribute(span, "gen_ai.operation.name") in INFERENCES
-        ]
+        return [span for span in self.spans if attribute(span, s.OPERATION_NAME) in INFERENCES]
 
     def counts(self, name: str, tokens: str | None = None) -> int:
         """How often a metric, or one type of tokens, was recorded by anybody."""
@@ -151,7 +145,7 @@ class Ran:
 
     def _of(self, name: str, tokens: str | None = None) -> Iterator[Point]:
         for point in self.points:
-            kind = point.attributes.get("gen_ai.token.type")
+            kind = point.attributes.get(s.TOKEN_TYPE)
             if point.name == name and tokens in (None, kind):
                 yield point
 
@@ -269,3 +263,11 @@ def http(url: str, scenario: str | None = None) -> dict[str, Any]:
 def client(url: str, scenario: str | None = None) -> Any:
     """A client of the SDK's own."""
     return sdk.Mistral(api_key="key", **http(url, scenario))
+
+
+async def asks_besides(url: str) -> list[Any]:
+    """What a user asks in the loop that reads a framework's stream: a chat and a conversation."""
+    own, asked = client(url), [{"role": "user", "content": "Mine?"}]
+    answer = await own.chat.complete_async(model=MODEL, messages=asked)
+    stream = await own.beta.conversations.start_stream_async(model=MODEL, inputs="Mine?")
+    return [answer.choices[0].message.content, len([event async for event in stream])]

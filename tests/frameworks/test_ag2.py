@@ -12,12 +12,9 @@ import pytest
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
-    DURATION,
-    FIRST_CHUNK,
     MODEL,
     OTHER_MODEL,
     OURS,
-    TOKENS,
     Program,
     Runner,
     attribute,
@@ -26,6 +23,7 @@ from tests.frameworks.running import (
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 
 SCOPE: Final = "opentelemetry.instrumentation.ag2"
 ag2: Any = importlib.import_module("ag2")
@@ -72,9 +70,9 @@ def cases(*, told: bool) -> dict[str, Case]:
 @pytest.mark.parametrize("name", cases(told=True))
 def test_its_span_adopts_the_request(runner: Runner, name: str) -> None:
     ran = claims.adopted(runner, cases(told=True)[name], SCOPE)
-    assert ran.scopes(DURATION) == {OURS}
+    assert ran.scopes(s.METRIC_DURATION) == {OURS}
     if not cases(told=True)[name].fails:
-        assert ran.scopes(TOKENS) == {OURS}
+        assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
 
 
 @pytest.mark.parametrize("name", cases(told=False))
@@ -126,15 +124,11 @@ def test_what_a_tool_asks_has_spans_of_its_own(runner: Runner) -> None:
     for span in ran.ours():
         around = parent_of(span, ran)
         assert around is not None
-        assert attribute(around, "gen_ai.operation.name") == "execute_tool"
-    assert ran.counts(DURATION) == 4
-    assert ran.counts(FIRST_CHUNK) == 1
+        assert attribute(around, s.OPERATION_NAME) == "execute_tool"
+    assert ran.counts(s.METRIC_DURATION) == 4
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 1
     claims.frameworks_spans_are_kept(alone, ran)
 
 
 def test_what_is_sampled_out_is_counted_once_all_the_same(runner: Runner) -> None:
-    case = cases(told=True)["streamed"]
-    with runner.sampled_out():
-        alone, ran = claims.caller_sees_no_difference(runner, case)
-    assert ran.spans == []
-    claims.each_series_is_counted_once(alone, ran, case)
+    claims.counted_if_sampled_out(runner, cases(told=True)["streamed"])

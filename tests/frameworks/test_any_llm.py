@@ -12,6 +12,7 @@ import pytest
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import MODEL, Program, Runner, http
+from tests.support import names as s
 
 any_llm: Any = importlib.import_module("any_llm")
 EMBEDDED: Final = "mistral-embed"
@@ -76,4 +77,4 @@ def test_embeddings_are_counted_once(runner: Runner) -> None:
     _, ran = claims.caller_sees_no_difference(runner, Case(embeds))
     (span,) = ran.spans
     assert span.name == f"embeddings {EMBEDDED}"
-    assert ran.total("gen_ai.client.token.usage", "input") == EMBEDDED_TOKENS
+    assert ran.total(s.METRIC_TOKEN_USAGE, "input") == EMBEDDED_TOKENS

@@ -15,12 +15,9 @@ from emulator import Emulator
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
-    COUNTED_IN,
-    FIRST_CHUNK,
     MODEL,
     OTHER_MODEL,
     OURS,
-    TOKENS,
     Program,
     Providers,
     Ran,
@@ -31,6 +28,7 @@ from tests.frameworks.running import (
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 from tests.support import sdk
 
 SCOPE: Final = "pydantic-ai"
@@ -139,8 +137,8 @@ EACH: Final = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_its_span_adopts_the_request(runner: Runner, case: Case) -> None:
     ran = claims.adopted(runner, case, SCOPE)
     if not case.fails:
-        assert ran.scopes(TOKENS) == {SCOPE}
-        assert ran.scopes(FIRST_CHUNK) == ({SCOPE} if case.streamed else set())
+        assert ran.scopes(s.METRIC_TOKEN_USAGE) == {SCOPE}
+        assert ran.scopes(s.METRIC_FIRST_CHUNK) == ({SCOPE} if case.streamed else set())
 
 
 @EACH
@@ -154,7 +152,7 @@ def test_recording_inside_it_doubles_as_asked_for(runner: Runner) -> None:
         pytest.skip("this version of the plugin has no such option yet")
     ran = runner.with_us(sync, inside_inference="record")
     assert len(ran.ours()) == 1
-    assert ran.counts(TOKENS, "input") == 2
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == 2
 
 
 def _arguments() -> set[str]:
@@ -172,7 +170,7 @@ def test_a_stream_that_is_left_is_told_of_as_left(runner: Runner) -> None:
     assert ran.result == alone.result
     assert ran.ours() == []
     claims.frameworks_spans_are_kept(alone, ran)
-    assert ran.counts(FIRST_CHUNK) == 1
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 1
 
 
 def falls_back(first: str | None, *, stream: bool) -> Program:
@@ -200,7 +198,7 @@ def test_models_of_a_fallback_have_spans_of_their_own(
     assert ran.result == alone.result
     assert ran.result[0] == "returned"
     claims.frameworks_spans_are_kept(alone, ran)
-    models = [attribute(span, "gen_ai.request.model") for span in ran.ours()]
+    models = [attribute(span, s.REQUEST_MODEL) for span in ran.ours()]
     assert models == ([MODEL, OTHER_MODEL] if first else [MODEL])
     assert [span.status.status_code.name for span in ran.ours()] == ["ERROR", "UNSET"][
         -len(models) :
@@ -210,9 +208,12 @@ def test_models_of_a_fallback_have_spans_of_their_own(
         assert around is not None
         assert (scope_of(around), around.name.split()[0]) == (SCOPE, "chat")
     # The framework counts the answer, so we do not.
-    assert (ran.scopes(TOKENS), ran.counts(TOKENS, "input")) == ({SCOPE}, 1)
-    assert ran.counts(FIRST_CHUNK) == int(stream)
-    assert ran.total(COUNTED_IN) == claims.SENT
+    assert (ran.scopes(s.METRIC_TOKEN_USAGE), ran.counts(s.METRIC_TOKEN_USAGE, "input")) == (
+        {SCOPE},
+        1,
+    )
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == int(stream)
+    assert ran.total(s.METRIC_INPUT_TOKENS) == claims.SENT
 
 
 def asks_while_reading(model: str) -> Program:
@@ -242,11 +243,11 @@ def test_a_call_in_the_loop_that_reads_its_stream_has_a_span_and_counts(
     alone, ran = runner.bare(program), runner.with_us(program)
     assert ran.result == alone.result
     (span,) = ran.ours()
-    assert attribute(span, "gen_ai.request.model") == model
+    assert attribute(span, s.REQUEST_MODEL) == model
     assert len(ran.inferences()) == ran.requests == 2
-    assert ran.counts(TOKENS, "input") == 2
-    assert ran.scopes(TOKENS) == {SCOPE, OURS}
-    assert ran.total(COUNTED_IN) == 2 * claims.SENT
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == 2
+    assert ran.scopes(s.METRIC_TOKEN_USAGE) == {SCOPE, OURS}
+    assert ran.total(s.METRIC_INPUT_TOKENS) == 2 * claims.SENT
     claims.frameworks_spans_are_kept(alone, ran)
 
 
@@ -258,10 +259,10 @@ def test_what_a_tool_asks_has_a_span_of_its_own(runner: Runner) -> None:
     (span,) = ran.ours()
     around = parent_of(span, ran)
     assert around is not None
-    assert attribute(around, "gen_ai.operation.name") == "execute_tool"
+    assert attribute(around, s.OPERATION_NAME) == "execute_tool"
     assert ran.requests == len(ran.inferences()) == 3
-    assert ran.counts(TOKENS, "input") == 3
-    assert ran.total(TOKENS, "input") == ran.total(COUNTED_IN)
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == 3
+    assert ran.total(s.METRIC_TOKEN_USAGE, "input") == ran.total(s.METRIC_INPUT_TOKENS)
     claims.frameworks_spans_are_kept(alone, ran)
 
 
@@ -286,14 +287,14 @@ def test_a_conversation_inside_its_span_keeps_its_own(runner: Runner) -> None:
     alone, ran = runner.bare(converses), runner.with_us(converses)
     assert ran.result == alone.result
     (span,) = ran.ours()
-    assert attribute(span, "mistral_ai.stream.outcome") == "completed"
-    assert attribute(span, "mistral_ai.response.created_at") is not None
+    assert attribute(span, s.STREAM_OUTCOME) == "completed"
+    assert attribute(span, s.RESPONSE_CREATED_AT) is not None
     around = parent_of(span, ran)
     assert around is not None
     assert scope_of(around) == SCOPE
     # And the request that the framework makes after it is adopted all the same.
-    assert attribute(around, "mistral_ai.usage.total_tokens") == claims.SENT + claims.ANSWERED
-    assert ran.counts(TOKENS, "input") == 2
+    assert attribute(around, s.USAGE_TOTAL_TOKENS) == claims.SENT + claims.ANSWERED
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == 2
 
 
 def on_its_own(url: str) -> Any:
@@ -313,8 +314,11 @@ def test_what_is_sampled_out_cannot_be_recognised(runner: Runner, case: Case) ->
     with runner.sampled_out():
         _, ran = claims.caller_sees_no_difference(runner, case)
     assert ran.spans == []
-    assert (ran.total(COUNTED_IN), ran.counts(TOKENS, "input")) == (claims.SENT, 2)
-    assert ran.scopes(TOKENS) == {SCOPE, OURS}
+    assert (ran.total(s.METRIC_INPUT_TOKENS), ran.counts(s.METRIC_TOKEN_USAGE, "input")) == (
+        claims.SENT,
+        2,
+    )
+    assert ran.scopes(s.METRIC_TOKEN_USAGE) == {SCOPE, OURS}
 
 
 @pytest.mark.parametrize("sampled", [True, False], ids=["sampled", "sampled out"])
@@ -326,7 +330,7 @@ def test_a_view_counts_the_sampled_out_once(
     # Those of the README.
     views = [
         View(meter_name=OURS, instrument_name=name, aggregation=drop)
-        for name in (TOKENS, FIRST_CHUNK)
+        for name in (s.METRIC_TOKEN_USAGE, s.METRIC_FIRST_CHUNK)
     ]
     providers = Providers(views)
     runner = Runner(emulator, providers)
@@ -335,9 +339,12 @@ def test_a_view_counts_the_sampled_out_once(
         ran = _run(runner, case.program, sampled=sampled)
     finally:
         pydantic_ai.Agent.instrument_all(instrument=False)
-    assert (ran.scopes(TOKENS), ran.counts(TOKENS, "input")) == ({SCOPE}, 1)
-    assert ran.counts(FIRST_CHUNK) == int(case.streamed)
-    assert ran.total(COUNTED_IN) == claims.SENT
+    assert (ran.scopes(s.METRIC_TOKEN_USAGE), ran.counts(s.METRIC_TOKEN_USAGE, "input")) == (
+        {SCOPE},
+        1,
+    )
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == int(case.streamed)
+    assert ran.total(s.METRIC_INPUT_TOKENS) == claims.SENT
 
 
 def _run(runner: Runner, program: Program, *, sampled: bool) -> Ran:

@@ -17,18 +17,17 @@ import pytest
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
-    DURATION,
-    FIRST_CHUNK,
     MODEL,
     OURS,
-    TOKENS,
     Program,
     Runner,
+    asks_besides,
     attribute,
     client,
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 
 SCOPE: Final = "semantic_kernel.utils.telemetry.model_diagnostics.decorators"
 decorators: Any = importlib.import_module(SCOPE)
@@ -80,12 +79,12 @@ EACH: Final = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.usefixtures("diagnostics")
 def test_its_span_adopts_the_request(runner: Runner, case: Case) -> None:
     ran = claims.adopted(runner, case, SCOPE)
-    assert ran.scopes(DURATION) == {OURS}
+    assert ran.scopes(s.METRIC_DURATION) == {OURS}
     if not case.fails:
-        assert ran.scopes(TOKENS) == {OURS}
+        assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
         (span,) = ran.inferences()
         # Alone it has none of a stream.
-        assert attribute(span, "gen_ai.usage.input_tokens") == claims.SENT
+        assert attribute(span, s.USAGE_INPUT_TOKENS) == claims.SENT
 
 
 @EACH
@@ -104,9 +103,9 @@ def test_a_stream_that_it_drops_is_abandoned(
     (span,) = ran.inferences()
     assert scope_of(span) == (SCOPE if on else OURS)
     # What is dropped is ended a little later, when the framework's span may have ended.
-    outcome = attribute(span, "mistral_ai.stream.outcome")
+    outcome = attribute(span, s.STREAM_OUTCOME)
     assert outcome == "abandoned" or (on and outcome is None)
-    assert ran.counts(DURATION) == 1
+    assert ran.counts(s.METRIC_DURATION) == 1
     claims.frameworks_spans_are_kept(alone, ran)
 
 
@@ -130,14 +129,7 @@ def asks_in_the_loop(url: str) -> Any:
         async for piece in decorated(service, history, settings):
             said.append(str(piece[0]))
             if len(said) == 2:
-                own = client(url)
-                asks = [{"role": "user", "content": "Mine?"}]
-                answer = await own.chat.complete_async(model=MODEL, messages=asks)
-                said.append(answer.choices[0].message.content)
-                stream = await own.beta.conversations.start_stream_async(
-                    model=MODEL, inputs="Mine?"
-                )
-                said.append(len([event async for event in stream]))
+                said += await asks_besides(url)
         return said
 
     return asyncio.run(run())
@@ -145,28 +137,16 @@ def asks_in_the_loop(url: str) -> Any:
 
 @pytest.mark.usefixtures("diagnostics")
 def test_calls_in_the_loop_that_reads_its_stream_have_spans_of_their_own(runner: Runner) -> None:
-    alone, ran = runner.bare(asks_in_the_loop), runner.with_us(asks_in_the_loop)
-    assert ran.result == alone.result
-    assert ran.result[0] == "returned"
-    assert ran.requests == 3
-    assert len(ran.inferences()) == 3
+    ran = claims.asked_besides(runner, asks_in_the_loop)
     (theirs,) = ran.of(SCOPE)
-    assert attribute(theirs, "mistral_ai.stream.outcome") == "completed"
-    assert attribute(theirs, "gen_ai.usage.input_tokens") == claims.SENT
-    assert len(ran.ours()) == 2
+    assert attribute(theirs, s.STREAM_OUTCOME) == "completed"
+    assert attribute(theirs, s.USAGE_INPUT_TOKENS) == claims.SENT
     for span in ran.ours():
         around = parent_of(span, ran)
         assert around is not None
         assert scope_of(around) == SCOPE
-    assert ran.counts(TOKENS, "input") == ran.counts(DURATION) == 3
-    assert ran.counts(FIRST_CHUNK) == 2
-    claims.frameworks_spans_are_kept(alone, ran)
 
 
 @pytest.mark.usefixtures("diagnostics")
 def test_what_is_sampled_out_is_counted_once_all_the_same(runner: Runner) -> None:
-    case = CASES["whole"]
-    with runner.sampled_out():
-        alone, ran = claims.caller_sees_no_difference(runner, case)
-    assert ran.spans == []
-    claims.each_series_is_counted_once(alone, ran, case)
+    claims.counted_if_sampled_out(runner, CASES["whole"])

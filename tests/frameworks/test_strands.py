@@ -12,20 +12,18 @@ import pytest
 from tests.frameworks import claims
 from tests.frameworks.claims import Case
 from tests.frameworks.running import (
-    COUNTED_IN,
-    DURATION,
-    FIRST_CHUNK,
     MODEL,
     OURS,
-    TOKENS,
     Program,
     Runner,
+    asks_besides,
     attribute,
     client,
     http,
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 
 SCOPE: Final = "strands.telemetry.tracer"
 strands: Any = importlib.import_module("strands")
@@ -64,9 +62,9 @@ CASES: Final = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_its_span_adopts_the_request(runner: Runner, case: Case) -> None:
     ran = claims.adopted(runner, case, SCOPE)
-    assert ran.scopes(DURATION) == {OURS}
+    assert ran.scopes(s.METRIC_DURATION) == {OURS}
     if not case.fails:
-        assert ran.scopes(TOKENS) == {OURS}
+        assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
 
 
 def converses_in_a_tool(url: str) -> Any:
@@ -103,46 +101,28 @@ def test_what_a_tool_asks_has_spans_of_its_own(runner: Runner) -> None:
     for span in ran.ours():
         around = parent_of(span, ran)
         assert around is not None
-        assert attribute(around, "gen_ai.operation.name") == "execute_tool"
-    assert ran.counts(DURATION) == 4
+        assert attribute(around, s.OPERATION_NAME) == "execute_tool"
+    assert ran.counts(s.METRIC_DURATION) == 4
     claims.frameworks_spans_are_kept(alone, ran)
 
 
 def asks_while_reading(url: str) -> Any:
     async def run() -> Any:
-        own, said = client(url), list[Any]()
+        said = list[Any]()
         async for event in agent_of(url, stream=True).stream_async("Hello?"):
             if "data" in event:
                 said.append(event["data"])
                 if len(said) == 1:
-                    asked = [{"role": "user", "content": "Mine?"}]
-                    answer = await own.chat.complete_async(model=MODEL, messages=asked)
-                    said.append(answer.choices[0].message.content)
-                    stream = await own.beta.conversations.start_stream_async(
-                        model=MODEL, inputs="Mine?"
-                    )
-                    said.append(len([event async for event in stream]))
+                    said += await asks_besides(url)
         return said
 
     return asyncio.run(run())
 
 
 def test_calls_in_the_loop_that_reads_its_stream_have_spans_and_count(runner: Runner) -> None:
-    alone, ran = runner.bare(asks_while_reading), runner.with_us(asks_while_reading)
-    assert ran.result == alone.result
-    assert ran.requests == 3
-    assert len(ran.ours()) == 2
-    assert len(ran.inferences()) == 3
-    assert ran.counts(TOKENS, "input") == ran.counts(DURATION) == 3
-    assert ran.counts(FIRST_CHUNK) == 2
-    claims.frameworks_spans_are_kept(alone, ran)
+    claims.asked_besides(runner, asks_while_reading)
 
 
 def test_what_is_sampled_out_is_counted_once_all_the_same(runner: Runner) -> None:
     # The framework records none of the shared metrics, so nothing is doubled.
-    case = CASES["async, streamed"]
-    with runner.sampled_out():
-        alone, ran = claims.caller_sees_no_difference(runner, case)
-    assert ran.spans == []
-    claims.each_series_is_counted_once(alone, ran, case)
-    assert ran.total(COUNTED_IN) == claims.SENT
+    claims.counted_if_sampled_out(runner, CASES["async, streamed"])

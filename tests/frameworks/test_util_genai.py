@@ -13,14 +13,9 @@ from opentelemetry.trace import get_tracer
 
 from tests.frameworks import claims
 from tests.frameworks.running import (
-    COUNTED_IN,
-    COUNTED_OUT,
-    DURATION,
-    FIRST_CHUNK,
     MODEL,
     OTHER_MODEL,
     OURS,
-    TOKENS,
     Program,
     Ran,
     Runner,
@@ -29,6 +24,7 @@ from tests.frameworks.running import (
     parent_of,
     scope_of,
 )
+from tests.support import names as s
 
 SCOPE: Final = "my.application"
 handler: Any = importlib.import_module("opentelemetry.util.genai.handler")
@@ -86,15 +82,15 @@ EACH: Final = pytest.mark.parametrize("name", PROGRAMS)
 
 def once(ran: Ran, *, requests: int = 1) -> None:
     """Each series was counted once a request, the shared ones by their owner."""
-    assert ran.total(COUNTED_IN) == requests * claims.SENT
-    assert ran.total(COUNTED_OUT) == requests * claims.ANSWERED
-    assert ran.scopes(COUNTED_IN) == {OURS}
-    assert ran.scopes(TOKENS) == ran.scopes(DURATION) == {SCOPE}
-    assert ran.counts(DURATION) == 1
-    assert ran.counts(TOKENS, "input") == 1
-    assert ran.total(TOKENS, "input") == claims.SENT
-    assert ran.total(TOKENS, "output") == claims.ANSWERED
-    assert ran.counts(FIRST_CHUNK) == 0
+    assert ran.total(s.METRIC_INPUT_TOKENS) == requests * claims.SENT
+    assert ran.total(s.METRIC_OUTPUT_TOKENS) == requests * claims.ANSWERED
+    assert ran.scopes(s.METRIC_INPUT_TOKENS) == {OURS}
+    assert ran.scopes(s.METRIC_TOKEN_USAGE) == ran.scopes(s.METRIC_DURATION) == {SCOPE}
+    assert ran.counts(s.METRIC_DURATION) == 1
+    assert ran.counts(s.METRIC_TOKEN_USAGE, "input") == 1
+    assert ran.total(s.METRIC_TOKEN_USAGE, "input") == claims.SENT
+    assert ran.total(s.METRIC_TOKEN_USAGE, "output") == claims.ANSWERED
+    assert ran.counts(s.METRIC_FIRST_CHUNK) == 0
 
 
 @EACH
@@ -110,25 +106,25 @@ def test_its_owner_gets_what_the_response_says(runner: Runner, name: str) -> Non
         before.name, before.kind, before.status.status_code,
     )  # fmt: skip
     told = dict(span.attributes or {})
-    first_chunk = told.pop("gen_ai.response.time_to_first_chunk", None)
+    first_chunk = told.pop(s.RESPONSE_TIME_TO_FIRST_CHUNK, None)
     assert (first_chunk is not None) == ("streamed" in name)
-    port = told.pop("server.port")
+    port = told.pop(s.SERVER_PORT)
     assert isinstance(port, int)
     expected: dict[str, Any] = {
         **dict(before.attributes or {}),
-        "server.address": "127.0.0.1",
-        "gen_ai.response.id": "cmpl_1",
-        "gen_ai.response.model": MODEL,
-        "gen_ai.response.finish_reasons": ("stop",),
-        "gen_ai.usage.input_tokens": claims.SENT,
-        "gen_ai.usage.output_tokens": claims.ANSWERED,
-        "mistral_ai.usage.total_tokens": claims.SENT + claims.ANSWERED,
+        s.SERVER_ADDRESS: "127.0.0.1",
+        s.RESPONSE_ID: "cmpl_1",
+        s.RESPONSE_MODEL: MODEL,
+        s.RESPONSE_FINISH_REASONS: ("stop",),
+        s.USAGE_INPUT_TOKENS: claims.SENT,
+        s.USAGE_OUTPUT_TOKENS: claims.ANSWERED,
+        s.USAGE_TOTAL_TOKENS: claims.SENT + claims.ANSWERED,
     }
     if "streamed" in name:
-        expected["gen_ai.request.stream"] = True
-        expected["mistral_ai.stream.outcome"] = "completed"
+        expected[s.REQUEST_STREAM] = True
+        expected[s.STREAM_OUTCOME] = "completed"
     if name == "whole":
-        expected["gen_ai.request.temperature"] = 0.5
+        expected[s.REQUEST_TEMPERATURE] = 0.5
     assert told == expected
     once(ran)
 
@@ -142,10 +138,10 @@ def test_what_its_owner_says_wins(runner: Runner) -> None:
 
     ran = runner.with_us(program)
     (span,) = ran.spans
-    assert attribute(span, "gen_ai.response.id") == "mine"
-    assert attribute(span, "gen_ai.usage.input_tokens") == 1
-    assert attribute(span, "gen_ai.usage.output_tokens") == claims.ANSWERED
-    assert ran.total(COUNTED_IN) == claims.SENT
+    assert attribute(span, s.RESPONSE_ID) == "mine"
+    assert attribute(span, s.USAGE_INPUT_TOKENS) == 1
+    assert attribute(span, s.USAGE_OUTPUT_TOKENS) == claims.ANSWERED
+    assert ran.total(s.METRIC_INPUT_TOKENS) == claims.SENT
 
 
 def test_content_is_never_published(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,11 +163,11 @@ def test_an_error_is_its_owners_to_judge(runner: Runner) -> None:
     assert ran.result == alone.result
     (span,) = ran.spans
     assert span.status.status_code.name == "UNSET"
-    assert attribute(span, "error.type") is None
-    assert attribute(span, "mistral_ai.error.code") == "1300"
-    assert ran.counts(DURATION) == 1
-    assert ran.scopes(DURATION) == {SCOPE}
-    assert ran.scopes(COUNTED_IN) == {OURS}
+    assert attribute(span, s.ERROR_TYPE) is None
+    assert attribute(span, s.ERROR_CODE) == "1300"
+    assert ran.counts(s.METRIC_DURATION) == 1
+    assert ran.scopes(s.METRIC_DURATION) == {SCOPE}
+    assert ran.scopes(s.METRIC_INPUT_TOKENS) == {OURS}
 
 
 def test_a_second_call_inside_is_told_of_as_the_official_ones_do(runner: Runner) -> None:
@@ -229,12 +225,12 @@ def test_the_owner_of_an_embedding_gets_what_the_response_says(runner: Runner) -
     assert ran.result == alone.result
     assert ran.ours() == []
     (span,) = ran.spans
-    spent = attribute(span, "gen_ai.usage.input_tokens")
+    spent = attribute(span, s.USAGE_INPUT_TOKENS)
     assert spent > 0
-    assert attribute(span, "gen_ai.response.model") == EMBEDDED
-    assert ran.total(COUNTED_IN) == spent
-    assert ran.scopes(TOKENS) == ran.scopes(DURATION) == {SCOPE}
-    assert (ran.counts(DURATION), ran.total(TOKENS, "input")) == (1, spent)
+    assert attribute(span, s.RESPONSE_MODEL) == EMBEDDED
+    assert ran.total(s.METRIC_INPUT_TOKENS) == spent
+    assert ran.scopes(s.METRIC_TOKEN_USAGE) == ran.scopes(s.METRIC_DURATION) == {SCOPE}
+    assert (ran.counts(s.METRIC_DURATION), ran.total(s.METRIC_TOKEN_USAGE, "input")) == (1, spent)
 
 
 def chats_in_an_embedding(url: str) -> Any:
@@ -259,7 +255,7 @@ def test_an_agent_or_a_workflow_around_a_call_is_no_inference(runner: Runner, ki
     around = parent_of(span, ran)
     assert around is not None
     assert scope_of(around) == SCOPE
-    assert ran.scopes(TOKENS) == {OURS}
+    assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
 
 
 def test_after_the_inference_its_context_adopts_nothing(runner: Runner) -> None:
@@ -280,15 +276,15 @@ def test_after_the_inference_its_context_adopts_nothing(runner: Runner) -> None:
     program: Program = lambda url: asyncio.run(run(url))  # noqa: E731
     ran = runner.with_us(program)
     (span,) = ran.ours()
-    assert attribute(span, "gen_ai.usage.input_tokens") == claims.SENT
-    assert ran.scopes(TOKENS) == {OURS}
+    assert attribute(span, s.USAGE_INPUT_TOKENS) == claims.SENT
+    assert ran.scopes(s.METRIC_TOKEN_USAGE) == {OURS}
 
 
 def test_a_framework_that_counts_inside_an_inference_counts_once(runner: Runner) -> None:
     """As pydantic-ai would, beneath an application's own inference."""
 
     def program(url: str) -> Any:
-        attributes = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
+        attributes = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: MODEL}
         tracer = get_tracer("pydantic-ai")
         with inference(), tracer.start_as_current_span("chat", attributes=attributes):
             return whole(url)
@@ -296,17 +292,17 @@ def test_a_framework_that_counts_inside_an_inference_counts_once(runner: Runner)
     ran = runner.with_us(program)
     assert ran.ours() == []
     inner, outer = ran.spans
-    assert attribute(inner, "gen_ai.usage.input_tokens") == claims.SENT
-    assert attribute(outer, "gen_ai.response.id") == "cmpl_1"
-    assert attribute(outer, "gen_ai.usage.input_tokens") is None
+    assert attribute(inner, s.USAGE_INPUT_TOKENS) == claims.SENT
+    assert attribute(outer, s.RESPONSE_ID) == "cmpl_1"
+    assert attribute(outer, s.USAGE_INPUT_TOKENS) is None
     # The framework would count them; its owner and we do not.
-    assert ran.counts(TOKENS) == 0
-    assert ran.scopes(DURATION) == {SCOPE}
-    assert ran.total(COUNTED_IN) == claims.SENT
+    assert ran.counts(s.METRIC_TOKEN_USAGE) == 0
+    assert ran.scopes(s.METRIC_DURATION) == {SCOPE}
+    assert ran.total(s.METRIC_INPUT_TOKENS) == claims.SENT
 
 
 def test_another_model_than_its_owner_named_is_published_too(runner: Runner) -> None:
     ran = runner.with_us(inside(whole, request_model=OTHER_MODEL))
     (span,) = ran.spans
-    assert attribute(span, "gen_ai.request.model") == OTHER_MODEL
-    assert attribute(span, "gen_ai.response.model") == MODEL
+    assert attribute(span, s.REQUEST_MODEL) == OTHER_MODEL
+    assert attribute(span, s.RESPONSE_MODEL) == MODEL

@@ -9,17 +9,13 @@ import pytest
 
 from emulator import Emulator, serve
 from tests.jaeger.program import Program, run_program
-from tests.jaeger.server import Jaeger, needed_binary, run_jaeger
+from tests.jaeger.server import Jaeger, jaeger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="session")
-def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
-    """A Jaeger on free ports; without its binary the tests skip, in CI they fail."""
-    with run_jaeger(needed_binary(), tmp_path_factory.mktemp("jaeger") / "jaeger.log") as running:
-        yield running
+__all__ = ["jaeger"]
 
 
 @pytest.fixture(scope="session")

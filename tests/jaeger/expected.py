@@ -10,6 +10,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from opentelemetry.instrumentation.genai.mistralai import __version__
 from tests.jaeger.program import ids
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 MODEL = "mistral-medium-latest"
 Tags = dict[str, tuple[str, Any]]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -29,10 +29,10 @@ def tags_of(program: Program, own: Tags) -> Tags:
         "otel.scope.name": ("string", "opentelemetry.instrumentation.genai.mistralai"),
         "otel.scope.version": ("string", __version__),
         "span.kind": ("string", "client"),
-        "gen_ai.provider.name": ("string", "mistral_ai"),
-        "gen_ai.request.stream": ("bool", True),
-        "server.address": ("string", "127.0.0.1"),
-        "server.port": ("int64", program.server_port),
+        s.PROVIDER_NAME: ("string", "mistral_ai"),
+        s.REQUEST_STREAM: ("bool", True),
+        s.SERVER_ADDRESS: ("string", "127.0.0.1"),
+        s.SERVER_PORT: ("int64", program.server_port),
         **own,
     }
 
@@ -89,7 +89,7 @@ def recorded(span: ReadableSpan, key: str) -> Any:
 
 def first_chunk(span: ReadableSpan) -> Tags:
     """How long the first output took."""
-    key = "gen_ai.response.time_to_first_chunk"
+    key = s.RESPONSE_TIME_TO_FIRST_CHUNK
     return {key: ("float64", recorded(span, key))}
 
 
@@ -102,3 +102,48 @@ def created_at(event: Any) -> datetime:
 def since_epoch(time: datetime) -> int:
     """A date as Jaeger writes it: microseconds since the epoch."""
     return (time - _EPOCH) // timedelta(microseconds=1)
+
+
+_NOTED = (
+    s.ERROR_TYPE,
+    s.AGENT_ID,
+    s.AGENT_NAME,
+    s.TOOL_CALL_ID,
+    s.TOOL_TYPE,
+    s.TRANSFER_TARGET_NAME,
+    s.STREAM_OUTCOME,
+)
+
+
+def picture(trace: dict[str, Any]) -> list[str]:
+    """A trace as one line a span: indented under its parent, with what tells it from others.
+
+    ``follows`` is the number of the line that a span is linked to, or ``another trace``.
+    """
+    spans: list[dict[str, Any]] = sorted(trace["spans"], key=lambda span: int(span["startTime"]))
+    parents = {span["spanID"]: found for span in spans for found in referred(span, "CHILD_OF")}
+
+    def below(parent: str | None, depth: int) -> list[tuple[int, dict[str, Any]]]:
+        rows: list[tuple[int, dict[str, Any]]] = []
+        for span in spans:
+            if parents.get(span["spanID"]) == parent:
+                rows += [(depth, span), *below(span["spanID"], depth + 1)]
+        return rows
+
+    rows = below(None, 0)
+    numbers = {span["spanID"]: number for number, (_, span) in enumerate(rows, 1)}
+    lines: list[str] = []
+    for depth, span in rows:
+        tags = {tag["key"]: tag["value"] for tag in span["tags"]}
+        notes = [f"{key.rpartition('.')[2]}={tags[key]}" for key in _NOTED if key in tags]
+        followed = (
+            numbers.get(linked, "another trace") for linked in referred(span, "FOLLOWS_FROM")
+        )
+        notes += [f"follows={number}" for number in followed]
+        lines.append("  " * depth + " | ".join([span["operationName"], *notes]))
+    return lines
+
+
+def referred(span: dict[str, Any], kind: str) -> list[str]:
+    """The ids of the spans that a span refers to in that way."""
+    return [each["spanID"] for each in span["references"] if each["refType"] == kind]

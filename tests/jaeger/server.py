@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 from urllib.request import Request
 
+import pytest
+
 from tests.support.servers import START_SECONDS, Server, free_ports, launch, running, without
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 _CONFIG = Path(__file__).with_name("jaeger.yaml")
@@ -105,3 +108,10 @@ def _started(path: Path, log: Path, config: Path) -> Jaeger:
     ports: dict[str, int] = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
     environment = {**os.environ, **{name: str(port) for name, port in ports.items()}}
     return Jaeger(launch([str(path), "--config", str(config)], log, environment), ports, log)
+
+
+@pytest.fixture(scope="session")
+def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
+    """A Jaeger on free ports; without its binary the tests skip, in CI they fail."""
+    with run_jaeger(needed_binary(), tmp_path_factory.mktemp("jaeger") / "jaeger.log") as running:
+        yield running

@@ -18,6 +18,7 @@ from tests.jaeger.expected import (
     tags_of,
 )
 from tests.jaeger.program import ids
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from tests.jaeger.program import Program
@@ -32,20 +33,20 @@ def test_a_server_clock_that_is_an_hour_off_moves_nothing(program: Program, offs
             "start", "answer", clock_offset=offset, model=MODEL, inputs="Hello"
         )
     [span] = program.client_spans()
-    shift = recorded(span, "mistral_ai.clock.shift_ms")
+    shift = recorded(span, s.CLOCK_SHIFT)
     own = {
-        "gen_ai.operation.name": ("string", "chat"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
-        "gen_ai.response.id": ("string", "msg_1"),
-        "gen_ai.response.model": ("string", MODEL),
-        "gen_ai.response.finish_reasons": ("string", '["stop"]'),
-        "gen_ai.usage.input_tokens": ("int64", 24),
-        "gen_ai.usage.output_tokens": ("int64", 29),
-        "mistral_ai.usage.total_tokens": ("int64", 53),
-        "mistral_ai.stream.outcome": ("string", "completed"),
-        "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
-        "mistral_ai.clock.shift_ms": ("float64", shift),
+        s.OPERATION_NAME: ("string", "chat"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.CONVERSATION_ID: ("string", events[0].data.conversation_id),
+        s.RESPONSE_ID: ("string", "msg_1"),
+        s.RESPONSE_MODEL: ("string", MODEL),
+        s.RESPONSE_FINISH_REASONS: ("string", '["stop"]'),
+        s.USAGE_INPUT_TOKENS: ("int64", 24),
+        s.USAGE_OUTPUT_TOKENS: ("int64", 29),
+        s.USAGE_TOTAL_TOKENS: ("int64", 53),
+        s.STREAM_OUTCOME: ("string", "completed"),
+        s.RESPONSE_CREATED_AT: ("string", created_at(events[-1]).isoformat()),
+        s.CLOCK_SHIFT: ("float64", shift),
         **first_chunk(span),
     }
     tags = tags_of(program, own)

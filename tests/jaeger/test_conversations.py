@@ -16,19 +16,20 @@ from tests.jaeger.expected import (
     times,
 )
 from tests.jaeger.program import ids
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from tests.jaeger.program import Program
     from tests.jaeger.server import Jaeger
 
 ANSWERED = {
-    "gen_ai.response.id": ("string", "msg_1"),
-    "gen_ai.response.model": ("string", MODEL),
-    "gen_ai.response.finish_reasons": ("string", '["stop"]'),
-    "gen_ai.usage.input_tokens": ("int64", 24),
-    "gen_ai.usage.output_tokens": ("int64", 29),
-    "mistral_ai.usage.total_tokens": ("int64", 53),
-    "mistral_ai.stream.outcome": ("string", "completed"),
+    s.RESPONSE_ID: ("string", "msg_1"),
+    s.RESPONSE_MODEL: ("string", MODEL),
+    s.RESPONSE_FINISH_REASONS: ("string", '["stop"]'),
+    s.USAGE_INPUT_TOKENS: ("int64", 24),
+    s.USAGE_OUTPUT_TOKENS: ("int64", 29),
+    s.USAGE_TOTAL_TOKENS: ("int64", 53),
+    s.STREAM_OUTCOME: ("string", "completed"),
 }
 
 
@@ -40,14 +41,14 @@ def test_an_answer_is_one_span_with_its_settings_and_its_usage(program: Program)
         )
     [span] = program.client_spans()
     own = {
-        "gen_ai.operation.name": ("string", "chat"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.request.temperature": ("float64", 0.5),
-        "gen_ai.request.max_tokens": ("int64", 64),
-        "gen_ai.request.stop_sequences": ("string", '["END","\\n"]'),
-        "gen_ai.request.seed": ("int64", 7),
-        "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
-        "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
+        s.OPERATION_NAME: ("string", "chat"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.REQUEST_TEMPERATURE: ("float64", 0.5),
+        s.REQUEST_MAX_TOKENS: ("int64", 64),
+        s.REQUEST_STOP_SEQUENCES: ("string", '["END","\\n"]'),
+        s.REQUEST_SEED: ("int64", 7),
+        s.CONVERSATION_ID: ("string", events[0].data.conversation_id),
+        s.RESPONSE_CREATED_AT: ("string", created_at(events[-1]).isoformat()),
         **ANSWERED,
         **first_chunk(span),
     }
@@ -64,7 +65,7 @@ def test_the_span_is_drawn_up_to_the_servers_created_at(program: Program) -> Non
     # Jaeger rounds twice, see `microseconds`.
     assert shown["startTime"] + shown["duration"] in (end - 1, end)
     # The emulator waits 20 ms before the first piece.
-    assert 0.02 <= recorded(span, "gen_ai.response.time_to_first_chunk") < 10
+    assert 0.02 <= recorded(span, s.RESPONSE_TIME_TO_FIRST_CHUNK) < 10
 
 
 def test_connectors_are_counted_beside_the_tokens(program: Program) -> None:
@@ -74,16 +75,16 @@ def test_connectors_are_counted_beside_the_tokens(program: Program) -> None:
         )
     [span] = program.client_spans()
     own = {
-        "gen_ai.operation.name": ("string", "chat"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
-        "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
+        s.OPERATION_NAME: ("string", "chat"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.CONVERSATION_ID: ("string", events[0].data.conversation_id),
+        s.RESPONSE_CREATED_AT: ("string", created_at(events[-1]).isoformat()),
         **ANSWERED,
-        "gen_ai.usage.input_tokens": ("int64", 142),
-        "gen_ai.usage.output_tokens": ("int64", 38),
-        "mistral_ai.usage.total_tokens": ("int64", 1204),
-        "mistral_ai.usage.connector_tokens": ("int64", 1024),
-        "mistral_ai.usage.connectors.web_search": ("int64", 1),
+        s.USAGE_INPUT_TOKENS: ("int64", 142),
+        s.USAGE_OUTPUT_TOKENS: ("int64", 38),
+        s.USAGE_TOTAL_TOKENS: ("int64", 1204),
+        s.USAGE_CONNECTOR_TOKENS: ("int64", 1024),
+        s.USAGE_CONNECTORS_WEB_SEARCH: ("int64", 1),
         **first_chunk(span),
     }
     tags = tags_of(program, own)
@@ -95,15 +96,15 @@ def test_an_agent_is_named_by_its_id(program: Program) -> None:
         events = program.converse("start", "agent", agent_id="ag_1", inputs="Hello")
     [span] = program.client_spans()
     own = {
-        "gen_ai.operation.name": ("string", "invoke_agent"),
-        "gen_ai.agent.id": ("string", "ag_1"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
-        "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
+        s.OPERATION_NAME: ("string", "invoke_agent"),
+        s.AGENT_ID: ("string", "ag_1"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.CONVERSATION_ID: ("string", events[0].data.conversation_id),
+        s.RESPONSE_CREATED_AT: ("string", created_at(events[-1]).isoformat()),
         **ANSWERED,
-        "gen_ai.usage.input_tokens": ("int64", 5),
-        "gen_ai.usage.output_tokens": ("int64", 7),
-        "mistral_ai.usage.total_tokens": ("int64", 12),
+        s.USAGE_INPUT_TOKENS: ("int64", 5),
+        s.USAGE_OUTPUT_TOKENS: ("int64", 7),
+        s.USAGE_TOTAL_TOKENS: ("int64", 12),
         **first_chunk(span),
     }
     tags = tags_of(program, own)
@@ -115,12 +116,12 @@ def test_a_stream_that_is_left_is_closed_and_no_error(program: Program) -> None:
         events = program.converse("start", "answer", leave_after=3, model=MODEL, inputs="Hello")
     [span] = program.client_spans()
     own = {
-        "gen_ai.operation.name": ("string", "chat"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
-        "gen_ai.response.id": ("string", "msg_1"),
-        "gen_ai.response.model": ("string", MODEL),
-        "mistral_ai.stream.outcome": ("string", "closed"),
+        s.OPERATION_NAME: ("string", "chat"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.CONVERSATION_ID: ("string", events[0].data.conversation_id),
+        s.RESPONSE_ID: ("string", "msg_1"),
+        s.RESPONSE_MODEL: ("string", MODEL),
+        s.STREAM_OUTCOME: ("string", "closed"),
         **first_chunk(span),
     }
     tags = tags_of(program, own)
@@ -146,19 +147,19 @@ def test_an_append_and_a_restart_say_which_conversation_they_continue(program: P
     new_id = restarted[0].data.conversation_id
     assert appended[0].data.conversation_id == conversation_id != new_id
     named = {
-        "append": {"gen_ai.conversation.id": ("string", conversation_id)},
+        "append": {s.CONVERSATION_ID: ("string", conversation_id)},
         "restart": {
-            "gen_ai.conversation.id": ("string", new_id),
-            "mistral_ai.conversation.restarted_from": ("string", conversation_id),
+            s.CONVERSATION_ID: ("string", new_id),
+            s.RESTARTED_FROM: ("string", conversation_id),
         },
     }
     turns = (("append", append, appended), ("restart", restart, restarted))
     for turn, span, events in turns:
         own = {
-            "gen_ai.operation.name": ("string", "chat"),
+            s.OPERATION_NAME: ("string", "chat"),
             # Viewers look for a span's model nowhere else.
-            "gen_ai.request.model": ("string", MODEL),
-            "mistral_ai.response.created_at": ("string", created_at(events[-1]).isoformat()),
+            s.REQUEST_MODEL: ("string", MODEL),
+            s.RESPONSE_CREATED_AT: ("string", created_at(events[-1]).isoformat()),
             **named[turn],
             **ANSWERED,
             **first_chunk(span),
@@ -176,6 +177,6 @@ def test_otlp_keeps_the_nanoseconds_and_the_arrays(program: Program, jaeger: Jae
     start, end = times(span)
     assert (shown["startTimeUnixNano"], shown["endTimeUnixNano"]) == (str(start), str(end))
     attributes = {each["key"]: each["value"] for each in shown["attributes"]}
-    assert attributes["gen_ai.response.finish_reasons"] == {
+    assert attributes[s.RESPONSE_FINISH_REASONS] == {
         "arrayValue": {"values": [{"stringValue": "stop"}]}
     }

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.jaeger.server import Jaeger
+from tests.support import names as s
 
 _ROOT = Path(__file__).parents[2]
 MODEL = "mistral-medium-latest"
@@ -26,13 +27,13 @@ def test_the_demo_is_seen_in_jaeger_under_the_service_that_the_readme_names(jaeg
         command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    traces = jaeger.search(service, {"mistral_ai.stream.outcome": "completed"})
+    traces = jaeger.search(service, {s.STREAM_OUTCOME: "completed"})
     names = {span["operationName"] for trace in traces for span in trace["spans"]}
     agents = {f"invoke_agent{name}" for name in ("", " researcher", " writer")}
     tools = ("web_search", "code_interpreter", "agent_handoff researcher", "agent_handoff writer")
     assert names == {f"chat {MODEL}", *agents, *(f"execute_tool {tool}" for tool in tools)}
     # The loop and its function have no stream.
-    (local,) = jaeger.search(service, {"gen_ai.tool.name": "get_weather"})
+    (local,) = jaeger.search(service, {s.TOOL_NAME: "get_weather"})
     told = sorted((span["startTime"], span["operationName"]) for span in local["spans"])
     expected = ["invoke_agent", f"chat {MODEL}", "execute_tool get_weather", f"chat {MODEL}"]
     assert [name for _, name in told] == expected

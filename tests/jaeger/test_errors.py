@@ -12,6 +12,7 @@ import pytest
 
 from tests.jaeger.expected import MODEL, first_chunk, microseconds, shown_as, tags_of
 from tests.jaeger.program import ids
+from tests.support import names as s
 from tests.support.sdk import Mistral
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def test_an_error_event_makes_the_span_an_error(program: Program) -> None:
         events = program.converse("start", "error_event", model=MODEL, inputs=INPUT)
     [span] = program.client_spans()
     own = {
-        "gen_ai.operation.name": ("string", "chat"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.conversation.id": ("string", events[0].data.conversation_id),
-        "gen_ai.response.id": ("string", "msg_1"),
-        "gen_ai.response.model": ("string", MODEL),
-        "gen_ai.response.finish_reasons": ("string", '["error"]'),
-        "mistral_ai.stream.outcome": ("string", "failed"),
+        s.OPERATION_NAME: ("string", "chat"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.CONVERSATION_ID: ("string", events[0].data.conversation_id),
+        s.RESPONSE_ID: ("string", "msg_1"),
+        s.RESPONSE_MODEL: ("string", MODEL),
+        s.RESPONSE_FINISH_REASONS: ("string", '["error"]'),
+        s.STREAM_OUTCOME: ("string", "failed"),
         "error": ("bool", True),
-        "error.type": ("string", "500"),
+        s.ERROR_TYPE: ("string", "500"),
         "otel.status_code": ("string", "ERROR"),
         "otel.status_description": ("string", "500"),
         **first_chunk(span),
@@ -58,13 +59,13 @@ def test_an_http_error_is_shown_with_its_status_and_its_exception(program: Progr
     caller, error = refused(program)
     [span] = program.client_spans()
     own = {
-        "gen_ai.operation.name": ("string", "chat"),
-        "gen_ai.request.model": ("string", MODEL),
-        "gen_ai.response.finish_reasons": ("string", '["error"]'),
-        "http.response.status_code": ("int64", 429),
-        "mistral_ai.error.code": ("string", "1300"),
+        s.OPERATION_NAME: ("string", "chat"),
+        s.REQUEST_MODEL: ("string", MODEL),
+        s.RESPONSE_FINISH_REASONS: ("string", '["error"]'),
+        s.HTTP_STATUS_CODE: ("int64", 429),
+        s.ERROR_CODE: ("string", "1300"),
         "error": ("bool", True),
-        "error.type": ("string", "429"),
+        s.ERROR_TYPE: ("string", "429"),
         "otel.status_code": ("string", "ERROR"),
         "otel.status_description": ("string", "429"),
     }
@@ -74,8 +75,8 @@ def test_an_http_error_is_shown_with_its_status_and_its_exception(program: Progr
         "timestamp": microseconds(event.timestamp),
         "fields": {
             "event": ("string", "exception"),
-            "exception.type": ("string", f"{type(error).__module__}.SDKError"),
-            "exception.stacktrace": ("string", event.attributes["exception.stacktrace"]),
+            s.EXCEPTION_TYPE: ("string", f"{type(error).__module__}.SDKError"),
+            s.EXCEPTION_STACKTRACE: ("string", event.attributes[s.EXCEPTION_STACKTRACE]),
         },
     }
     tags = tags_of(program, own)

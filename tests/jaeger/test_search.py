@@ -9,6 +9,7 @@ import pytest
 
 from tests.jaeger.expected import MODEL, recorded
 from tests.jaeger.program import ids
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -29,13 +30,13 @@ def three_traces(program: Program) -> tuple[ReadableSpan, ReadableSpan, Readable
 
 def test_a_search_finds_just_the_trace_that_has_the_tag(program: Program, jaeger: Jaeger) -> None:
     completed, left, failed = three_traces(program)
-    conversation_id = recorded(completed, "gen_ai.conversation.id")
+    conversation_id = recorded(completed, s.CONVERSATION_ID)
     for tags, span in (
-        ({"gen_ai.conversation.id": conversation_id}, completed),
-        ({"mistral_ai.stream.outcome": "completed"}, completed),
-        ({"mistral_ai.stream.outcome": "closed"}, left),
-        ({"error.type": "429"}, failed),
-        ({"gen_ai.request.model": MODEL, "http.response.status_code": "429"}, failed),
+        ({s.CONVERSATION_ID: conversation_id}, completed),
+        ({s.STREAM_OUTCOME: "completed"}, completed),
+        ({s.STREAM_OUTCOME: "closed"}, left),
+        ({s.ERROR_TYPE: "429"}, failed),
+        ({s.REQUEST_MODEL: MODEL, s.HTTP_STATUS_CODE: "429"}, failed),
     ):
         found = jaeger.search(program.service, tags)
         assert [trace["traceID"] for trace in found] == [ids(span)[0]], tags
@@ -49,7 +50,7 @@ def test_a_conversations_id_finds_all_its_turns(program: Program, jaeger: Jaeger
     first, second, _ = (ids(span)[0] for span in program.client_spans())
     for trace_id in (first, second):
         program.trace(trace_id)  # until it is there
-    found = jaeger.search(program.service, {"gen_ai.conversation.id": conversation_id})
+    found = jaeger.search(program.service, {s.CONVERSATION_ID: conversation_id})
     assert {trace["traceID"] for trace in found} == {first, second}
 
 
@@ -60,9 +61,9 @@ def test_an_error_inside_a_conversation_is_found_by_its_type(
     program.converse("start", "tool_error_event", model=MODEL, inputs="Hello")
     _, failed = program.client_spans()
     for tags in (
-        {"error.type": "500"},
-        {"error.type": "500", "gen_ai.tool.name": "web_search"},
-        {"mistral_ai.stream.outcome": "failed"},
+        {s.ERROR_TYPE: "500"},
+        {s.ERROR_TYPE: "500", s.TOOL_NAME: "web_search"},
+        {s.STREAM_OUTCOME: "failed"},
     ):
         found = jaeger.search(program.service, tags)
         assert [trace["traceID"] for trace in found] == [ids(failed)[0]], tags

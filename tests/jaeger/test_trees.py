@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.jaeger.expected import MODEL, microseconds, times
+from tests.jaeger.expected import MODEL, microseconds, picture, times
 from tests.jaeger.program import ids
 
 if TYPE_CHECKING:
@@ -16,52 +16,9 @@ if TYPE_CHECKING:
 
     from tests.jaeger.program import Program
 
-_NOTED = (
-    "error.type",
-    "gen_ai.agent.id",
-    "gen_ai.agent.name",
-    "gen_ai.tool.call.id",
-    "gen_ai.tool.type",
-    "gen_ai.transfer.target.name",
-    "mistral_ai.stream.outcome",
-)
 
 RESEARCHER = "id=ag_researcher | name=researcher"
 WRITER = "id=ag_writer | name=writer"
-
-
-def picture(trace: dict[str, Any]) -> list[str]:
-    """A trace as one line a span: indented under its parent, with what tells it from others.
-
-    ``follows`` is the number of the line that a span is linked to, or ``another trace``.
-    """
-    spans: list[dict[str, Any]] = sorted(trace["spans"], key=lambda span: int(span["startTime"]))
-    parents = {span["spanID"]: found for span in spans for found in referred(span, "CHILD_OF")}
-
-    def below(parent: str | None, depth: int) -> list[tuple[int, dict[str, Any]]]:
-        rows: list[tuple[int, dict[str, Any]]] = []
-        for span in spans:
-            if parents.get(span["spanID"]) == parent:
-                rows += [(depth, span), *below(span["spanID"], depth + 1)]
-        return rows
-
-    rows = below(None, 0)
-    numbers = {span["spanID"]: number for number, (_, span) in enumerate(rows, 1)}
-    lines: list[str] = []
-    for depth, span in rows:
-        tags = {tag["key"]: tag["value"] for tag in span["tags"]}
-        notes = [f"{key.rpartition('.')[2]}={tags[key]}" for key in _NOTED if key in tags]
-        followed = (
-            numbers.get(linked, "another trace") for linked in referred(span, "FOLLOWS_FROM")
-        )
-        notes += [f"follows={number}" for number in followed]
-        lines.append("  " * depth + " | ".join([span["operationName"], *notes]))
-    return lines
-
-
-def referred(span: dict[str, Any], kind: str) -> list[str]:
-    """The ids of the spans that a span refers to in that way."""
-    return [each["spanID"] for each in span["references"] if each["refType"] == kind]
 
 
 def assert_as_in_memory(program: Program, trace: dict[str, Any]) -> None:

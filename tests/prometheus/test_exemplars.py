@@ -21,8 +21,8 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.jaeger import server as jaeger
-from tests.prometheus.conftest import scraped_since
 from tests.prometheus.document import DOCUMENT, queries
+from tests.prometheus.scraped import scraped_since
 from tests.prometheus.server import Prometheus, run_prometheus
 from tests.support.servers import START_SECONDS, Server, free_ports, launch, running
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.request import Request
 
 if TYPE_CHECKING:
-    from tests.prometheus.conftest import Scraped
+    from tests.prometheus.scraped import Scraped
 
 COUNTERS = {
     "gen_ai_client_inference_usage_input_tokens_total",

@@ -10,7 +10,7 @@ import pytest
 from tests.prometheus.document import queries
 
 if TYPE_CHECKING:
-    from tests.prometheus.conftest import Scraped
+    from tests.prometheus.scraped import Scraped
     from tests.prometheus.server import Labels
 
 # What the scenarios report each time that the conversations are held: input, output, connectors.

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import pytest
 
 from emulator import Emulator
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_runs import MODEL
 from tests.support.recording import Recording, Span, plain
@@ -18,10 +19,10 @@ from tests.support.recording import Recording, Span, plain
 CALLS_ARE_NAMED: Final = sdk.VERSION >= (2,)
 
 # What differs from run to run stands for itself by its type.
-_OF_THE_RUN: Final = ("gen_ai.response.time_to_first_chunk", "mistral_ai.response.created_at")
+_OF_THE_RUN: Final = (s.RESPONSE_TIME_TO_FIRST_CHUNK, s.RESPONSE_CREATED_AT)
 _USAGE: Final = {"tool_call": (18, 6, 24), "stop": (30, 4, 34)}
-_TOOL: Final = "gen_ai.execute_tool.duration"
-_LOOP: Final = "gen_ai.invoke_agent"
+# Short, as arguments.
+_NAMES: Final = {"agent_id": s.AGENT_ID, "conversation_id": s.CONVERSATION_ID}
 
 
 def story(recording: Recording, *, nested: bool = True) -> list[Span]:
@@ -31,7 +32,9 @@ def story(recording: Recording, *, nested: bool = True) -> list[Span]:
         recording: waited for, since streams that were dropped are ended by a thread.
         nested: whether each must lie inside its parent.
     """
-    spans = sorted(recording.spans(), key=lambda s: (s.start_time or 0, -(s.end_time or 0)))
+    spans = sorted(
+        recording.spans(), key=lambda span: (span.start_time or 0, -(span.end_time or 0))
+    )
     places = {span.context.span_id: place for place, span in enumerate(spans) if span.context}
     told: list[Span] = []
     for span in spans:
@@ -42,7 +45,7 @@ def story(recording: Recording, *, nested: bool = True) -> list[Span]:
         # Equality alone would take 1, 1.0 and True for the same.
         for key, value in seen.attributes.items():
             assert not isinstance(value, float), key
-            assert isinstance(value, bool) == (key == "gen_ai.request.stream"), key
+            assert isinstance(value, bool) == (key == s.REQUEST_STREAM), key
         if seen.parent is not None:
             parent = spans[places[seen.parent]]
             assert span.context is not None
@@ -66,11 +69,11 @@ def loop_span(error: str | None = None, parent: int | None = None, **attributes:
     Args:
         error: its ``error.type``; its exception is recorded on it, as on every span.
         parent: the place of the caller's span.
-        attributes: without their ``gen_ai.``, with ``_`` for each dot.
+        attributes: by the short names of them.
     """
-    who = {} if "agent_id" in attributes else {"gen_ai.request.model": MODEL}
-    given = {f"gen_ai.{key.replace('_', '.')}": value for key, value in attributes.items()}
-    known = {"gen_ai.operation.name": "invoke_agent", **who, **given}
+    who = {} if "agent_id" in attributes else {s.REQUEST_MODEL: MODEL}
+    given = {_NAMES[key]: value for key, value in attributes.items()}
+    known = {s.OPERATION_NAME: "invoke_agent", **who, **given}
     return _ended(Span("invoke_agent", known, "INTERNAL", parent=parent), error)
 
 
@@ -78,12 +81,12 @@ def tool_span(
     name: str, call: str = "call_1", error: str | None = None, parent: int = 0, **attributes: Any
 ) -> Span:
     """The span of a function that ran in this process."""
-    given = {f"gen_ai.{key.replace('_', '.')}": value for key, value in attributes.items()}
+    given = {_NAMES[key]: value for key, value in attributes.items()}
     known = {
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": name,
-        "gen_ai.tool.type": "function",
-        "gen_ai.tool.call.id": call,
+        s.OPERATION_NAME: "execute_tool",
+        s.TOOL_NAME: name,
+        s.TOOL_TYPE: "function",
+        s.TOOL_CALL_ID: call,
         **given,
     }
     return _ended(Span(f"execute_tool {name}", known, "INTERNAL", parent=parent), error)
@@ -115,49 +118,49 @@ def request_span(
         more: further attributes, with ``__`` for each dot.
     """
     known: dict[str, Any] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "mistral_ai",
-        "server.address": "127.0.0.1",
-        "server.port": int(emulator.url.rpartition(":")[2]),
+        s.OPERATION_NAME: "chat",
+        s.PROVIDER_NAME: "mistral_ai",
+        s.SERVER_ADDRESS: "127.0.0.1",
+        s.SERVER_PORT: int(emulator.url.rpartition(":")[2]),
         **{key.replace("__", "."): value for key, value in more.items()},
     }
     if streamed:
-        known["gen_ai.request.stream"] = True
+        known[s.REQUEST_STREAM] = True
     if starts:
-        known["gen_ai.request.model"] = MODEL
+        known[s.REQUEST_MODEL] = MODEL
     if conversation_id is not None:
-        known["gen_ai.conversation.id"] = conversation_id
+        known[s.CONVERSATION_ID] = conversation_id
     named = finish == "stop" or (finish == "tool_call" and CALLS_ARE_NAMED)
     if named:
-        known["gen_ai.request.model"] = known["gen_ai.response.model"] = MODEL
+        known[s.REQUEST_MODEL] = known[s.RESPONSE_MODEL] = MODEL
     if finish is not None:
         known |= _answered(finish, response_id, streamed=streamed)
     elif error is not None:
-        known["gen_ai.response.finish_reasons"] = ["error"]
+        known[s.RESPONSE_FINISH_REASONS] = ["error"]
     name = f"chat {MODEL}" if starts or named else "chat"
     return _ended(Span(name, known, parent=parent), error)
 
 
 def _answered(finish: str, response_id: str | None, *, streamed: bool) -> dict[str, Any]:
-    tokens = ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens")
-    counts = zip((*tokens, "mistral_ai.usage.total_tokens"), _USAGE[finish], strict=True)
+    tokens = (s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS)
+    counts = zip((*tokens, s.USAGE_TOTAL_TOKENS), _USAGE[finish], strict=True)
     answered = {
-        "gen_ai.response.id": response_id or ("fc_1" if finish == "tool_call" else "msg_1"),
-        "gen_ai.response.finish_reasons": [finish],
+        s.RESPONSE_ID: response_id or ("fc_1" if finish == "tool_call" else "msg_1"),
+        s.RESPONSE_FINISH_REASONS: [finish],
         **dict(counts),
     }
     if streamed:
         answered |= {
-            "gen_ai.response.time_to_first_chunk": float,
-            "mistral_ai.response.created_at": str,
-            "mistral_ai.stream.outcome": "completed",
+            s.RESPONSE_TIME_TO_FIRST_CHUNK: float,
+            s.RESPONSE_CREATED_AT: str,
+            s.STREAM_OUTCOME: "completed",
         }
     return answered
 
 
 def _ended(span: Span, error: str | None) -> Span:
     if error is not None:
-        span.attributes["error.type"] = error
+        span.attributes[s.ERROR_TYPE] = error
         span.status, span.description, span.events = "ERROR", error, ["exception"]
     return span
 
@@ -196,20 +199,24 @@ def assert_measured(
         point: the attributes of its duration, if it is not a model's that ended well.
     """
     metrics = recording.metrics()
-    keys = ("gen_ai.tool.name", "gen_ai.tool.type", "error.type")
+    keys = (s.TOOL_NAME, s.TOOL_TYPE, s.ERROR_TYPE)
     expected = Counter(tuple(span.attributes.get(key) for key in keys) for span in tools)
-    points = metrics.get(_TOOL, [])
+    points = metrics.get(s.METRIC_TOOL_DURATION, [])
     assert all(found.keys() <= set(keys) for found, _ in points)
     assert {tuple(map(found.get, keys)): n for found, (n, _) in points} == expected
     assert sum(total for _, (_, total) in points) == _seconds(recording, "execute_tool ")
-    ((found, (count, total)),) = metrics[f"{_LOOP}.duration"]
-    assert found == ({"gen_ai.request.model": MODEL} if point is None else point)
+    ((found, (count, total)),) = metrics[s.METRIC_RUN_DURATION]
+    assert found == ({s.REQUEST_MODEL: MODEL} if point is None else point)
     assert (count, total) == (1, _seconds(recording, "invoke_agent", kind="INTERNAL"))
-    assert metrics[f"{_LOOP}.inference_calls"] == [({}, (1, requests))]
-    assert metrics[f"{_LOOP}.tool_calls"] == [({}, (1, len(tools)))]
+    assert metrics[s.METRIC_RUN_REQUESTS] == [({}, (1, requests))]
+    assert metrics[s.METRIC_RUN_TOOLS] == [({}, (1, len(tools)))]
 
 
 def _seconds(recording: Recording, name: str, kind: str = "INTERNAL") -> Any:
-    spans = [s for s in recording.finished() if s.name.startswith(name) and s.kind.name == kind]
+    spans = [
+        span
+        for span in recording.finished()
+        if span.name.startswith(name) and span.kind.name == kind
+    ]
     durations = [(span.end_time or 0) - (span.start_time or 0) for span in spans]
     return pytest.approx(sum(durations) / 1e9, abs=1e-6)

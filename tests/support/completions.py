@@ -11,13 +11,13 @@ import pytest
 from pydantic import BaseModel
 
 from emulator import Emulator
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.fakes import typed
 from tests.support.recording import Recording, Span
 
 MODEL: Final = "mistral-small-latest"
 MESSAGES: Final = [{"role": "user", "content": "Hello?"}]
-FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 # The least that each method must be given.
 ARGUMENTS: Final[dict[str, dict[str, Any]]] = {
     "chat": {"model": MODEL, "messages": MESSAGES},
@@ -46,7 +46,7 @@ def named(client: Any, method: str) -> Any:
 
 def is_stream(result: Any) -> bool:
     """Whether a call answered with one of the SDK's streams."""
-    return type(result).__name__.startswith("EventStream")
+    return type(result).__name__.startswith(("EventStream", "JsonLStream"))
 
 
 def ask_sync(client: Any, method: str, scenario: str | None = None, **more: Any) -> Any:
@@ -77,37 +77,37 @@ BOTH: Final = pytest.mark.parametrize("ask", [ask_sync, ask_async], ids=["sync",
 def place(emulator: Emulator) -> dict[str, Any]:
     """What every span and every metric of a call says."""
     return {
-        "gen_ai.provider.name": "mistral_ai",
-        "server.address": "127.0.0.1",
-        "server.port": int(emulator.url.rpartition(":")[2]),
+        s.PROVIDER_NAME: "mistral_ai",
+        s.SERVER_ADDRESS: "127.0.0.1",
+        s.SERVER_PORT: int(emulator.url.rpartition(":")[2]),
     }
 
 
 def usage(prompt: int, completion: int, total: int) -> dict[str, Any]:
     """Usage as the attributes of a span."""
     return {
-        "gen_ai.usage.input_tokens": prompt,
-        "gen_ai.usage.output_tokens": completion,
-        "mistral_ai.usage.total_tokens": total,
+        s.USAGE_INPUT_TOKENS: prompt,
+        s.USAGE_OUTPUT_TOKENS: completion,
+        s.USAGE_TOTAL_TOKENS: total,
     }
 
 
 def answered(model: str, *reasons: str) -> dict[str, Any]:
     """What a completion says of itself."""
-    identity = {"gen_ai.response.id": "cmpl_1", "gen_ai.response.model": model}
-    return {**identity, "gen_ai.response.finish_reasons": list(reasons)}
+    identity = {s.RESPONSE_ID: "cmpl_1", s.RESPONSE_MODEL: model}
+    return {**identity, s.RESPONSE_FINISH_REASONS: list(reasons)}
 
 
 def whole(recording: Recording, *, streamed: bool) -> Span:
     """The only span; of a stream, without what only the run can tell, once that is checked."""
     span = recording.span()
     if streamed:
-        first_chunk = span.attributes.pop(FIRST_CHUNK)
+        first_chunk = span.attributes.pop(s.RESPONSE_TIME_TO_FIRST_CHUNK)
         took = recording.the_span()
         assert isinstance(first_chunk, float)
         assert 0 < first_chunk <= ((took.end_time or 0) - (took.start_time or 0)) / 1e9
-        assert span.attributes.pop("gen_ai.request.stream") is True
-        assert span.attributes.pop("mistral_ai.stream.outcome") == "completed"
+        assert span.attributes.pop(s.REQUEST_STREAM) is True
+        assert span.attributes.pop(s.STREAM_OUTCOME) == "completed"
     return span
 
 

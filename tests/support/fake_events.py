@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events in the SDK's shape: dataclasses with its field names.
+"""Events and responses in the SDK's shape: dataclasses with its field names.
 
 ``at`` is their ``created_at``: seconds since the span's start on the server's clock, or any other
 value as it is.
@@ -141,3 +141,28 @@ old_function_call = partial(_event, "function.call.delta", OldOutput, id="fc_1")
 def rejected(name: str, /, **raw: object) -> Event:
     """An event that the SDK knows by name and whose data its model rejects."""
     return Event(name, Unknown({"type": name, **raw}))
+
+
+@dataclass
+class Entry:
+    """An entry of the SDK: fields that a type lacks are not read."""
+
+    type: Any
+    created_at: Any = UNSET
+    completed_at: Any = UNSET
+    id: Any = "id_1"
+    name: Any = "web_search"
+    model: Any = UNSET
+    agent_id: Any = UNSET
+    confirmation_status: Any = UNSET
+    previous_agent_id: Any = "ag_1"
+    previous_agent_name: Any = "router"
+    next_agent_id: Any = "ag_2"
+    next_agent_name: Any = "writer"
+
+
+@dataclass
+class Response:
+    outputs: Any = field(default_factory=list[Any])
+    usage: Any = field(default_factory=Usage)
+    conversation_id: Any = "conv_1"

@@ -19,6 +19,7 @@ from opentelemetry.instrumentation.genai.mistralai._recording.conversation impor
 )
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Usage
 from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step
+from tests.support import names as s
 from tests.support.fake_events import START, Event
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
@@ -45,10 +46,10 @@ def counts_of(usage: Usage) -> Counts:
     of_input, output, total, connector = (
         usage.counts.get(key)
         for key in (
-            "gen_ai.usage.input_tokens",
-            "gen_ai.usage.output_tokens",
-            "mistral_ai.usage.total_tokens",
-            "mistral_ai.usage.connector_tokens",
+            s.USAGE_INPUT_TOKENS,
+            s.USAGE_OUTPUT_TOKENS,
+            s.USAGE_TOTAL_TOKENS,
+            s.USAGE_CONNECTOR_TOKENS,
         )
     )
     return of_input, output, total, connector, usage.connectors

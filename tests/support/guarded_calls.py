@@ -24,9 +24,11 @@ from opentelemetry.instrumentation.genai.mistralai._otel import dropped as _drop
 from opentelemetry.instrumentation.genai.mistralai._otel.open_calls import open_calls
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import HANDLERS
 from opentelemetry.instrumentation.genai.mistralai._sdk import imports as _imports
-from tests.end_to_end.conftest import with_defaults
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.batches import batch, output
+from tests.support.conversations import with_defaults
 from tests.support.guards import Tracer
 from tests.support.recording import Recording, wait_until
 
@@ -109,7 +111,7 @@ def chat_inside(stage: Stage) -> Any:
 def chat_of_a_framework(stage: Stage) -> Any:
     """A chat inside an inference span of somebody else's."""
     tracer = stage.recording.tracer_provider.get_tracer("framework")
-    told = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m"}
+    told = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: "m"}
     with tracer.start_as_current_span("theirs", attributes=told):
         return chat(stage)
 
@@ -154,6 +156,22 @@ def transcription(stage: Stage) -> Any:
     """A transcription's stream, read to its end."""
     heard = {"file_name": "hello.mp3", "content": b"\x00"}
     return list(stage.client.audio.transcriptions.stream(model="m", file=heard))
+
+
+def workflow_events(stage: Stage) -> Any:
+    """The events of a workflow's execution, read to their end."""
+    return list(stage.client.workflows.executions.stream(execution_id="exec_1"))
+
+
+def index_summary(stage: Stage) -> Any:
+    """The summary of an index, read to its end."""
+    indexes = stage.client.beta.context.search_indexes
+    return list(indexes.generate_index_summary(language="en", index_name="books"))
+
+
+def batch_results(stage: Stage) -> Any:
+    """The results of a batch that is done."""
+    return str(batch(stage.emulator, output))
 
 
 def cut_stream(stage: Stage) -> Any:

@@ -26,15 +26,48 @@ Version = tuple[int, ...]
 # `tests/docs/test_since.py` asks the releases.
 SINCE: Final[dict[str, Version]] = {
     "beta_agents": (2, 0, 0),
+    "context_search_indexes": (3, 7, 0),
+    "managed_indexes": (2, 10, 1),
+    "managed_indexes.ManagedIndexes.generate_index_summary": (3, 3, 0),
+    "managed_indexes.ManagedIndexes.grep": (3, 0, 0),
     "responses": (3, 4, 0),
     "speech": (2, 1, 0),
     "transcriptions": (1, 9, 3),
+    "workflows": (2, 2, 0),
+    "executions": (2, 2, 0),
+    "workflows_events": (2, 2, 0),
+    "events": (2, 2, 0),
+    "judges.Judges.judge_conversation": (2, 0, 4),
+    "datasets_records": (3, 1, 0),
+    "records": (2, 0, 0),
+    "chat_completion_events": (2, 0, 0),
+    "search_indexes": (2, 7, 0),
+    "connectors": (2, 0, 0),
+    "jobs": (2, 5, 2),
+    "batch_jobs": (2, 0, 0),
 }
-UNTIL: Final[dict[str, Version]] = {"mistral_agents": (2, 0, 0)}
+UNTIL: Final[dict[str, Version]] = {
+    "mistral_agents": (2, 0, 0),
+    "records": (3, 1, 0),
+    "chat_completion_events": (2, 10, 0),
+    "managed_indexes": (3, 7, 0),
+    "search_indexes": (2, 9, 0),
+    "batch_jobs": (2, 5, 2),
+    "mistral_jobs": (2, 0, 0),
+}
 
 CLASSIFIED: Final = "input" if sdk.VERSION >= (2,) else "inputs"
 AUDIO: Final = {"file_name": "hello.mp3", "content": b"\x00\xff"}
 PAPER: Final = {"type": "document_url", "document_url": "https://example.com/hello.pdf"}
+INDEXES: Final = (
+    "beta.context.search_indexes" if sdk.VERSION >= (3, 7) else "beta.rag.managed_indexes"
+)
+LOOKED_FOR: Final[dict[str, Any]] = {"type": "keyword", "query": "Hello?", "top_k": 3}
+JUDGE: Final[dict[str, Any]] = {
+    "name": "manners", "description": "Hello?", "model_name": "m", "instructions": "Hello?",
+    "tools": [], "output": {"type": "REGRESSION", "min": 0.0, "max": 1.0,
+                            "min_description": "no", "max_description": "yes"},
+}  # fmt: skip
 # What each method must be given, conversations aside. Texts say "Hello": the emulator's
 # errors repeat it.
 GIVEN: Final[dict[str, dict[str, Any]]] = {
@@ -50,6 +83,26 @@ GIVEN: Final[dict[str, dict[str, Any]]] = {
     "audio.speech.complete": {"model": "m", "input": "Hello?"},
     "responses.create": {"model": "m", "input": "Hello?"},
     "beta.agents.create": {"model": "m", "name": "writer"},
+    f"{INDEXES}.search": {"index_name": "docs", "retriever": LOOKED_FOR},
+    f"{INDEXES}.grep": {"index_name": "docs", "source_id": "doc_1", "pattern": "Hello", "top_k": 3},
+    "workflows.execute_workflow": {"workflow_identifier": "greet"},
+    "workflows.execute_workflow_registration": {"workflow_registration_id": "reg_1"},
+    "workflows.execute_workflow_and_wait": {"workflow_identifier": "greet", "polling_interval": 0},
+    "workflows.executions.stream": {"execution_id": "exec_1"},
+    "workflows.events.get_stream_events": {"workflow_exec_id": "exec_1"},
+    "events.get_stream_events": {"workflow_exec_id": "exec_1"},
+    "beta.observability.judges.judge_conversation": {"judge_id": "judge_1", "messages": MESSAGES},
+    "beta.observability.datasets.records.judge": {
+        "dataset_record_id": "record_1",
+        "judge_definition": JUDGE,
+    },
+    "beta.context.search_indexes.generate_index_summary": {"language": "en", "index_name": "books"},
+    "batch.jobs.create": {
+        "endpoint": "/v1/chat/completions",
+        "model": "m",
+        "input_files": ["00000000-0000-0000-0000-000000000001"],
+    },
+    "beta.connectors.call_tool": {"tool_name": "look_up", "connector_id_or_name": "books"},
 }
 
 
@@ -83,7 +136,8 @@ def row_of(method: str) -> Method | Loop:
     *parts, own = method.split(".")
     modules = ["_".join(parts[at:]) for at in range(len(parts))]
     rows = {(row.module, row.method): row for row in (*METHODS, *LOOPS)}
-    return next(rows[module, own] for module in modules if (module, own) in rows)
+    found = [rows[module, own] for module in modules if (module, own) in rows]
+    return next((row for row in found if last(row) == (99,)), found[0])
 
 
 def came_with() -> dict[str, Version]:

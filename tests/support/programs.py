@@ -28,6 +28,8 @@ from opentelemetry.sdk.trace.export import (
     SpanExportResult,
 )
 
+from tests.support import names as s
+
 _ROOT: Final = Path(__file__).parents[2]
 # A program that takes longer than this hangs.
 _TIMEOUT: Final = 120
@@ -49,6 +51,17 @@ def start(scenario="agent", **arguments):
 async def start_async(scenario="agent", **arguments):
     return await client.beta.conversations.start_stream_async(**asking(scenario, **arguments))
 """
+# A program that forks next, with a stream open and another one read.
+FORK: Final = """
+    import warnings
+    warnings.simplefilter('ignore', DeprecationWarning)  # of fork() in a process with threads
+    import time
+    ended = []
+    instrument(tracer_provider=exporting(), response_hook=lambda *_: ended.append(1))
+    stream = start('hang')
+    next(stream)
+    list(start())
+"""
 
 
 @dataclass
@@ -66,6 +79,11 @@ class Ran:
     def said(self) -> list[Any]:
         """The other lines."""
         return [line for line in self.lines if not (isinstance(line, dict) and "scope" in line)]
+
+
+def facts(ran: Ran) -> list[tuple[Any, ...]]:
+    """Process, outcome and status of each span."""
+    return sorted((span["process"], span["outcome"], span["status"]) for span in ran.spans())
 
 
 class Nursery:
@@ -178,9 +196,9 @@ def _line(span: ReadableSpan) -> dict[str, Any]:
         "name": span.name,
         "scope": span.instrumentation_scope.name if span.instrumentation_scope else None,
         "process": "child" if os.getpid() != main_process else "parent",
-        "outcome": attributes.get("mistral_ai.stream.outcome"),
+        "outcome": attributes.get(s.STREAM_OUTCOME),
         "status": span.status.status_code.name,
-        "error": attributes.get("error.type"),
+        "error": attributes.get(s.ERROR_TYPE),
         "trace": f"{context.trace_id:032x}" if context else None,
         "id": f"{context.span_id:016x}" if context else None,
         "parent": f"{span.parent.span_id:016x}" if span.parent else None,

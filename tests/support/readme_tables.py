@@ -20,9 +20,10 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from emulator import serve
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._sdk.table import LOOPS
-from tests.end_to_end.conftest import read_sync
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.batches import batch, output
 from tests.support.completions import METHODS, ask_sync
+from tests.support.conversations import read_sync
 from tests.support.methods import calls, methods
 from tests.support.sdk import Mistral, retries
 
@@ -127,6 +128,7 @@ def use() -> None:
         _complete(client)
         _use_the_rest(client)
         asyncio.run(_run(emulator.url))
+        batch(emulator, output)
 
 
 def _converse(client: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any, Final
 
 VERSION: Final = tuple(int(part) for part in version("mistralai").split(".")[:3])
@@ -35,3 +36,8 @@ def retries() -> Any:
     """A retry configuration with next to no waiting."""
     utils = importlib.import_module(f"{ROOT}.utils")
     return utils.RetryConfig("backoff", utils.BackoffStrategy(1, 2, 1.0, 3_000), False)  # noqa: FBT003 -- SDK
+
+
+def has_module(name: str) -> bool:
+    """Whether this SDK has a module, such as ``_hooks.traceparent``."""
+    return find_spec(f"{ROOT}.{name}") is not None

@@ -8,18 +8,19 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator
 
     from tests.jaeger.server import Jaeger
 
@@ -42,6 +43,9 @@ class Chat:
         """The lines of its log that do not say that all is well."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
         return [line for line in lines if not line.startswith("INFO:")]
+
+
+NewPage = Callable[[Chat], Awaitable[Page]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -18,10 +18,9 @@ from playwright.async_api import (
     async_playwright,
 )
 
-from tests.jaeger.conftest import jaeger
-from tests.jaeger.server import Jaeger
+from tests.jaeger.server import Jaeger, jaeger
 from tests.support.servers import without
-from tests.web.chat import Chat, run_chat
+from tests.web.chat import Chat, NewPage, run_chat
 
 __all__ = ["jaeger"]
 
@@ -34,8 +33,6 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-NewPage = Callable[[Chat], Awaitable[Page]]
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,15 @@ import pytest
 from playwright.async_api import Page, Route
 
 from emulator.scenario import load_scenarios
-from tests.jaeger.test_trees import picture
+from tests.jaeger.expected import picture
+from tests.support import names as s
 from tests.web.chat import Answer, Chat, ask, begun, read, run_chat
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.jaeger.server import Jaeger
-    from tests.web.conftest import NewPage
+    from tests.web.chat import NewPage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -72,7 +73,7 @@ async def test_two_turns_are_two_whole_traces_the_second_linked_to_the_first(
     assert picture(opening) == [*ANSWERED, tool]
     assert picture(going_on) == NEXT_TURN
     for answer, trace in ((first, opening), (second, going_on)):
-        assert of_conversation(trace)["tags"]["gen_ai.conversation.id"] == answer.conversation_id
+        assert of_conversation(trace)["tags"][s.CONVERSATION_ID] == answer.conversation_id
         kinds = {span["operationName"]: tags(span)["span.kind"] for span in trace["spans"]}
         assert (kinds[SERVER], kinds["POST"]) == ("server", "client")
         assert [span["operationName"] for span in trace["spans"] if span["warnings"]] == []
@@ -102,11 +103,11 @@ async def test_a_browser_that_leaves_ends_the_conversations_span_without_an_erro
 
     trace = jaeger.trace(trace_id, spans=3)
     span = of_conversation(trace)
-    outcome = span["tags"]["mistral_ai.stream.outcome"]
+    outcome = span["tags"][s.STREAM_OUTCOME]
     assert outcome in LEFT
     assert picture(trace) == [SERVER, f"{CONVERSATION} | outcome={outcome}", REQUEST]
     for each in trace["spans"]:
-        assert not tags(each).keys() & {"error", "error.type", "otel.status_code"}
+        assert not tags(each).keys() & {"error", s.ERROR_TYPE, "otel.status_code"}
         assert each["logs"] == []
     # Neither at its last event, nor when all would have been said.
     ended = (span["startTime"] + span["duration"]) / 1e6
@@ -144,9 +145,9 @@ async def test_ten_browsers_at_once_have_ten_traces_and_none_is_mixed(
         trace = jaeger.trace(answer.trace_id, spans=3)
         assert picture(trace) == ANSWERED
         span = of_conversation(trace)
-        assert span["tags"]["gen_ai.conversation.id"] == answer.conversation_id
-        assert said(span, "input") == question
-        assert said(span, "output") == answer.text
+        assert span["tags"][s.CONVERSATION_ID] == answer.conversation_id
+        assert said(span, s.INPUT_MESSAGES) == question
+        assert said(span, s.OUTPUT_MESSAGES) == answer.text
         starts.append(span["startTime"])
         ends.append(span["startTime"] + span["duration"])
     assert max(starts) < min(ends)
@@ -154,7 +155,7 @@ async def test_ten_browsers_at_once_have_ten_traces_and_none_is_mixed(
 
 def said(span: dict[str, Any], which: str) -> str:
     """The text of the only message of that kind in a conversation's span."""
-    [message] = json.loads(span["tags"][f"gen_ai.{which}.messages"])
+    [message] = json.loads(span["tags"][which])
     [part] = message["parts"]
     text: str = part["content"]
     return text
@@ -205,7 +206,7 @@ async def test_a_server_that_stops_sends_what_it_has_recorded(
     [broken] = console
     assert "ERR_INCOMPLETE_CHUNKED_ENCODING" in broken
     console.clear()
-    outcome = of_conversation(jaeger.trace(trace_id, spans=3))["tags"]["mistral_ai.stream.outcome"]
+    outcome = of_conversation(jaeger.trace(trace_id, spans=3))["tags"][s.STREAM_OUTCOME]
     assert outcome in LEFT
 
 
@@ -219,5 +220,5 @@ async def test_mistral_itself_answers(new_page: NewPage, jaeger: Jaeger, tmp_pat
         assert (answer.state, answer.why) == ("done", "")
         trace = jaeger.trace(answer.trace_id, spans=3)
         assert picture(trace)[:3] == ANSWERED
-        assert of_conversation(trace)["tags"]["gen_ai.conversation.id"] == answer.conversation_id
+        assert of_conversation(trace)["tags"][s.CONVERSATION_ID] == answer.conversation_id
         assert chat.complaints() == []

@@ -12,6 +12,8 @@ import os
 import time
 from typing import Any, Final
 
+from tests.support import names as s
+
 _FOLDER: Final = os.environ["APP_FOLDER"]
 _celery: Final[Any] = importlib.import_module("celery")
 _limits: Final[Any] = importlib.import_module("celery.exceptions")
@@ -69,7 +71,7 @@ if os.environ.get("APP_INSTRUMENTS"):
             _lose_time("on_start")
 
         def on_end(self, span: Any) -> None:
-            outcome = span.attributes.get("mistral_ai.stream.outcome")
+            outcome = span.attributes.get(s.STREAM_OUTCOME)
             self._write(f"ended {span.get_span_context().span_id} {outcome}")
             _lose_time("on_end")
 

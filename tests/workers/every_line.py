@@ -26,6 +26,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tests.support import names as s
+
 _exits: Final[list[Callable[..., Any]]] = []
 _register: Final = atexit.register
 
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
 _FILES: Final = str(Path(str(plugin.__file__)).parent) + os.sep
-_INPUT: Final = "gen_ai.client.inference.usage.input_tokens"
-_USED: Final = "gen_ai.usage.input_tokens"
 _CHAT: Final[dict[str, Any]] = {
     "model": "mistral-small-latest",
     "messages": [{"role": "user", "content": "Hello?"}],
@@ -107,7 +107,7 @@ class Counters(NoOpMeterProvider):
 
         class _Meter(NoOpMeter):
             def create_counter(self, name: str, *args: Any, **kwargs: Any) -> Any:
-                if name == _INPUT:
+                if name == s.METRIC_INPUT_TOKENS:
                     return _Counter()
                 return super().create_counter(name, *args, **kwargs)
 
@@ -389,8 +389,9 @@ def _lost(spans: Spans, counters: Counters, requests: int) -> Iterator[str]:
         added = counters.added.get(span.get_span_context().span_id, [])
         # Before a request is sent no token is spent, so it may be counted or not.
         unsent = place >= requests
-        if added != [span.attributes.get(_USED, 0)] and not (unsent and not added):
-            yield f"{span.name} counted {added}, has {span.attributes.get(_USED)}"
+        if added != [span.attributes.get(s.USAGE_INPUT_TOKENS, 0)] and not (unsent and not added):
+            has = span.attributes.get(s.USAGE_INPUT_TOKENS)
+            yield f"{span.name} counted {added}, has {has}"
 
 
 # -- Each case ------------------------------------------------------------------------------------

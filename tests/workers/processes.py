@@ -23,6 +23,21 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 SCOPE: Final = "opentelemetry.instrumentation.genai.mistralai"
+# What `web_app` answers to each path, and how the stream of it ends.
+ANSWERS: Final = {
+    "/complete": "A completion is read chunk by chunk.",
+    "/read": "4",
+    "/drop": "ConversationEvents",
+    "/close": "ConversationEvents",
+    "/keep": "ConversationEvents",
+}
+OUTCOMES: Final = {
+    "/complete": None,
+    "/read": "completed",
+    "/drop": "abandoned",
+    "/close": "closed",
+    "/keep": "abandoned",
+}
 # Twenty times what the longest takes on a quiet machine.
 SECONDS: Final = 60.0
 _LAST_WORDS: Final = 2.0

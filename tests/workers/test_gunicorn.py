@@ -14,7 +14,8 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from tests.workers.processes import SCOPE, ended, started, told
+from tests.support import names as s
+from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
     from emulator import Emulator
@@ -22,20 +23,6 @@ if TYPE_CHECKING:
 
 _http: Final = build_opener(ProxyHandler({}))
 _LISTENING: Final = re.compile(r"Listening at: (\S+)")
-ANSWERS: Final = {
-    "/complete": "A completion is read chunk by chunk.",
-    "/read": "4",
-    "/drop": "ConversationEvents",
-    "/close": "ConversationEvents",
-    "/keep": "ConversationEvents",
-}
-OUTCOMES: Final = {
-    "/complete": None,
-    "/read": "completed",
-    "/drop": "abandoned",
-    "/close": "closed",
-    "/keep": "abandoned",
-}
 PATHS: Final = [*list(ANSWERS) * 3, "/keep", *["/complete", "/read"] * 5]
 PATCH_ALL: Final = {"OTEL_PYTHON_AUTO_INSTRUMENTATION_EXPERIMENTAL_GEVENT_PATCH": "patch_all"}
 # How the plugin comes into the process: not at all, by the application, by zero-code
@@ -101,9 +88,7 @@ def test_workers_answer_and_export_and_end(
         ask_all(url_of(tmp_path), tmp_path)
         gunicorn.send_signal(signal.SIGTERM)
         assert ended(gunicorn, tmp_path, STOP_SECONDS) == 0, told(tmp_path)
-    spans = Counter(
-        span.attributes.get("mistral_ai.stream.outcome") for span in receiver.spans_in(SCOPE)
-    )
+    spans = Counter(span.attributes.get(s.STREAM_OUTCOME) for span in receiver.spans_in(SCOPE))
     assert spans == ({} if told_by == "bare" else Counter(OUTCOMES[path] for path in PATHS))
     said = (tmp_path / "stderr").read_text()
     # Without us, OpenTelemetry's own export threads complain when their greenlets are killed.

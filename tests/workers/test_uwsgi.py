@@ -14,9 +14,9 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+from tests.support import names as s
 from tests.support.servers import free_ports, without
-from tests.workers.processes import SCOPE, ended, started, told
-from tests.workers.test_gunicorn import ANSWERS, OUTCOMES
+from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
     from emulator import Emulator
@@ -94,9 +94,7 @@ def test_workers_answer_and_end(
     # 30 is what uWSGI says without a master.
     assert code == (30 if mode == "no master" else 0), told(tmp_path)
     said = told(tmp_path)
-    spans = Counter(
-        span.attributes.get("mistral_ai.stream.outcome") for span in receiver.spans_in(SCOPE)
-    )
+    spans = Counter(span.attributes.get(s.STREAM_OUTCOME) for span in receiver.spans_in(SCOPE))
     recorded = asked if kind == "instrumented" else []
     assert spans == Counter(OUTCOMES[path] for path in recorded)
     assert "telemetry failed" not in said

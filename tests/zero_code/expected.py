@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.instrumentation.genai.mistralai import __version__
+from tests.support import names as s
 
 if TYPE_CHECKING:
     from tests.zero_code.decoded import Attributes, Log, Point, Span
@@ -27,9 +28,9 @@ RESOURCE: Final = {
     "telemetry.auto.version": str,
 }
 _ONLY_THE_RUN_TELLS: Final = {
-    "gen_ai.conversation.id",
-    "gen_ai.response.time_to_first_chunk",
-    "mistral_ai.response.created_at",
+    s.CONVERSATION_ID,
+    s.RESPONSE_TIME_TO_FIRST_CHUNK,
+    s.RESPONSE_CREATED_AT,
     *(key for key, value in RESOURCE.items() if value is str),
 }
 
@@ -89,50 +90,50 @@ class Expected:
     def __init__(self, port: int) -> None:
         """Says it for an API on that port."""
         common = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "mistral_ai",
-            "server.address": "127.0.0.1",
-            "server.port": port,
+            s.OPERATION_NAME: "chat",
+            s.PROVIDER_NAME: "mistral_ai",
+            s.SERVER_ADDRESS: "127.0.0.1",
+            s.SERVER_PORT: port,
         }
         stream = {
             **common,
-            "gen_ai.request.stream": True,
-            "gen_ai.conversation.id": str,
-            "gen_ai.response.id": "msg_1",
-            "gen_ai.response.model": MODEL,
-            "gen_ai.response.finish_reasons": ["stop"],
-            "gen_ai.response.time_to_first_chunk": float,
-            "mistral_ai.response.created_at": str,
-            "mistral_ai.stream.outcome": "completed",
+            s.REQUEST_STREAM: True,
+            s.CONVERSATION_ID: str,
+            s.RESPONSE_ID: "msg_1",
+            s.RESPONSE_MODEL: MODEL,
+            s.RESPONSE_FINISH_REASONS: ["stop"],
+            s.RESPONSE_TIME_TO_FIRST_CHUNK: float,
+            s.RESPONSE_CREATED_AT: str,
+            s.STREAM_OUTCOME: "completed",
         }
         self.first_turn = {
             **stream,
-            "gen_ai.request.model": MODEL,
-            "gen_ai.usage.input_tokens": 142,
-            "gen_ai.usage.output_tokens": 38,
-            "mistral_ai.usage.total_tokens": 1204,
-            "mistral_ai.usage.connector_tokens": 1024,
-            "mistral_ai.usage.connectors.web_search": 1,
+            s.REQUEST_MODEL: MODEL,
+            s.USAGE_INPUT_TOKENS: 142,
+            s.USAGE_OUTPUT_TOKENS: 38,
+            s.USAGE_TOTAL_TOKENS: 1204,
+            s.USAGE_CONNECTOR_TOKENS: 1024,
+            s.USAGE_CONNECTORS_WEB_SEARCH: 1,
         }
         self.second_turn = {
             **stream,
             # The response's: an append names none.
-            "gen_ai.request.model": MODEL,
-            "gen_ai.usage.input_tokens": 24,
-            "gen_ai.usage.output_tokens": 29,
-            "mistral_ai.usage.total_tokens": 53,
+            s.REQUEST_MODEL: MODEL,
+            s.USAGE_INPUT_TOKENS: 24,
+            s.USAGE_OUTPUT_TOKENS: 29,
+            s.USAGE_TOTAL_TOKENS: 53,
         }
-        self._on_second = {**common, "gen_ai.response.model": MODEL}
-        self._on_first = {**self._on_second, "gen_ai.request.model": MODEL}
+        self._on_second = {**common, s.RESPONSE_MODEL: MODEL}
+        self._on_first = {**self._on_second, s.REQUEST_MODEL: MODEL}
 
     def spans(self) -> list[Any]:
         """As `picture` tells them."""
         tool = {
-            "gen_ai.operation.name": "execute_tool",
-            "gen_ai.conversation.id": str,
-            "gen_ai.tool.name": "web_search",
-            "gen_ai.tool.type": "extension",
-            "gen_ai.tool.call.id": "tool_1",
+            s.OPERATION_NAME: "execute_tool",
+            s.CONVERSATION_ID: str,
+            s.TOOL_NAME: "web_search",
+            s.TOOL_TYPE: "extension",
+            s.TOOL_CALL_ID: "tool_1",
         }
         chat = f"chat {MODEL}"
         return [
@@ -143,33 +144,32 @@ class Expected:
 
     def points(self) -> list[Any]:
         """As `amounts` tells them."""
-        usage = "gen_ai.client.inference.usage"
         first, second = self._on_first, self._on_second
-        tool = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
-        web_search = {**first, "mistral_ai.connector.name": "web_search"}
+        tool = {s.TOOL_NAME: "web_search", s.TOOL_TYPE: "extension"}
+        web_search = {**first, s.CONNECTOR_NAME: "web_search"}
         return [
-            _seconds("gen_ai.execute_tool.duration", tool),
-            *_for_each(f"{usage}.input_tokens", (first, 142), (second, 24)),
-            *_for_each(f"{usage}.output_tokens", (first, 38), (second, 29)),
-            _counter("mistral_ai.client.connector.tokens", "{token}", 1024, first),
-            _counter("mistral_ai.client.connector.calls", "{call}", 1, web_search),
+            _seconds(s.METRIC_TOOL_DURATION, tool),
+            *_for_each(s.METRIC_INPUT_TOKENS, (first, 142), (second, 24)),
+            *_for_each(s.METRIC_OUTPUT_TOKENS, (first, 38), (second, 29)),
+            _counter(s.METRIC_CONNECTOR_TOKENS, "{token}", 1024, first),
+            _counter(s.METRIC_CONNECTOR_CALLS, "{call}", 1, web_search),
             *_usage(first, 142, 38),
             *_usage(second, 24, 29),
-            _seconds("gen_ai.client.operation.time_to_first_chunk", first),
-            _seconds("gen_ai.client.operation.time_to_first_chunk", second),
-            _seconds("gen_ai.client.operation.duration", {**first, **_COMPLETED}),
-            _seconds("gen_ai.client.operation.duration", {**second, **_COMPLETED}),
+            _seconds(s.METRIC_FIRST_CHUNK, first),
+            _seconds(s.METRIC_FIRST_CHUNK, second),
+            _seconds(s.METRIC_DURATION, {**first, **_COMPLETED}),
+            _seconds(s.METRIC_DURATION, {**second, **_COMPLETED}),
         ]
 
     def logs(self, first: Span, second: Span) -> list[Any]:
         """As `events` tells them: what was said, on the events alone."""
-        event = "gen_ai.client.inference.operation.details"
-        asked, answered = "gen_ai.input.messages", "gen_ai.output.messages"
+        event = s.DETAILS_EVENT
+        asked, answered = s.INPUT_MESSAGES, s.OUTPUT_MESSAGES
         told = {
             **self.first_turn,
             asked: [_message("user", _text("What names a span? Look it up."))],
             answered: [{**_message("assistant", *_LOOKED_UP), "finish_reason": "stop"}],
-            "gen_ai.tool.definitions": [{"type": "web_search", "name": "web_search"}],
+            s.TOOL_DEFINITIONS: [{"type": "web_search", "name": "web_search"}],
         }
         shortly = {
             **self.second_turn,
@@ -197,14 +197,14 @@ def _counter(name: str, unit: str, value: int, attributes: Attributes) -> Any:
 
 
 def _for_each(name: str, *values: tuple[Attributes, int]) -> list[Any]:
-    unknown = {"gen_ai.token.modality": "unknown"}
+    unknown = {s.TOKEN_MODALITY: "unknown"}
     return [_counter(name, "{token}", value, {**on, **unknown}) for on, value in values]
 
 
 def _usage(on: Attributes, *tokens: int) -> list[Any]:
-    name, kind = "gen_ai.client.token.usage", "cumulative histogram"
+    name, kind = s.METRIC_TOKEN_USAGE, "cumulative histogram"
     return [
-        (name, kind, "{token}", (1, value), {**on, "gen_ai.token.type": direction})
+        (name, kind, "{token}", (1, value), {**on, s.TOKEN_TYPE: direction})
         for direction, value in zip(("input", "output"), tokens, strict=True)
     ]
 
@@ -213,7 +213,7 @@ def _seconds(name: str, attributes: Attributes) -> Any:
     return name, "cumulative histogram", "s", 1, attributes
 
 
-_COMPLETED: Final = {"mistral_ai.stream.outcome": "completed"}
+_COMPLETED: Final = {s.STREAM_OUTCOME: "completed"}
 _QUERY: Final = "OpenTelemetry semantic conventions for generative AI"
 _LOOKED_UP: Final = (
     {

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
 
+from tests.support import names as s
 from tests.zero_code.commands import environment, run, script_of, started
 from tests.zero_code.expected import SCOPE
 
@@ -35,7 +36,7 @@ def assert_each_exported_its_own(receiver: Receiver, held: Held) -> None:
     spans: dict[str, list[str]] = defaultdict(list)
     for span in receiver.spans_in(SCOPE[0]):
         instance = span.resource["service.instance.id"]
-        spans[instance].append(span.attributes["gen_ai.conversation.id"])
+        spans[instance].append(span.attributes[s.CONVERSATION_ID])
     assert sorted(map(sorted, spans.values())) == sorted(map(sorted, held.values()))
     tokens: Counter[tuple[str, str]] = Counter()
     for point in receiver.points:
@@ -44,11 +45,10 @@ def assert_each_exported_its_own(receiver: Receiver, held: Held) -> None:
             tokens[key] += point.value
         elif point.kind == "cumulative counter":
             tokens[key] = point.value
-    name = "gen_ai.client.inference.usage.{}_tokens"
     assert tokens == {
-        (instance, name.format(direction)): each * len(ids)
+        (instance, name): each * len(ids)
         for instance, ids in spans.items()
-        for direction, each in (("input", _INPUT), ("output", _OUTPUT))
+        for name, each in ((s.METRIC_INPUT_TOKENS, _INPUT), (s.METRIC_OUTPUT_TOKENS, _OUTPUT))
     }
 
 

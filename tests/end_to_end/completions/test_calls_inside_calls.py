@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
+from tests.support import names as s
 from tests.support.recording import Recording
 from tests.support.sdk import Mistral
 
@@ -33,17 +34,15 @@ def names_its_key_by(ask: Callable[[], object]) -> Callable[[], str]:
 
 def models(recording: Recording) -> list[str]:
     """Whom the spans asked, each with its tokens counted; all but the outer one are inside it."""
-    spans = {
-        str((span.attributes or {})["gen_ai.request.model"]): span for span in recording.spans()
-    }
+    spans = {str((span.attributes or {})[s.REQUEST_MODEL]): span for span in recording.spans()}
     outer = spans["outer"].context
     inside = [span.parent for model, span in spans.items() if model != "outer"]
     assert [parent and parent.span_id for parent in inside] == [outer and outer.span_id] * len(
         inside
     )
-    counted = recording.metrics()["gen_ai.client.inference.usage.input_tokens"]
-    assert {point["gen_ai.request.model"] for point, sent in counted if sent} == spans.keys()
-    return [str((span.attributes or {})["gen_ai.request.model"]) for span in recording.spans()]
+    counted = recording.metrics()[s.METRIC_INPUT_TOKENS]
+    assert {point[s.REQUEST_MODEL] for point, sent in counted if sent} == spans.keys()
+    return [str((span.attributes or {})[s.REQUEST_MODEL]) for span in recording.spans()]
 
 
 # What is asked inside ``chat.complete(**OUTER)``, and whom the spans asked, as they ended.

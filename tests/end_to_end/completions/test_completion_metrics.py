@@ -10,46 +10,34 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.completions.test_other_calls import (
-    ASKED,
-    AUDIO,
-    CLASSIFIED,
-    EMBED,
-    HEAR_STREAM,
-    PAPER,
-    RESPOND,
-    SINCE,
-    SPEAK,
-    STREAM,
-)
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.completions import (
-    FIRST_CHUNK,
     KEEPS_EXTRA_USAGE,
     MESSAGES,
     MODEL,
     ask_sync,
     place,
 )
+from tests.support.methods import AUDIO, CLASSIFIED, GIVEN, INDEXES, PAPER
+from tests.support.other_calls import ASKED, EMBED, HEAR_STREAM, RESPOND, SINCE, SPEAK, STREAM
 from tests.support.recording import Recording
 
-USED: Final = "gen_ai.client.inference.usage"
-INPUT, OUTPUT = f"{USED}.input_tokens", f"{USED}.output_tokens"
-UNKNOWN: Final = {"gen_ai.token.modality": "unknown"}
-OUTCOME: Final = {"mistral_ai.stream.outcome": "completed"}
+UNKNOWN: Final = {s.TOKEN_MODALITY: "unknown"}
+OUTCOME: Final = {s.STREAM_OUTCOME: "completed"}
 # Of an operation, in each mode: its duration, time to first chunk, and tokens in and out.
 Names = tuple[str, str, str, str]
 DEFAULT: Final[Names] = (
-    "gen_ai.client.operation.duration",
-    "gen_ai.client.operation.time_to_first_chunk",
-    "gen_ai.client.token.usage",
-    "gen_ai.client.token.usage",
+    s.METRIC_DURATION,
+    s.METRIC_FIRST_CHUNK,
+    s.METRIC_TOKEN_USAGE,
+    s.METRIC_TOKEN_USAGE,
 )
 LATEST: Final[Names] = (
-    "gen_ai.client.inference.duration",
-    "gen_ai.client.inference.time_to_first_chunk",
-    "gen_ai.client.inference.operation.input_tokens",
-    "gen_ai.client.inference.operation.output_tokens",
+    s.METRIC_LATEST_DURATION,
+    s.METRIC_LATEST_FIRST_CHUNK,
+    s.METRIC_LATEST_INPUT_TOKENS,
+    s.METRIC_LATEST_OUTPUT_TOKENS,
 )
 
 
@@ -67,16 +55,16 @@ def mode(
 
 
 def shared(emulator: Emulator, operation: str, asked: str | None, said: str | None) -> Any:
-    models = {"gen_ai.request.model": asked, "gen_ai.response.model": said}
+    models = {s.REQUEST_MODEL: asked, s.RESPONSE_MODEL: said}
     known = {key: value for key, value in models.items() if value is not None}
-    return {**place(emulator), "gen_ai.operation.name": operation, **known}
+    return {**place(emulator), s.OPERATION_NAME: operation, **known}
 
 
 def seconds(recording: Recording) -> tuple[float, Any]:
     """The duration of the only span, and its time to first chunk."""
     span = recording.the_span()
     took = ((span.end_time or 0) - (span.start_time or 0)) / 1e9
-    return took, (span.attributes or {}).get(FIRST_CHUNK)
+    return took, (span.attributes or {}).get(s.RESPONSE_TIME_TO_FIRST_CHUNK)
 
 
 def inference(
@@ -87,14 +75,14 @@ def inference(
     whole = attributes if first_chunk is None else {**attributes, **OUTCOME}
     counted = {**attributes, **UNKNOWN}
     expected: dict[str, Any] = {
-        INPUT: [(counted, prompt)],
-        OUTPUT: [(counted, completion)],
+        s.METRIC_INPUT_TOKENS: [(counted, prompt)],
+        s.METRIC_OUTPUT_TOKENS: [(counted, completion)],
         names[0]: [(whole, (1, duration))],
     }
     if first_chunk is not None:
         expected[names[1]] = [(attributes, (1, first_chunk))]
     for name, kind, count in ((names[2], "input", prompt), (names[3], "output", completion)):
-        kinds = {"gen_ai.token.type": kind} if names == DEFAULT else {}
+        kinds = {s.TOKEN_TYPE: kind} if names == DEFAULT else {}
         expected.setdefault(name, []).append(({**attributes, **kinds}, (1, count)))
     return expected
 
@@ -126,7 +114,7 @@ def test_an_inference_has_all_metrics(
     recording, names = mode
     ask_sync(client, method, **given)
     said = recording.span().attributes
-    asked, answered = said.get("gen_ai.request.model"), said.get("gen_ai.response.model")
+    asked, answered = said.get(s.REQUEST_MODEL), said.get(s.RESPONSE_MODEL)
     assert (asked is None, answered is None) == (False, method == SPEAK)
     # An agent's model is named by the response, and on the span alone.
     models = None if operation == "invoke_agent" else asked, answered
@@ -142,12 +130,12 @@ def test_embeddings_have_counters_and_the_duration_of_an_operation(
     attributes = shared(emulator, "embeddings", "m", "m")
     counted = {**attributes, **UNKNOWN}
     expected: dict[str, Any] = {
-        INPUT: [(counted, 12)],
-        OUTPUT: [(counted, 0)],
+        s.METRIC_INPUT_TOKENS: [(counted, 12)],
+        s.METRIC_OUTPUT_TOKENS: [(counted, 0)],
         DEFAULT[0]: [(attributes, (1, seconds(recording)[0]))],
     }
     if names == DEFAULT:
-        expected[names[2]] = [({**attributes, "gen_ai.token.type": "input"}, (1, 12))]
+        expected[names[2]] = [({**attributes, s.TOKEN_TYPE: "input"}, (1, 12))]
     assert recording.metrics() == expected
 
 
@@ -159,6 +147,8 @@ TIMED: Final[list[tuple[str, str, dict[str, Any], str | None]]] = [
      {"model": "m", CLASSIFIED: {"messages": MESSAGES}}, "m"),
     ("ocr.process", "generate_content", {"model": "m", "document": PAPER}, "m"),
     ("beta.agents.create", "create_agent", {"model": "m", "name": "writer"}, None),
+    *((f"{INDEXES}.{name}", "retrieval", GIVEN[f"{INDEXES}.{name}"], None)
+      for name in ("search", "grep")),
 ]  # fmt: skip
 
 
@@ -172,9 +162,11 @@ def test_what_reports_no_tokens_has_a_duration_only(
     given: dict[str, Any],
     said: str | None,
 ) -> None:
+    if SINCE.get(method, (0,)) > sdk.VERSION:
+        pytest.skip(f"{method} came with {SINCE[method]}")
     recording, _ = mode
     ask_sync(client, method, **given)
-    attributes = shared(emulator, operation, "m", said)
+    attributes = shared(emulator, operation, given.get("model"), said)
     assert recording.metrics() == {DEFAULT[0]: [(attributes, (1, seconds(recording)[0]))]}
 
 
@@ -188,8 +180,11 @@ def test_an_inference_that_failed_counts_no_tokens_and_others_count_none_at_all(
     metrics = recording.metrics()
     code = {**shared(emulator, "text_completion", "codestral-latest", None)}
     paper = shared(emulator, "generate_content", "m", None)
-    assert {metrics.pop(INPUT)[0][1], metrics.pop(OUTPUT)[0][1]} == {0}
-    failed = {"error.type": "429"}
+    assert {
+        metrics.pop(s.METRIC_INPUT_TOKENS)[0][1],
+        metrics.pop(s.METRIC_OUTPUT_TOKENS)[0][1],
+    } == {0}
+    failed = {s.ERROR_TYPE: "429"}
     found = {name: [attributes for attributes, _ in metrics[name]] for name in metrics}
     if names == DEFAULT:
         assert found == {names[0]: [{**code, **failed}, {**paper, **failed}]}
@@ -206,8 +201,8 @@ def test_cached_and_reasoning_tokens_have_counters(
     expected = inference(recording, names, attributes, 2048, 120)
     if KEEPS_EXTRA_USAGE:
         counted = {**attributes, **UNKNOWN}
-        expected[f"{USED}.cache_read.input_tokens"] = [(counted, 1920)]
-        expected[f"{USED}.reasoning.output_tokens"] = [(counted, 96)]
+        expected[s.METRIC_CACHE_READ] = [(counted, 1920)]
+        expected[s.METRIC_REASONING] = [(counted, 96)]
     assert recording.metrics() == expected
 
 
@@ -221,14 +216,14 @@ def test_a_response_counts_what_was_written_to_the_cache(
     counted = {**attributes, **UNKNOWN}
     assert recording.metrics() == {
         **inference(recording, names, attributes, 1500, 90),
-        f"{USED}.cache_read.input_tokens": [(counted, 1024)],
-        f"{USED}.cache_write.input_tokens": [(counted, 256)],
-        f"{USED}.reasoning.output_tokens": [(counted, 64)],
+        s.METRIC_CACHE_READ: [(counted, 1024)],
+        s.METRIC_CACHE_WRITE: [(counted, 256)],
+        s.METRIC_REASONING: [(counted, 64)],
     }
 
 
 def test_chunk_times_are_recorded_when_asked_for(client: Any, recording: Recording) -> None:
     instrument(record_chunk_times=True)
     ask_sync(client, "chat.stream")
-    ((_, (count, total)),) = recording.metrics()["gen_ai.client.operation.time_per_output_chunk"]
+    ((_, (count, total)),) = recording.metrics()[s.METRIC_CHUNK]
     assert (count, 0 < total < 5) == (3, True)

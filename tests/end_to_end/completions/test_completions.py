@@ -10,6 +10,7 @@ import pytest
 from opentelemetry import trace
 
 from emulator import Emulator
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.completions import (
     BOTH,
@@ -44,18 +45,18 @@ def test_a_chat_with_every_setting(
     ask(client, f"chat.{kind}", "chat_choices", **settings, **told)
     expected = {
         **place(emulator),
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": MODEL,
-        "gen_ai.request.temperature": 0.0,
-        "gen_ai.request.top_p": 0.9,
-        "gen_ai.request.max_tokens": 100,
-        "gen_ai.request.stop_sequences": ["END"],
-        "gen_ai.request.seed": 7,
-        "gen_ai.request.presence_penalty": 0.5,
-        "gen_ai.request.frequency_penalty": 1.0,
-        "gen_ai.request.choice.count": 2,
-        "gen_ai.output.type": "json",
-        **({"gen_ai.request.reasoning.level": "high"} if told else {}),
+        s.OPERATION_NAME: "chat",
+        s.REQUEST_MODEL: MODEL,
+        s.REQUEST_TEMPERATURE: 0.0,
+        s.REQUEST_TOP_P: 0.9,
+        s.REQUEST_MAX_TOKENS: 100,
+        s.REQUEST_STOP_SEQUENCES: ["END"],
+        s.REQUEST_SEED: 7,
+        s.REQUEST_PRESENCE_PENALTY: 0.5,
+        s.REQUEST_FREQUENCY_PENALTY: 1.0,
+        s.REQUEST_CHOICE_COUNT: 2,
+        s.OUTPUT_TYPE: "json",
+        **({s.REQUEST_REASONING_LEVEL: "high"} if told else {}),
         **answered(MODEL, "stop", "length"),
         **usage(5, 11, 16),
     }
@@ -69,9 +70,9 @@ def test_an_agent(
 ) -> None:
     result = ask(client, f"agents.{kind}", n=1)
     model = (result[0].data if kind == "stream" else result).model
-    agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.id": "ag_1"}
+    agent = {s.OPERATION_NAME: "invoke_agent", s.AGENT_ID: "ag_1"}
     # It names an agent, whose model only the response knows.
-    agent["gen_ai.request.model"] = model
+    agent[s.REQUEST_MODEL] = model
     expected = {**place(emulator), **agent, **answered(model, "stop"), **usage(14, 9, 23)}
     assert_is(whole(recording, streamed=kind == "stream"), Span("invoke_agent", expected))
 
@@ -83,8 +84,8 @@ def test_the_middle_of_code(
 ) -> None:
     ask(client, f"fim.{kind}", suffix="# end", max_tokens=9)
     model = "codestral-latest"
-    code = {"gen_ai.operation.name": "text_completion", "gen_ai.request.model": model}
-    said = {"gen_ai.request.max_tokens": 9, **answered(model, "stop")}
+    code = {s.OPERATION_NAME: "text_completion", s.REQUEST_MODEL: model}
+    said = {s.REQUEST_MAX_TOKENS: 9, **answered(model, "stop")}
     expected = {**place(emulator), **code, **said, **usage(11, 16, 27)}
     span = whole(recording, streamed=kind == "stream")
     assert_is(span, Span(f"text_completion {model}", expected))
@@ -99,8 +100,8 @@ def test_parse_calls_complete_or_stream_inside_and_is_one_span(
     if kind == "parse":
         assert result.choices[0].message.parsed == City(city="Paris", population=2103000)
     assert recording.started == 1
-    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
-    asked["gen_ai.output.type"] = "json"
+    asked = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: MODEL}
+    asked[s.OUTPUT_TYPE] = "json"
     expected = {**place(emulator), **asked, **answered(MODEL, "stop"), **usage(31, 13, 44)}
     assert_is(whole(recording, streamed=kind != "parse"), Span(f"chat {MODEL}", expected))
 
@@ -112,8 +113,7 @@ def test_cached_and_reasoning_tokens_are_told_where_the_sdk_keeps_them(
 ) -> None:
     ask(client, method, "chat_cached")
     attributes = whole(recording, streamed=method.endswith("stream")).attributes
-    usages = (("cache_read.input_tokens", 1920), ("reasoning.output_tokens", 96))
-    kept = {f"gen_ai.usage.{name}": count for name, count in usages}
+    kept = {s.USAGE_CACHE_READ: 1920, s.USAGE_REASONING: 96}
     used = {key: value for key, value in attributes.items() if "usage" in key}
     assert typed(used) == typed(usage(2048, 120, 2168) | (kept if KEEPS_EXTRA_USAGE else {}))
 
@@ -121,7 +121,7 @@ def test_cached_and_reasoning_tokens_are_told_where_the_sdk_keeps_them(
 @pytest.mark.parametrize("kind", ["complete", "stream"])
 def test_tool_calls_are_the_finish_reason(client: Any, recording: Recording, kind: str) -> None:
     ask_sync(client, f"chat.{kind}", "chat_tool_calls")
-    assert recording.span().attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
+    assert recording.span().attributes[s.RESPONSE_FINISH_REASONS] == ["tool_call"]
 
 
 def test_the_span_is_a_child_of_the_callers_who_stays_current(
@@ -151,10 +151,10 @@ def test_typed_arguments_say_the_same_as_dicts(client: Any, recording: Recording
         absent = {"temperature": unset, "max_tokens": None, "random_seed": unset, "n": None}
         client.chat.complete(**arguments("chat"), response_format=given, stop=["A", "B"], **absent)
     one, other = (dict(span.attributes or {}) for span in recording.spans())
-    assert (one, one["gen_ai.output.type"]) == (other, "json")
-    asked = {key: value for key, value in one.items() if key.startswith("gen_ai.request.")}
-    stops = {"gen_ai.request.stop_sequences": ("A", "B")}
-    assert asked == {"gen_ai.request.model": MODEL, **stops}
+    assert (one, one[s.OUTPUT_TYPE]) == (other, "json")
+    asked = {key: value for key, value in one.items() if key.startswith(s.REQUEST)}
+    stops = {s.REQUEST_STOP_SEQUENCES: ("A", "B")}
+    assert asked == {s.REQUEST_MODEL: MODEL, **stops}
 
 
 @BOTH
@@ -163,13 +163,13 @@ def test_the_tier_and_the_tokens_of_sound_are_told_where_the_sdk_keeps_them(
     emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
 ) -> None:
     ask(client, f"chat.{kind}", "chat_tier")
-    asked = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
+    asked = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: MODEL}
     told: dict[str, Any] = {}
     if KEEPS_EXTRA_USAGE:
-        told["mistral_ai.usage.input_audio_tokens"] = 50
-        told["mistral_ai.usage.output_audio_tokens"] = 7
+        told[s.USAGE_INPUT_AUDIO] = 50
+        told[s.USAGE_OUTPUT_AUDIO] = 7
     # Before 2.10 the tier is no field of the SDK's.
     if sdk.VERSION >= (2, 10):
-        told["mistral_ai.response.service_tier"] = "priority"
+        told[s.RESPONSE_SERVICE_TIER] = "priority"
     expected = {**place(emulator), **asked, **answered(MODEL, "stop"), **usage(64, 12, 76), **told}
     assert_is(whole(recording, streamed=kind == "stream"), Span(f"chat {MODEL}", expected))

@@ -20,11 +20,10 @@ from opentelemetry.trace import use_span
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
 from opentelemetry.instrumentation.genai.mistralai._otel import telemetry as _telemetry
-from tests.end_to_end.switching.test_native import ASKED, NATIVE, ids, sent, traces
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.completions import (
     BOTH,
-    FIRST_CHUNK,
     MODEL,
     Ask,
     answered,
@@ -34,17 +33,14 @@ from tests.support.completions import (
     place,
     usage,
 )
+from tests.support.native_spans import ASKED, NATIVE, ids, sent, traces
 from tests.support.programs import Ran, run
 from tests.support.recording import Recording, Span, plain, wait_until
 
 OURS: Final = "opentelemetry.instrumentation.genai.mistralai"
 COUNTING: Final = "pydantic-ai"
-THEIRS: Final = {"gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
+THEIRS: Final = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: MODEL}
 SAID: Final = {**answered(MODEL, "stop"), **usage(14, 9, 23)}
-TOKENS: Final = "gen_ai.client.token.usage"
-DURATION: Final = "gen_ai.client.operation.duration"
-TIME_TO_FIRST: Final = "gen_ai.client.operation.time_to_first_chunk"
-COUNTED: Final = "gen_ai.client.inference.usage.input_tokens"
 WAYS: Final = pytest.mark.parametrize("method", ["chat.complete", "chat.stream"])
 
 
@@ -82,15 +78,15 @@ def test_the_span_around_it_tells_of_the_response(
         assert get_current() == before
     span, streamed = recording.span(), method == "chat.stream"
     if streamed:
-        assert 0 < span.attributes.pop(FIRST_CHUNK) < 5
-    outcome = {"mistral_ai.stream.outcome": "completed"} if streamed else {}
+        assert 0 < span.attributes.pop(s.RESPONSE_TIME_TO_FIRST_CHUNK) < 5
+    outcome = {s.STREAM_OUTCOME: "completed"} if streamed else {}
     assert_is(span, Span("theirs", {**THEIRS, **SAID, **outcome}, kind="INTERNAL"))
     assert counts(recording) == {
-        COUNTED: 14,
-        "gen_ai.client.inference.usage.output_tokens": 9,
-        TOKENS: 2,
-        DURATION: 1,
-        **({TIME_TO_FIRST: 1} if streamed else {}),
+        s.METRIC_INPUT_TOKENS: 14,
+        s.METRIC_OUTPUT_TOKENS: 9,
+        s.METRIC_TOKEN_USAGE: 2,
+        s.METRIC_DURATION: 1,
+        **({s.METRIC_FIRST_CHUNK: 1} if streamed else {}),
     }
 
 
@@ -102,9 +98,9 @@ def test_what_the_framework_records_itself_is_left_to_it(
         ask_sync(client, method)
     assert recording.the_span().name == "theirs"
     assert counts(recording) == {
-        COUNTED: 14,
-        "gen_ai.client.inference.usage.output_tokens": 9,
-        DURATION: 1,
+        s.METRIC_INPUT_TOKENS: 14,
+        s.METRIC_OUTPUT_TOKENS: 9,
+        s.METRIC_DURATION: 1,
     }
 
 
@@ -113,12 +109,12 @@ def test_the_newest_names_are_nobody_elses(client: Any, recording: Recording) ->
     with framework(recording, scope=COUNTING):
         list(client.chat.stream(**arguments("chat")))
     assert counts(recording) == {
-        COUNTED: 14,
-        "gen_ai.client.inference.usage.output_tokens": 9,
-        "gen_ai.client.inference.operation.input_tokens": 1,
-        "gen_ai.client.inference.operation.output_tokens": 1,
-        "gen_ai.client.inference.duration": 1,
-        "gen_ai.client.inference.time_to_first_chunk": 1,
+        s.METRIC_INPUT_TOKENS: 14,
+        s.METRIC_OUTPUT_TOKENS: 9,
+        s.METRIC_LATEST_INPUT_TOKENS: 1,
+        s.METRIC_LATEST_OUTPUT_TOKENS: 1,
+        s.METRIC_LATEST_DURATION: 1,
+        s.METRIC_LATEST_FIRST_CHUNK: 1,
     }
 
 
@@ -127,18 +123,18 @@ def test_metrics_say_what_they_say_of_any_call(
 ) -> None:
     with framework(recording):
         client.chat.complete(**arguments("chat"))
-    assert recording.exemplars()[DURATION] == {"theirs"}
-    ((attributes, _),) = recording.metrics()[DURATION]
+    assert recording.exemplars()[s.METRIC_DURATION] == {"theirs"}
+    ((attributes, _),) = recording.metrics()[s.METRIC_DURATION]
     assert attributes == {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": MODEL,
-        "gen_ai.response.model": MODEL,
+        s.OPERATION_NAME: "chat",
+        s.REQUEST_MODEL: MODEL,
+        s.RESPONSE_MODEL: MODEL,
         **place(emulator),
     }
 
 
 def test_nothing_that_the_framework_says_is_changed(client: Any, recording: Recording) -> None:
-    own = {**THEIRS, "gen_ai.response.id": "its own", "gen_ai.usage.input_tokens": 1}
+    own = {**THEIRS, s.RESPONSE_ID: "its own", s.USAGE_INPUT_TOKENS: 1}
     with framework(recording, own):
         client.chat.complete(**arguments("chat"))
     assert recording.span().attributes == {**THEIRS, **SAID, **own}
@@ -187,7 +183,7 @@ def test_hooks_that_raise_take_nothing_else_with_them(
     with framework(recording):
         client.chat.complete(**arguments("chat"))
     assert recording.span().attributes == {**THEIRS, **SAID}
-    assert counts(recording)[COUNTED] == 14
+    assert counts(recording)[s.METRIC_INPUT_TOKENS] == 14
     assert len(no_log_records) == 2
     no_log_records.clear()
 
@@ -203,10 +199,10 @@ def test_an_error_is_the_frameworks_to_judge(
         pytest.fail("the server refused nothing")
     assert_is(
         recording.span(),
-        Span("theirs", {**THEIRS, "mistral_ai.error.code": "1300"}, kind="INTERNAL"),
+        Span("theirs", {**THEIRS, s.ERROR_CODE: "1300"}, kind="INTERNAL"),
     )
-    ((attributes, _),) = recording.metrics()[DURATION]
-    assert attributes["error.type"] == "429"
+    ((attributes, _),) = recording.metrics()[s.METRIC_DURATION]
+    assert attributes[s.ERROR_TYPE] == "429"
 
 
 def test_a_failure_that_the_framework_mends_leaves_its_span_unset(
@@ -221,8 +217,8 @@ def test_a_failure_that_the_framework_mends_leaves_its_span_unset(
     assert scopes([mine]) == [OURS]
     assert (theirs.status.status_code.name, len(theirs.events)) == ("UNSET", 0)
     assert mine.parent == theirs.context
-    assert counts(recording)[COUNTED] == 14
-    assert counts(recording)[TOKENS] == counts(recording)[DURATION] == 2
+    assert counts(recording)[s.METRIC_INPUT_TOKENS] == 14
+    assert counts(recording)[s.METRIC_TOKEN_USAGE] == counts(recording)[s.METRIC_DURATION] == 2
 
 
 def test_a_retry_of_a_framework_that_counts_is_left_to_it(
@@ -236,7 +232,11 @@ def test_a_retry_of_a_framework_that_counts_is_left_to_it(
         client.chat.complete(**arguments("chat"))
     assert scopes(recording.spans()) == [OURS, OURS, COUNTING]
     found = counts(recording)
-    assert (found[COUNTED], found[TOKENS], found[DURATION]) == (28, 2, 3)
+    assert (
+        found[s.METRIC_INPUT_TOKENS],
+        found[s.METRIC_TOKEN_USAGE],
+        found[s.METRIC_DURATION],
+    ) == (28, 2, 3)
 
 
 def test_each_failure_leaves_the_next_request_to_the_framework(
@@ -249,7 +249,11 @@ def test_each_failure_leaves_the_next_request_to_the_framework(
     assert scopes(recording.spans()) == [OURS, OURS, OURS, COUNTING]
     found = counts(recording)
     # Of the two answers the framework counts the first.
-    assert (found[COUNTED], found[TOKENS], found[DURATION]) == (28, 2, 4)
+    assert (
+        found[s.METRIC_INPUT_TOKENS],
+        found[s.METRIC_TOKEN_USAGE],
+        found[s.METRIC_DURATION],
+    ) == (28, 2, 4)
 
 
 class Data:
@@ -274,12 +278,12 @@ def test_an_inference_of_util_genai_gets_the_facts_and_records_all_histograms(
     assert (data.response_id, data.usage_input_tokens) == ("cmpl_1", 14)
     told, streamed = data.attributes, method == "chat.stream"
     if streamed:
-        assert told.pop("gen_ai.request.stream") is True
-        assert told.pop("mistral_ai.stream.outcome") == "completed"
-        assert told.pop(FIRST_CHUNK) > 0
+        assert told.pop(s.REQUEST_STREAM) is True
+        assert told.pop(s.STREAM_OUTCOME) == "completed"
+        assert told.pop(s.RESPONSE_TIME_TO_FIRST_CHUNK) > 0
     said = {key: value for key, value in SAID.items() if "input" not in key and ".id" not in key}
     assert told == {**THEIRS, **place(emulator), **said}
-    assert set(counts(recording)) == {COUNTED, "gen_ai.client.inference.usage.output_tokens"}
+    assert set(counts(recording)) == {s.METRIC_INPUT_TOKENS, s.METRIC_OUTPUT_TOKENS}
 
 
 def test_a_stream_that_breaks_is_told_of_and_the_next_call_is_the_frameworks(
@@ -291,9 +295,9 @@ def test_a_stream_that_breaks_is_told_of_and_the_next_call_is_the_frameworks(
         client.chat.complete(**arguments("chat"))
     mine, theirs = recording.spans()
     assert scopes([mine]) == [OURS]
-    assert plain(theirs).attributes["mistral_ai.stream.outcome"] == "failed"
+    assert plain(theirs).attributes[s.STREAM_OUTCOME] == "failed"
     assert plain(theirs).status == "UNSET"
-    assert TOKENS not in counts(recording)
+    assert s.METRIC_TOKEN_USAGE not in counts(recording)
 
 
 @pytest.mark.parametrize("way", ["close", "drop"])
@@ -307,9 +311,9 @@ def test_a_stream_that_is_left_is_told_of_as_left(
             with stream:
                 pass
         del stream
-        wait_until(lambda: DURATION in recording.metrics())
+        wait_until(lambda: s.METRIC_DURATION in recording.metrics())
     outcome = {"close": "closed", "drop": "abandoned"}[way]
-    assert plain(recording.the_span()).attributes["mistral_ai.stream.outcome"] == outcome
+    assert plain(recording.the_span()).attributes[s.STREAM_OUTCOME] == outcome
 
 
 def test_a_span_that_ended_before_the_stream_is_left_alone(
@@ -320,8 +324,8 @@ def test_a_span_that_ended_before_the_stream_is_left_alone(
     # Setting an attribute now would be logged as a warning, which fails the test.
     assert len(list(stream)) > 0
     assert recording.span().attributes == THEIRS
-    assert counts(recording)[COUNTED] == 14
-    assert counts(recording)[DURATION] == 1
+    assert counts(recording)[s.METRIC_INPUT_TOKENS] == 14
+    assert counts(recording)[s.METRIC_DURATION] == 1
 
 
 def test_a_call_after_the_end_of_a_span_that_is_still_current_has_its_own(
@@ -339,12 +343,12 @@ def test_a_call_after_the_end_of_a_span_that_is_still_current_has_its_own(
 def test_a_span_of_another_kind_adopts_nothing(
     client: Any, recording: Recording, operation: str
 ) -> None:
-    with framework(recording, {**THEIRS, "gen_ai.operation.name": operation}) as theirs:
+    with framework(recording, {**THEIRS, s.OPERATION_NAME: operation}) as theirs:
         client.chat.complete(**arguments("chat"))
     mine, around = recording.spans()
     assert scopes([mine]) == [OURS]
     assert mine.parent == theirs.get_span_context()
-    assert dict(around.attributes or {}) == {**THEIRS, "gen_ai.operation.name": operation}
+    assert dict(around.attributes or {}) == {**THEIRS, s.OPERATION_NAME: operation}
 
 
 def test_another_model_has_a_span_of_its_own(client: Any, recording: Recording) -> None:
@@ -352,7 +356,7 @@ def test_another_model_has_a_span_of_its_own(client: Any, recording: Recording) 
         client.chat.complete(**arguments("chat", model="mistral-large-latest"))
         client.chat.complete(**arguments("chat"))
     assert scopes(recording.spans()) == [OURS, COUNTING]
-    assert counts(recording)[TOKENS] == 2
+    assert counts(recording)[s.METRIC_TOKEN_USAGE] == 2
 
 
 @pytest.mark.parametrize("method", ["start", "start_stream"])
@@ -371,7 +375,7 @@ def test_a_conversation_has_a_span_of_its_own(
 def test_a_call_that_names_an_agent_is_told_of_by_a_span_without_a_model(
     client: Any, recording: Recording
 ) -> None:
-    with framework(recording, {"gen_ai.operation.name": "chat"}):
+    with framework(recording, {s.OPERATION_NAME: "chat"}):
         client.agents.complete(**arguments("agents"))
     assert scopes(recording.spans()) == ["framework"]
     with framework(recording):
@@ -395,7 +399,7 @@ def test_of_calls_in_threads_one_is_adopted(client: Any, recording: Recording) -
         for thread in threads:
             thread.join()
     assert sorted(scopes(recording.spans())) == ["framework", OURS, OURS, OURS]
-    assert counts(recording)[COUNTED] == 4 * 14
+    assert counts(recording)[s.METRIC_INPUT_TOKENS] == 4 * 14
 
 
 def test_of_calls_in_tasks_one_is_adopted(client: Any, recording: Recording) -> None:
@@ -440,14 +444,14 @@ def test_who_asks_for_spans_of_our_own_has_them(
     with framework(recording, scope=COUNTING):
         client.chat.complete(**arguments("chat"))
     assert scopes(recording.spans()) == [OURS, COUNTING]
-    assert counts(recording)[TOKENS] == 2
+    assert counts(recording)[s.METRIC_TOKEN_USAGE] == 2
 
 
 def test_the_time_between_chunks_is_recorded(client: Any, recording: Recording) -> None:
     instrument(record_chunk_times=True)
     with framework(recording, scope=COUNTING):
         list(client.chat.stream(**arguments("chat")))
-    assert counts(recording)["gen_ai.client.operation.time_per_output_chunk"] == 3
+    assert counts(recording)[s.METRIC_CHUNK] == 3
 
 
 PROGRAM: Final = """

@@ -9,42 +9,37 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from tests.support import methods, sdk
-from tests.support.completions import (
-    BOTH,
-    FIRST_CHUNK,
-    MESSAGES,
-    Ask,
-    ask_sync,
-    assert_is,
-    place,
-    usage,
+from tests.support import names as s
+from tests.support import sdk
+from tests.support.completions import BOTH, MESSAGES, Ask, ask_sync, assert_is, place, usage
+from tests.support.methods import AUDIO, CLASSIFIED, PAPER
+from tests.support.other_calls import (
+    ASKED,
+    EMBED,
+    HEAR,
+    HEAR_STREAM,
+    MODEL,
+    RESPOND,
+    SINCE,
+    SPEAK,
+    STREAM,
 )
 from tests.support.recording import Recording, Span
 
-HEAR: Final = "audio.transcriptions.complete"
-HEAR_STREAM: Final = "audio.transcriptions.stream"
-SPEAK: Final = "audio.speech.complete"
-RESPOND: Final = "responses.create"
-# Before which version of the SDK there is nothing to test.
-SINCE: Final = methods.came_with()
 EMBEDDING_SETTINGS: Final = sdk.VERSION >= (1, 9)
-CLASSIFIED: Final = methods.CLASSIFIED
-AUDIO: Final = methods.AUDIO
-PAPER: Final = methods.PAPER
-AUDIO_SECONDS: Final = {"mistral_ai.usage.audio_seconds": 2}
+AUDIO_SECONDS: Final = {s.USAGE_AUDIO_SECONDS: 2}
 RESPONDED: Final = {
     **usage(1500, 90, 1590),
-    "gen_ai.usage.cache_read.input_tokens": 1024,
-    "gen_ai.usage.cache_write.input_tokens": 256,
-    "gen_ai.usage.cache_creation.input_tokens": 256,
-    "gen_ai.usage.reasoning.output_tokens": 64,
+    s.USAGE_CACHE_READ: 1024,
+    s.USAGE_CACHE_WRITE: 256,
+    s.USAGE_CACHE_CREATION: 256,
+    s.USAGE_REASONING: 64,
 }
 NO_DETAILS: Final = {
-    "gen_ai.usage.cache_read.input_tokens": 0,
-    "gen_ai.usage.cache_write.input_tokens": 0,
-    "gen_ai.usage.cache_creation.input_tokens": 0,
-    "gen_ai.usage.reasoning.output_tokens": 0,
+    s.USAGE_CACHE_READ: 0,
+    s.USAGE_CACHE_WRITE: 0,
+    s.USAGE_CACHE_CREATION: 0,
+    s.USAGE_REASONING: 0,
 }
 
 
@@ -69,20 +64,16 @@ class Told:
 
 
 def identified(response_id: str) -> dict[str, Any]:
-    return {"gen_ai.response.id": response_id, "gen_ai.response.model": "m"}
+    return {s.RESPONSE_ID: response_id, s.RESPONSE_MODEL: "m"}
 
 
 REFUSED: Final = {
     **identified("resp_1"),
     **usage(5, 6, 11),
     **NO_DETAILS,
-    "mistral_ai.response.service_tier": "priority",
+    s.RESPONSE_SERVICE_TIER: "priority",
 }
-MODEL: Final = {"model": "m"}
-SPOKEN: Final = {"gen_ai.output.type": "speech"}
-ASKED: Final[dict[str, Any]] = {**MODEL, "input": "Hello?"}
-STREAM: Final[dict[str, Any]] = {"stream": True}
-EMBED: Final[dict[str, Any]] = {**MODEL, "inputs": ["Hello", "you"]}
+SPOKEN: Final = {s.OUTPUT_TYPE: "speech"}
 CUT: Final = f"{sdk.HTTP}.RemoteProtocolError"
 CALLS: Final = [
     Told("embeddings.create", EMBED, "embeddings", identified("emb_1") | usage(12, 0, 12)),
@@ -94,12 +85,12 @@ CALLS: Final = [
     Told("classifiers.classify_chat", {**MODEL, CLASSIFIED: {"messages": MESSAGES}},
          "classification", identified("cls_1")),
     Told("ocr.process", {**MODEL, "document": PAPER}, "generate_content",
-         {"gen_ai.response.model": "m", "mistral_ai.usage.pages": 2,
-          "mistral_ai.usage.document_bytes": 20480}),
+         {s.RESPONSE_MODEL: "m", s.USAGE_PAGES: 2,
+          s.USAGE_DOCUMENT_BYTES: 20480}),
     Told(HEAR, {**MODEL, "file": AUDIO}, "generate_content",
-         {"gen_ai.response.model": "m"} | usage(4, 8, 12) | AUDIO_SECONDS),
+         {s.RESPONSE_MODEL: "m"} | usage(4, 8, 12) | AUDIO_SECONDS),
     Told(HEAR_STREAM, {**MODEL, "file": AUDIO}, "generate_content",
-         {"gen_ai.response.model": "m"} | usage(4, 8, 12) | AUDIO_SECONDS, outcome="completed"),
+         {s.RESPONSE_MODEL: "m"} | usage(4, 8, 12) | AUDIO_SECONDS, outcome="completed"),
     Told(HEAR_STREAM, {**MODEL, "file": AUDIO}, "generate_content", {}, "transcription_cut",
          "failed", CUT, raised=True),
     Told(SPEAK, ASKED, "generate_content", SPOKEN),
@@ -123,7 +114,7 @@ CALLS: Final = [
     Told(RESPOND, ASKED | STREAM, "chat", REFUSED, "response_refusal", "completed",
          reasons=["content_filter"]),
     Told(RESPOND, ASKED | {"conversation": {"id": "conv_1"}}, "chat",
-         REFUSED | {"gen_ai.conversation.id": "conv_1"}, "response_refusal",
+         REFUSED | {s.CONVERSATION_ID: "conv_1"}, "response_refusal",
          reasons=["content_filter"]),
     Told(RESPOND, ASKED, "chat", identified("resp_1"), "response_failed", error="server_error"),
     Told(RESPOND, ASKED | STREAM, "chat", identified("resp_1"), "response_failed", "failed",
@@ -149,21 +140,21 @@ def test_a_call_is_one_whole_span(
         raised = exc
     assert (raised is not None) == told.raised
     span = recording.span()
-    first_chunk = span.attributes.pop(FIRST_CHUNK, None)
+    first_chunk = span.attributes.pop(s.RESPONSE_TIME_TO_FIRST_CHUNK, None)
     # The last news of a failed response comes after its first piece; what is not streamed has none.
     assert isinstance(first_chunk, float) == (told.outcome is not None)
     expected = {
         **place(emulator),
-        "gen_ai.operation.name": told.operation,
-        "gen_ai.request.model": "m",
+        s.OPERATION_NAME: told.operation,
+        s.REQUEST_MODEL: "m",
         **told.attributes,
     }
     if told.outcome is not None:
-        expected |= {"gen_ai.request.stream": True, "mistral_ai.stream.outcome": told.outcome}
+        expected |= {s.REQUEST_STREAM: True, s.STREAM_OUTCOME: told.outcome}
     if told.reasons:
-        expected["gen_ai.response.finish_reasons"] = told.reasons
+        expected[s.RESPONSE_FINISH_REASONS] = told.reasons
     if told.error is not None:
-        expected["error.type"] = told.error
+        expected[s.ERROR_TYPE] = told.error
     status = "ERROR" if told.error else "UNSET"
     events = ["exception"] if told.raised else []
     assert_is(
@@ -177,8 +168,8 @@ def test_embeddings_have_settings(client: Any, recording: Recording, ask: Ask) -
     settings = {"output_dimension": 4, "encoding_format": "float"}
     ask(client, "embeddings.create", **EMBED, **settings)
     attributes = recording.span().attributes
-    assert attributes["gen_ai.embeddings.dimension.count"] == 4
-    assert attributes["gen_ai.request.encoding_formats"] == ["float"]
+    assert attributes[s.EMBEDDINGS_DIMENSIONS] == 4
+    assert attributes[s.REQUEST_ENCODING_FORMATS] == ["float"]
 
 
 @pytest.mark.skipif(SINCE[RESPOND] > sdk.VERSION, reason="responses came with 3.4")
@@ -192,15 +183,15 @@ def test_a_response_has_settings_of_its_own_names(client: Any, recording: Record
     }
     ask_sync(client, RESPOND, **ASKED, **given)
     attributes = recording.span().attributes
-    asked = {key: attributes[key] for key in attributes if key.startswith("gen_ai.request.")}
+    asked = {key: attributes[key] for key in attributes if key.startswith(s.REQUEST)}
     assert asked == {
-        "gen_ai.request.model": "m",
-        "gen_ai.request.max_tokens": 9,
-        "gen_ai.request.temperature": 1.0,
-        "gen_ai.request.reasoning.level": "high",
-        "gen_ai.request.previous_response.id": "resp_0",
+        s.REQUEST_MODEL: "m",
+        s.REQUEST_MAX_TOKENS: 9,
+        s.REQUEST_TEMPERATURE: 1.0,
+        s.REQUEST_REASONING_LEVEL: "high",
+        s.REQUEST_PREVIOUS_RESPONSE: "resp_0",
     }
-    assert attributes["gen_ai.output.type"] == "json"
+    assert attributes[s.OUTPUT_TYPE] == "json"
 
 
 @BOTH
@@ -212,13 +203,13 @@ def test_a_new_agent_is_named_in_its_span(
     # Neither what it is told nor what it may do is in a span.
     expected = {
         **place(emulator),
-        "gen_ai.operation.name": "create_agent",
-        "gen_ai.request.model": "m",
-        "gen_ai.request.temperature": 0.5,
-        "gen_ai.request.max_tokens": 9,
-        "gen_ai.output.type": "text",
-        "gen_ai.agent.name": "writer",
-        "gen_ai.agent.id": made.id,
+        s.OPERATION_NAME: "create_agent",
+        s.REQUEST_MODEL: "m",
+        s.REQUEST_TEMPERATURE: 0.5,
+        s.REQUEST_MAX_TOKENS: 9,
+        s.OUTPUT_TYPE: "text",
+        s.AGENT_NAME: "writer",
+        s.AGENT_ID: made.id,
     }
     assert_is(recording.span(), Span("create_agent writer", expected))
 
@@ -241,6 +232,6 @@ def test_a_response_is_left_before_and_after_its_last_event(
             for n, event in enumerate(stream):
                 if n == reads or event.event in ("response.completed", "response.failed"):
                     break
-    outcomes = [(span.attributes or {})["mistral_ai.stream.outcome"] for span in recording.spans()]
+    outcomes = [(span.attributes or {})[s.STREAM_OUTCOME] for span in recording.spans()]
     last = {"response": "completed", "response_failed": "failed"}[scenario]
     assert outcomes == ["closed" if scenario == "response" else last, last]

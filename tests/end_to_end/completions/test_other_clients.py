@@ -12,10 +12,9 @@ from unittest.mock import MagicMock
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.completions.test_other_calls import PAPER
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.completions import (
-    FIRST_CHUNK,
     MESSAGES,
     answered,
     assert_is,
@@ -25,6 +24,7 @@ from tests.support.completions import (
     usage,
     whole,
 )
+from tests.support.methods import PAPER
 from tests.support.recording import Recording, Span, wait_until
 
 CHAT: Final[dict[str, Any]] = {"model": "mistral-large-2411", "messages": MESSAGES}
@@ -93,9 +93,9 @@ def test_a_call_to_a_cloud_is_the_same_span_elsewhere(
     operation = OPERATIONS[api]
     expected = {
         **place(emulator),
-        "gen_ai.provider.name": PROVIDERS[cloud],
-        "gen_ai.operation.name": operation,
-        "gen_ai.request.model": model,
+        s.PROVIDER_NAME: PROVIDERS[cloud],
+        s.OPERATION_NAME: operation,
+        s.REQUEST_MODEL: model,
         **answered(model, "stop"),
         **USED,
     }
@@ -103,7 +103,7 @@ def test_a_call_to_a_cloud_is_the_same_span_elsewhere(
     assert_is(span, Span(f"{operation} {model}", expected))
     points = [attributes for told in recording.metrics().values() for attributes, _ in told]
     assert points
-    assert {point["gen_ai.provider.name"] for point in points} == {PROVIDERS[cloud]}
+    assert {point[s.PROVIDER_NAME] for point in points} == {PROVIDERS[cloud]}
 
 
 @pytest.mark.skipif(not AZURE_HAS_OCR, reason="the client of Azure has no OCR before 1.12")
@@ -113,12 +113,12 @@ def test_azure_reads_documents(
     clients["azure"].ocr.process(model="m", document=PAPER)
     expected = {
         **place(emulator),
-        "gen_ai.provider.name": PROVIDERS["azure"],
-        "gen_ai.operation.name": "generate_content",
-        "gen_ai.request.model": "m",
-        "gen_ai.response.model": "m",
-        "mistral_ai.usage.pages": 2,
-        "mistral_ai.usage.document_bytes": 20480,
+        s.PROVIDER_NAME: PROVIDERS["azure"],
+        s.OPERATION_NAME: "generate_content",
+        s.REQUEST_MODEL: "m",
+        s.RESPONSE_MODEL: "m",
+        s.USAGE_PAGES: 2,
+        s.USAGE_DOCUMENT_BYTES: 20480,
     }
     assert_is(recording.span(), Span("generate_content m", expected))
 
@@ -130,9 +130,9 @@ def test_a_stream_of_a_cloud_that_is_left_is_closed(
     with clients[cloud].chat.stream(**CHAT) as stream:
         next(stream)
     attributes = recording.span().attributes
-    assert attributes["mistral_ai.stream.outcome"] == "closed"
+    assert attributes[s.STREAM_OUTCOME] == "closed"
     assert recording.span().status == "UNSET"
-    assert FIRST_CHUNK not in attributes
+    assert s.RESPONSE_TIME_TO_FIRST_CHUNK not in attributes
 
 
 @pytest.mark.parametrize("cloud", ["azure", "google"])
@@ -141,7 +141,7 @@ def test_a_stream_of_a_cloud_that_is_dropped_is_abandoned(
 ) -> None:
     next(clients[cloud].chat.stream(**CHAT))
     wait_until(lambda: len(recording.finished()) == 1)
-    assert recording.span().attributes["mistral_ai.stream.outcome"] == "abandoned"
+    assert recording.span().attributes[s.STREAM_OUTCOME] == "abandoned"
 
 
 @pytest.mark.parametrize("cloud", ["azure", "google"])
@@ -153,7 +153,7 @@ def test_an_error_of_a_cloud_has_its_status(
         clients[cloud].chat.complete(**CHAT, http_headers=headers)
     span = recording.span()
     assert (span.status, span.description, span.events) == ("ERROR", "429", ["exception"])
-    assert span.attributes["http.response.status_code"] == 429
+    assert span.attributes[s.HTTP_STATUS_CODE] == 429
 
 
 @pytest.mark.parametrize("cloud", ["azure", "google"])
@@ -163,7 +163,7 @@ def test_another_exception_of_a_cloud_is_the_sdks(
     headers = {"x-emulator-scenario": "html"}
     with pytest.raises(Exception, match="text/html"):
         clients[cloud].chat.complete(**CHAT, http_headers=headers)
-    assert recording.span().attributes["error.type"] == "mistralai.SDKError"
+    assert recording.span().attributes[s.ERROR_TYPE] == "mistralai.SDKError"
 
 
 def nothing(_request: Any) -> Any:
@@ -180,9 +180,9 @@ def test_the_host_of_a_cloud_is_told(recording: Recording, monkeypatch: pytest.M
         with pytest.raises(Exception, match="404"):
             client.chat.complete(**CHAT)
     spans = [dict(span.attributes or {}) for span in recording.spans()]
-    places = [(span["server.address"], span["server.port"]) for span in spans]
+    places = [(span[s.SERVER_ADDRESS], span[s.SERVER_PORT]) for span in spans]
     assert places == [("mine.azure.example", 443), ("here-gcp.example", 8443)]
-    assert [span["gen_ai.provider.name"] for span in spans] == list(PROVIDERS.values())
+    assert [span[s.PROVIDER_NAME] for span in spans] == list(PROVIDERS.values())
 
 
 @pytest.mark.parametrize("cloud", ["azure", "google"])
@@ -192,5 +192,5 @@ def test_a_cloud_is_told_even_where_its_host_is_not(
     with pytest.raises(Exception):  # noqa: B017, PT011 -- refused, by an HTTP client of which there are two
         clients[cloud].chat.complete(**CHAT, server_url="http://[broken")
     attributes = recording.span().attributes
-    assert attributes["gen_ai.provider.name"] == PROVIDERS[cloud]
-    assert "server.address" not in attributes
+    assert attributes[s.PROVIDER_NAME] == PROVIDERS[cloud]
+    assert s.SERVER_ADDRESS not in attributes

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.conftest import read_sync
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.completions import (
     BOTH,
@@ -22,18 +22,19 @@ from tests.support.completions import (
     usage,
     whole,
 )
+from tests.support.conversations import read_sync
 from tests.support.recording import Recording, Span
 
-ID: Final = "mistral_ai.request.id"
-RESENT: Final = "http.request.resend_count"
-WAIT: Final = "http.response.header.retry-after"
+ID: Final = s.REQUEST_ID
+RESENT: Final = s.RESEND_COUNT
+WAIT: Final = s.RETRY_AFTER
 # Before 1.10 the SDK has no hook that shows requests and responses.
 SHOWS: Final = sdk.VERSION >= (1, 10)
 SHOWN: Final = pytest.mark.skipif(not SHOWS, reason="before 1.10 the SDK shows no response")
 
 
 def asked(emulator: Emulator) -> dict[str, Any]:
-    return {**place(emulator), "gen_ai.operation.name": "chat", "gen_ai.request.model": MODEL}
+    return {**place(emulator), s.OPERATION_NAME: "chat", s.REQUEST_MODEL: MODEL}
 
 
 @BOTH
@@ -71,7 +72,7 @@ def test_a_conversation_has_the_id_however_it_ends(
     with start(model="m", inputs="Hello?", http_headers=headers) as events:
         assert next(events) if outcome == "closed" else list(events)
     attributes = recording.span().attributes
-    assert (attributes["mistral_ai.stream.outcome"], attributes[ID]) == (outcome, "0199-id")
+    assert (attributes[s.STREAM_OUTCOME], attributes[ID]) == (outcome, "0199-id")
 
 
 @BOTH
@@ -83,9 +84,9 @@ def test_an_error_has_the_id_and_the_time_to_wait(
         ask(client, "chat.complete", http_headers=headers)
     expected = {
         **asked(emulator),
-        "error.type": "429",
-        "http.response.status_code": 429,
-        "mistral_ai.error.code": "1300",
+        s.ERROR_TYPE: "429",
+        s.HTTP_STATUS_CODE: 429,
+        s.ERROR_CODE: "1300",
         ID: "0199-id",
         WAIT: ["7"],
     }

@@ -19,20 +19,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import start_request
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.fakes import typed
 from tests.support.raw_server import RawServer, raw_server
 from tests.support.recording import Recording
 
 NUMBERS: Final = {
-    "temperature": "gen_ai.request.temperature",
-    "top_p": "gen_ai.request.top_p",
-    "presence_penalty": "gen_ai.request.presence_penalty",
+    "temperature": s.REQUEST_TEMPERATURE,
+    "top_p": s.REQUEST_TOP_P,
+    "presence_penalty": s.REQUEST_PRESENCE_PENALTY,
 }
 INTEGERS: Final = {
-    "max_tokens": "gen_ai.request.max_tokens",
-    "random_seed": "gen_ai.request.seed",
-    "n": "gen_ai.request.choice.count",
+    "max_tokens": s.REQUEST_MAX_TOKENS,
+    "random_seed": s.REQUEST_SEED,
+    "n": s.REQUEST_CHOICE_COUNT,
 }
 
 
@@ -172,8 +173,8 @@ def test_a_number_is_recorded_as_it_is_sent(
 
 
 SWITCHES: Final = {
-    "safe_prompt": "mistral_ai.request.safe_prompt",
-    "parallel_tool_calls": "mistral_ai.request.parallel_tool_calls",
+    "safe_prompt": s.REQUEST_SAFE_PROMPT,
+    "parallel_tool_calls": s.REQUEST_PARALLEL_TOOL_CALLS,
 }
 WORDS: Final = [
     "yes",
@@ -214,18 +215,18 @@ def test_the_number_of_candidates_is_recorded_as_it_is_sent(
 ) -> None:
     body, attributes = sent_and_recorded(server, asker, recording, top_k=value)
     sent = None if body is None else as_told("top_k", body["top_k"])
-    told = attributes.get("gen_ai.request.top_k")
+    told = attributes.get(s.REQUEST_TOP_K)
     assert (type(told), told) == (type(sent), sent)
 
 
 CHOSEN: Final[dict[str, tuple[Any, str]]] = {
-    "tool_choice": ("any", "mistral_ai.request.tool_choice"),
-    "prompt_mode": ("reasoning", "mistral_ai.request.prompt_mode"),
-    "prompt_cache_key": ("tenant-7", "mistral_ai.request.prompt_cache_key"),
-    "service_tier": ("auto", "mistral_ai.request.service_tier"),
-    "safe_prompt": (True, "mistral_ai.request.safe_prompt"),
-    "parallel_tool_calls": (False, "mistral_ai.request.parallel_tool_calls"),
-    "top_k": (40, "gen_ai.request.top_k"),
+    "tool_choice": ("any", s.REQUEST_TOOL_CHOICE),
+    "prompt_mode": ("reasoning", s.REQUEST_PROMPT_MODE),
+    "prompt_cache_key": ("tenant-7", s.REQUEST_PROMPT_CACHE_KEY),
+    "service_tier": ("auto", s.REQUEST_SERVICE_TIER),
+    "safe_prompt": (True, s.REQUEST_SAFE_PROMPT),
+    "parallel_tool_calls": (False, s.REQUEST_PARALLEL_TOOL_CALLS),
+    "top_k": (40, s.REQUEST_TOP_K),
 }
 
 
@@ -263,7 +264,7 @@ def test_stop_sequences_are_recorded_as_they_are_sent(
 ) -> None:
     body, attributes = sent_and_recorded(server, asker, recording, stop=stop)
     sent = None if body is None else body["stop"]
-    told = attributes.get("gen_ai.request.stop_sequences")
+    told = attributes.get(s.REQUEST_STOP_SEQUENCES)
     assert (None if told is None else list(told)) == ([sent] if isinstance(sent, str) else sent)
 
 
@@ -278,13 +279,13 @@ def test_the_settings_of_a_conversation_may_be_any_of_pythons_mappings(
         asker.beta.conversations.start(model="m", inputs="?", completion_args=kind(ARGS))
     sent = server.bodies[-1]["completion_args"]
     attributes = recording.span().attributes
-    told = {key: attributes[key] for key in attributes if key.startswith("gen_ai.request.")}
+    told = {key: attributes[key] for key in attributes if key.startswith(s.REQUEST)}
     assert typed(told) == typed(
         {
-            "gen_ai.request.model": "m",
-            "gen_ai.request.temperature": sent["temperature"],
-            "gen_ai.request.max_tokens": sent["max_tokens"],
-            "gen_ai.request.stop_sequences": [sent["stop"]],
+            s.REQUEST_MODEL: "m",
+            s.REQUEST_TEMPERATURE: sent["temperature"],
+            s.REQUEST_MAX_TOKENS: sent["max_tokens"],
+            s.REQUEST_STOP_SEQUENCES: [sent["stop"]],
         }
     )
 
@@ -299,7 +300,7 @@ def test_an_agents_version_is_recorded_as_text(
 ) -> None:
     with pytest.raises(Exception):  # noqa: B017, PT011 -- the answer is no conversation
         asker.beta.conversations.start(agent_id="ag_1", inputs="?", agent_version=version)
-    told = recording.span().attributes.get("gen_ai.agent.version")
+    told = recording.span().attributes.get(s.AGENT_VERSION)
     if version == VERSIONS[-1]:
         assert told is None
     else:
@@ -374,15 +375,15 @@ def test_a_setting_that_raises_costs_only_itself(
         others = {"temperature": 0.2, "n": 3}
         request = start_request({"model": "m", **others, name: raising})
     expected = {
-        "gen_ai.request.model": "m",
-        "gen_ai.request.temperature": 0.2,
-        "gen_ai.request.choice.count": 3,
+        s.REQUEST_MODEL: "m",
+        s.REQUEST_TEMPERATURE: 0.2,
+        s.REQUEST_CHOICE_COUNT: 3,
     }
-    for setting, key in (("temperature", "gen_ai.request.temperature"), ("n", INTEGERS["n"])):
+    for setting, key in (("temperature", s.REQUEST_TEMPERATURE), ("n", INTEGERS["n"])):
         if name == setting:
             del expected[key]
     told = dict(request.attributes)
-    told = {key: value for key, value in told.items() if key.startswith("gen_ai.request.")}
+    told = {key: value for key, value in told.items() if key.startswith(s.REQUEST)}
     # The plain text in it is there, and harmless.
     found = {key: told.pop(key) for key in list(told) if key not in expected}
     assert told == expected
@@ -396,7 +397,7 @@ def test_settings_that_cannot_be_read_cost_nothing_else(
     source = kind() if issubclass(kind, Trap) else kind(n=3)
     with caplog.at_level(logging.CRITICAL, "opentelemetry.instrumentation.genai.mistralai"):
         request = start_request({"model": "m", "completion_args": source})
-    assert request.attributes["gen_ai.request.model"] == "m"
+    assert request.attributes[s.REQUEST_MODEL] == "m"
     assert INTEGERS["n"] not in request.attributes
 
 
@@ -407,8 +408,8 @@ def test_an_array_does_not_cost_the_call_its_span(
         server, asker, recording, n=np.array([1, 2]), temperature=0.5
     )
     assert body is None
-    assert attributes["gen_ai.request.temperature"] == 0.5
-    assert attributes["error.type"] == sdk.VALIDATION_ERROR
+    assert attributes[s.REQUEST_TEMPERATURE] == 0.5
+    assert attributes[s.ERROR_TYPE] == sdk.VALIDATION_ERROR
 
 
 SLOW: Final = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -11,20 +11,16 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import Run, read_async, read_sync
-from tests.end_to_end.content.test_content import (
-    HELLO,
-    INPUT,
-    INSTRUCTIONS,
-    OUTPUT,
-    TELLS_ARGUMENTS,
-    answer,
-    call,
-    content,
-)
-from tests.end_to_end.content.test_content_events import details, given
-from tests.end_to_end.content.test_content_off import AT
-from tests.end_to_end.content.test_redaction_everywhere import (
+from tests.support import names as s
+from tests.support import sdk
+from tests.support.agent_runs import MODEL, STREAMED, RunException, add, asking, prepared, whoami
+from tests.support.agent_runs import run as run_loop
+from tests.support.content import INPUT, INSTRUCTIONS, OUTPUT, content, details, given, text
+from tests.support.conversations import Run, read_async, read_sync
+from tests.support.recording import Recording
+from tests.support.said import HELLO, TELLS_ARGUMENTS, answer, call
+from tests.support.scripted import Answer, scripted
+from tests.support.spelled_conversations import (
     BOTH,
     RESPONDS,
     USAGE,
@@ -32,16 +28,10 @@ from tests.end_to_end.content.test_redaction_everywhere import (
     conversation,
     whole,
 )
-from tests.support import sdk
-from tests.support.agent_runs import MODEL, STREAMED, RunException, add, asking, prepared, whoami
-from tests.support.agent_runs import run as run_loop
-from tests.support.recording import Recording
-from tests.support.scripted import Answer, scripted
-from tests.unit.content.test_messages import text
+from tests.support.telling import AT
 
 NAN: Final = float("nan")
 HEAD: Final = {"id": "cmpl_1", "object": "chat.completion", "created": 1, "model": MODEL}
-EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
 Records = list[logging.LogRecord]
 
 
@@ -73,7 +63,7 @@ def test_a_number_that_json_lacks_is_told_as_text(
     told = str(value) if isinstance(value, int) else json.dumps(value)
     (tool, client) = recording.spans()
     plain = f'"{told}"' if value != 2**70 else told
-    assert given(tool)["gen_ai.tool.call.result"] == f'{{"score": {plain}, "n": 3}}'
+    assert given(tool)[s.TOOL_CALL_RESULT] == f'{{"score": {plain}, "n": 3}}'
     responses = [
         part["server_tool_call_response"]["result"]
         for part in content(client)[OUTPUT][0]["parts"]
@@ -335,7 +325,7 @@ def test_of_two_choices_only_the_one_that_ended_says_why(
 def exceptions(recording: Recording) -> tuple[list[Any], list[Any]]:
     """The exception events on spans, and those in the log."""
     on_spans = [dict(e.attributes or {}) for span in recording.spans() for e in span.events]
-    logged = [r for r in recording.logs() if r.event_name == EXCEPTION_EVENT]
+    logged = [r for r in recording.logs() if r.event_name == s.EXCEPTION_EVENT]
     return on_spans, [dict(record.attributes or {}) for record in logged]
 
 
@@ -350,7 +340,7 @@ def test_an_error_events_message_is_recorded_where_words_may_be(
 ) -> None:
     instrument(capture_content=mode)
     run(client, "error_event")
-    told = {"exception.message": "Internal error about: Hello?"}
+    told = {s.EXCEPTION_MESSAGE: "Internal error about: Hello?"}
     assert exceptions(recording) == ([told] * on_span, [told] * on_event)
     assert recording.span().description == "500"
 
@@ -365,7 +355,7 @@ def test_a_failed_response_says_why(
     headers = {"x-emulator-scenario": scenario}
     asked: dict[str, Any] = {"model": MODEL, "input": "Hello?", "http_headers": headers}
     list(client.responses.create(**asked, stream=True))
-    told = {"exception.message": f"{said} about: Hello?"}
+    told = {s.EXCEPTION_MESSAGE: f"{said} about: Hello?"}
     assert exceptions(recording) == ([told], [told])
 
 
@@ -389,7 +379,7 @@ async def test_a_loops_span_has_its_first_input_and_last_output(
     }
     assert content(loop) == (said if on_span else {})
     # Instructions and tools are the requests' own.
-    assert not (loop.attributes or {}).keys() & {INSTRUCTIONS, "gen_ai.tool.definitions"}
+    assert not (loop.attributes or {}).keys() & {INSTRUCTIONS, s.TOOL_DEFINITIONS}
 
 
 @STREAMED

@@ -11,16 +11,25 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import read_sync, with_defaults
-from tests.end_to_end.content.test_content import INPUT, OUTPUT, SAID, content
-from tests.end_to_end.content.test_content_events import details, given
-from tests.end_to_end.content.test_content_off import BOTH, TELLS_CALLS, asked, loop, rounds, served
-from tests.end_to_end.content.test_privacy import TELLING, everything, failing
-from tests.end_to_end.conversations.test_function_calls import ask_sync
-from tests.end_to_end.conversations.test_tools import family
+from tests.support import names as s
 from tests.support.agent_runs import STREAMED, add, asking, prepared, whoami
 from tests.support.agent_runs import run as run_loop
+from tests.support.content import INPUT, OUTPUT, content, details, given
+from tests.support.conversation_spans import family
+from tests.support.conversations import ask_sync, read_sync, with_defaults
 from tests.support.recording import Recording, wait_until
+from tests.support.said import SAID
+from tests.support.telling import (
+    BOTH,
+    TELLING,
+    TELLS_CALLS,
+    asked,
+    everything,
+    failing,
+    loop,
+    rounds,
+    served,
+)
 
 PLACES = [
     "input", "input-chunk", "input-image", "input-call-key", "input-call", "result", "instruction",
@@ -72,7 +81,7 @@ async def test_a_functions_texts_and_its_exception_pass_redact(
     failed = [span for span in recording.spans() if span.status.description]
     messages = [(event.attributes or {}) for span in failed for event in span.events]
     assert len(messages) == 2
-    assert all("[redacted]" in str(m["exception.stacktrace"]) for m in messages)
+    assert all("[redacted]" in str(m[s.EXCEPTION_STACKTRACE]) for m in messages)
 
 
 def raises(_: str) -> str:

@@ -3,16 +3,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 from typing import Any
 
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import ContentMode, instrument, uninstrument
-from tests.end_to_end.conftest import Run, read_sync
+from tests.support import names as s
+from tests.support.agent_runs import STREAMED
+from tests.support.conversations import Run
 from tests.support.recording import Recording
+from tests.support.telling import (
+    BOTH,
+    TELLING,
+    TELLS_CALLS,
+    asked,
+    everything,
+    failing,
+    loop,
+    rounds,
+    served,
+    telling,
+)
 
-TELLING = "xyzzy-telling"
 WORDS: dict[str, Any] = {
     "inputs": f"{TELLING}-input",
     "instructions": f"{TELLING}-instruction",
@@ -36,14 +51,6 @@ SCENARIOS = [
 ]  # fmt: skip
 
 
-def everything(recording: Recording, records: list[logging.LogRecord]) -> str:
-    """All signals as one text."""
-    spans = [span.to_json() for span in recording.finished()]
-    logs = [record.getMessage() + str(record.exc_info) for record in records]
-    events = [repr(vars(record)) for record in recording.logs()]
-    return "\n".join([*spans, repr(recording.metrics()), *logs, *events])
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_with_capture_off_no_word_of_the_users_is_in_any_signal(
     client: Any,
@@ -64,12 +71,6 @@ def test_with_capture_off_no_word_of_the_users_is_in_any_signal(
     assert TELLING not in everything(recording, no_log_records)
 
 
-def failing(client: Any) -> None:
-    """A call that is refused with a body that repeats the input."""
-    with pytest.raises(Exception, match=TELLING):
-        read_sync(client, "http_400", inputs=f"{TELLING}-input")
-
-
 def exception_on_span(recording: Recording) -> dict[str, Any]:
     """The attributes of the span's exception event."""
     (event,) = recording.the_span().events
@@ -78,7 +79,7 @@ def exception_on_span(recording: Recording) -> dict[str, Any]:
 
 def exception_in_log(recording: Recording) -> dict[str, Any]:
     """The attributes of the log event."""
-    name = "gen_ai.client.operation.exception"
+    name = s.EXCEPTION_EVENT
     (record,) = [record for record in recording.logs() if record.event_name == name]
     assert record.severity_number is not None
     assert record.severity_number.value == 13
@@ -93,9 +94,9 @@ def test_an_exception_without_capture_has_its_type_and_frames(
     failing(client)
     seen = exception_on_span(recording)
     assert seen == exception_in_log(recording)
-    assert seen.keys() == {"exception.type", "exception.stacktrace"}
-    assert seen["exception.type"].endswith("SDKError")
-    lines = seen["exception.stacktrace"].splitlines()
+    assert seen.keys() == {s.EXCEPTION_TYPE, s.EXCEPTION_STACKTRACE}
+    assert seen[s.EXCEPTION_TYPE].endswith("SDKError")
+    lines = seen[s.EXCEPTION_STACKTRACE].splitlines()
     assert lines
     assert all(line.startswith('  File "') and ", line " in line for line in lines)
     assert any(line.endswith("in start_stream") for line in lines)
@@ -117,7 +118,7 @@ def test_capture_says_where_an_exceptions_words_may_go(
     failing(client)
     for seen, captured in ((exception_on_span, on_span), (exception_in_log, on_event)):
         attributes = seen(recording)
-        assert ("exception.message" in attributes) == captured
+        assert (s.EXCEPTION_MESSAGE in attributes) == captured
         assert (TELLING in repr(attributes)) == captured
 
 
@@ -137,8 +138,8 @@ def test_a_redact_that_raises_drops_the_text_and_is_logged_once(
 
     instrument(capture_content="span_and_event", redact=redact)
     failing(client)
-    assert exception_on_span(recording).keys() == {"exception.type"}
-    assert exception_in_log(recording).keys() == {"exception.type"}
+    assert exception_on_span(recording).keys() == {s.EXCEPTION_TYPE}
+    assert exception_in_log(recording).keys() == {s.EXCEPTION_TYPE}
     assert [record.getMessage().split(" at ")[0] for record in no_log_records] == [
         "telemetry failed (redact): ValueError"
     ]
@@ -165,6 +166,67 @@ def test_the_environment_decides_where_the_argument_does_not(
         failing(client)
     finally:
         uninstrument()
-    assert ("exception.message" in exception_on_span(recording)) == captured
+    assert (s.EXCEPTION_MESSAGE in exception_on_span(recording)) == captured
     assert len(no_log_records) == warnings
     no_log_records.clear()
+
+
+@BOTH
+def test_a_conversation_full_of_words(
+    recording: Recording, no_log_records: list[logging.LogRecord], *, streamed: bool
+) -> None:
+    sent: list[Any] = []
+    with served(rounds(), sent=sent) as client:
+        answer = asked(client, streamed=streamed)
+    # Without these the test could not fail.
+    assert json.dumps(sent).count(TELLING) >= (12 if TELLS_CALLS else 10)
+    assert str(answer).count(TELLING) >= 8
+    names = {span.name for span in recording.spans()}
+    assert names >= {"execute_tool web_search", "execute_tool agent_handoff second"}
+    assert TELLING not in everything(recording, no_log_records)
+
+
+@BOTH
+def test_a_conversation_that_fails(
+    recording: Recording, no_log_records: list[logging.LogRecord], *, streamed: bool
+) -> None:
+    error = {"type": "conversation.response.error", "message": telling("error"), "code": 500}
+    with served([*rounds()[:-1], error]) as client:
+        try:
+            asked(client, streamed=streamed)
+        except Exception as exc:  # noqa: BLE001 -- which one differs by line
+            assert TELLING in str(exc)  # noqa: PT017 -- a stream ends without
+    assert "ERROR" in {span.status.status_code.name for span in recording.spans()}
+    assert TELLING not in everything(recording, no_log_records)
+
+
+@STREAMED
+@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
+async def test_an_agent_loop(
+    recording: Recording, no_log_records: list[logging.LogRecord], *, streamed: bool, fails: bool
+) -> None:
+    calls: list[None] = []
+    await loop(lambda: calls.append(None), streamed=streamed, fails=fails)
+    assert len(calls) == 1
+    names = [span.name for span in recording.spans()]
+    assert "execute_tool get_weather" in names
+    assert TELLING not in everything(recording, no_log_records)
+
+
+@pytest.mark.parametrize(
+    ("mode", "on_spans", "on_events"),
+    [("span_only", True, False), ("event_only", False, True), ("span_and_event", True, True)],
+)
+@BOTH
+def test_words_are_only_where_they_are_wanted(
+    recording: Recording, mode: str, *, on_spans: bool, on_events: bool, streamed: bool
+) -> None:
+    instrument(capture_content=mode)
+    with served(rounds()) as client:
+        asked(client, streamed=streamed)
+    asyncio.run(loop(lambda: None, streamed=streamed, fails=True))
+    spans = "".join(span.to_json() for span in recording.spans())
+    events = "".join(repr(vars(record)) for record in recording.logs())
+    assert (TELLING in spans, TELLING in events) == (on_spans, on_events)
+    assert TELLING not in repr(recording.metrics())
+    assert telling("never") not in spans + events

@@ -12,20 +12,25 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.content.test_content_off import AT, TELLS_CALLS
-from tests.end_to_end.content.test_privacy import everything
-from tests.support import sdk
+from tests.support import names as s
 from tests.support.agent_runs import MODEL, STREAMED, RunException, prepared
 from tests.support.agent_runs import run as run_loop
 from tests.support.recording import Recording
 from tests.support.scripted import Answer, scripted
+from tests.support.spelled_conversations import (
+    BOTH,
+    RESPONDS,
+    USAGE,
+    arguments,
+    client_of,
+    conversation,
+    whole,
+)
 from tests.support.spellings import ESCAPES, SECRET, escaped, hide, reveals
+from tests.support.telling import AT, TELLS_CALLS, everything
 
-BOTH = pytest.mark.parametrize("streamed", [False, True], ids=["response", "stream"])
 SPELLINGS: Final = [[], *([name] for name in ESCAPES), ["json", "ascii json"]]
 SPELLED = pytest.mark.parametrize("names", SPELLINGS, ids="+".join)
-USAGE: Final = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
-RESPONDS = pytest.mark.skipif(sdk.VERSION < (3, 4), reason="responses came with 3.4")
 Records = list[logging.LogRecord]
 
 
@@ -33,24 +38,6 @@ Records = list[logging.LogRecord]
 def redacting(recording: Recording) -> Recording:
     instrument(capture_content="span_and_event", redact=hide)
     return recording
-
-
-_clients: Final[list[Any]] = []
-
-
-def client_of(url: str) -> Any:
-    """A client without certificates, which take long to load."""
-    http = sdk.httpx.Client(verify=False, trust_env=False)
-    own = sdk.httpx.AsyncClient(verify=False, trust_env=False)
-    client = sdk.Mistral(api_key="key", server_url=url, client=http, async_client=own)
-    # Before mistralai 1.9.11 a part of a client stops working when the client is dropped.
-    _clients.append(client)
-    return client
-
-
-def arguments(secret: str) -> str:
-    """What a tool is given: with the secret as a name, as a value, and in JSON in JSON."""
-    return json.dumps({f"{secret}-key": secret, "json": json.dumps({"deep": [secret]})})
 
 
 def chunks(secret: str) -> list[Any]:
@@ -72,34 +59,6 @@ def check(recording: Recording, records: Records, least: int) -> None:
 
 
 # Conversations
-
-
-def conversation(secret: str) -> list[Any]:
-    """The events of a conversation."""
-    say = {"type": "message.output.delta", "id": "msg_1", "output_index": 2, "content_index": 0,
-           "role": "assistant", "model": MODEL}  # fmt: skip
-    tool = {"id": f"tool {secret}", "name": "web_search", "output_index": 0}
-    link = {"type": "tool_reference", "tool": "web_search", "title": secret, "url": secret}
-    call = {"type": "function.call.delta", "id": "fc_1", "name": f"invented {secret}",
-            "tool_call_id": f"call {secret}", "output_index": 3}  # fmt: skip
-    given = {"arguments": arguments(secret)} if TELLS_CALLS else {}
-    return [
-        {"type": "conversation.response.started", "conversation_id": "conv_1"},
-        {"type": "tool.execution.started", **tool, **given},
-        {"type": "tool.execution.done", **tool, "info": json.loads(arguments(secret))},
-        {**say, "content": f"so {secret} he said"},
-        {**say, "content": link},
-        {**say, "content": {"type": "tool_file", "tool": "image_generation", "file_id": secret}},
-        {**call, "arguments": arguments(secret)},
-        {"type": "conversation.response.done", "usage": USAGE},
-    ]
-
-
-def whole(events: list[Any]) -> Any:
-    """The same as a response that is not streamed."""
-    from emulator.outputs import conversation_response
-
-    return conversation_response("conv_1", events)
 
 
 @BOTH
@@ -126,7 +85,7 @@ def test_a_conversation(
             conversations.start(**asked, inputs=inputs)
     check(recording, no_log_records, 2 * (24 if TELLS_CALLS else 14))
     (tool,) = [span for span in recording.spans() if span.name == "execute_tool web_search"]
-    assert (tool.attributes or {})["gen_ai.tool.call.id"] == "tool ***"
+    assert (tool.attributes or {})[s.TOOL_CALL_ID] == "tool ***"
 
 
 @SPELLED
@@ -144,7 +103,7 @@ def test_an_error_event_and_a_refusal_whose_body_repeats_the_input(
             conversations.start(model=MODEL, inputs="Hello?")
     check(recording, no_log_records, 8)
     events = [event.attributes or {} for span in recording.spans() for event in span.events]
-    assert ["***" in str(event["exception.message"]) for event in events] == [True, True]
+    assert ["***" in str(event[s.EXCEPTION_MESSAGE]) for event in events] == [True, True]
 
 
 # Completions

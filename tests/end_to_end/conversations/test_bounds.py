@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._otel.metric_names import ALL, MetricNames
+from opentelemetry.instrumentation.genai.mistralai._otel.metric_names import ALL, KnownNames
 from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import last_turns
 from opentelemetry.instrumentation.genai.mistralai._reading.clock import read_time
 from opentelemetry.instrumentation.genai.mistralai._reading.errors import failure_of
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.fake_events import (
     delta,
@@ -71,9 +72,9 @@ def test_what_a_server_names_is_cut_on_spans(
     ask(client, LONG)
     span = recording.span()
     assert span.name == f"chat {CUT}"
-    named = ("gen_ai.response.id", "gen_ai.response.model", "gen_ai.request.model")
+    named = (s.RESPONSE_ID, s.RESPONSE_MODEL, s.REQUEST_MODEL)
     assert [span.attributes[key] for key in named] == [CUT] * 3
-    assert span.attributes["gen_ai.response.finish_reasons"] == [CUT]
+    assert span.attributes[s.RESPONSE_FINISH_REASONS] == [CUT]
     assert max(len(str(value)) for value in span.attributes.values()) <= 260
 
 
@@ -84,7 +85,7 @@ def test_what_is_not_too_long_is_told_whole(
     server.answer = {**CHAT, "id": name, "model": name}
     ask(client, name)
     told = recording.span().attributes
-    assert told["gen_ai.request.model"] == told["gen_ai.response.model"] == name
+    assert told[s.REQUEST_MODEL] == told[s.RESPONSE_MODEL] == name
 
 
 def test_every_name_and_id_of_a_conversation_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,14 +172,14 @@ def test_a_thousand_models_are_a_hundred_series(
     for n in range(1000):
         server.answer = {**CHAT, "model": f"answered-{n}"}
         ask(client, f"asked-{n}")
-    for key, verb in (("gen_ai.request.model", "asked"), ("gen_ai.response.model", "answered")):
+    for key, verb in ((s.REQUEST_MODEL, "asked"), (s.RESPONSE_MODEL, "answered")):
         assert series(recording, key) == {f"{verb}-{n}" for n in range(100)} | {"_OTHER"}
-    points = recording.metrics()["gen_ai.client.operation.duration"]
+    points = recording.metrics()[s.METRIC_DURATION]
     assert len(points) == 101
     assert sum(count for _, (count, _) in points) == 1000
     last = recording.finished()[-1].attributes or {}
-    assert last["gen_ai.request.model"] == "asked-999"
-    told_once(no_log_records, "gen_ai.request.model", "gen_ai.response.model")
+    assert last[s.REQUEST_MODEL] == "asked-999"
+    told_once(no_log_records, s.REQUEST_MODEL, s.RESPONSE_MODEL)
 
 
 @pytest.mark.parametrize(
@@ -200,8 +201,8 @@ def test_a_model_on_metrics_is_visible_ascii(
 ) -> None:
     server.answer = {**CHAT, "model": model}
     ask(client, model)
-    assert series(recording, "gen_ai.request.model") == {told}
-    assert series(recording, "gen_ai.response.model") == {told}
+    assert series(recording, s.REQUEST_MODEL) == {told}
+    assert series(recording, s.RESPONSE_MODEL) == {told}
 
 
 def test_error_codes_and_statuses_are_a_hundred_series(
@@ -214,9 +215,9 @@ def test_error_codes_and_statuses_are_a_hundred_series(
         server.status, server.answer = 400 + n, {"code": f"code-{n}"}
         with pytest.raises(Exception):  # noqa: B017, PT011 -- which one depends on the status
             ask(client)
-    assert series(recording, "error.type") == {str(400 + n) for n in range(100)} | {"_OTHER"}
-    assert (recording.finished()[-1].attributes or {})["error.type"] == "549"
-    told_once(no_log_records, "error.type")
+    assert series(recording, s.ERROR_TYPE) == {str(400 + n) for n in range(100)} | {"_OTHER"}
+    assert (recording.finished()[-1].attributes or {})[s.ERROR_TYPE] == "549"
+    told_once(no_log_records, s.ERROR_TYPE)
 
 
 def test_classes_that_are_made_anew_are_bounded_and_cut(
@@ -224,8 +225,8 @@ def test_classes_that_are_made_anew_are_bounded_and_cut(
 ) -> None:
     for n in range(120):
         _raise_one(client, type(f"Error{n}", (Exception,), {"__module__": "app"}))
-    assert series(recording, "error.type") == {f"app.Error{n}" for n in range(100)} | {"_OTHER"}
-    told_once(no_log_records, "error.type")
+    assert series(recording, s.ERROR_TYPE) == {f"app.Error{n}" for n in range(100)} | {"_OTHER"}
+    told_once(no_log_records, s.ERROR_TYPE)
     assert failure_of(type("E" * 5000, (Exception,), {"__module__": "app"})()).type == (
         "app." + "E" * 251 + "…"
     )
@@ -255,15 +256,15 @@ def test_addresses_are_bounded_with_their_ports(
         # The request is never sent: the SDK reads the messages first.
         with pytest.raises(KeyError):
             client.chat.complete(model="m", messages=messages, server_url=f"http://h{n % 60}:{n}")
-    assert len(series(recording, "server.address")) == 61
-    assert len(recording.metrics()["gen_ai.client.operation.duration"]) == 101
+    assert len(series(recording, s.SERVER_ADDRESS)) == 61
+    assert len(recording.metrics()[s.METRIC_DURATION]) == 101
     ports = [
-        told.get("server.port")
-        for told, _ in recording.metrics()["gen_ai.client.operation.duration"]
-        if told["server.address"] == "_OTHER"
+        told.get(s.SERVER_PORT)
+        for told, _ in recording.metrics()[s.METRIC_DURATION]
+        if told[s.SERVER_ADDRESS] == "_OTHER"
     ]
     assert ports == [None]
-    told_once(no_log_records, "server.address")
+    told_once(no_log_records, s.SERVER_ADDRESS)
 
 
 def test_an_address_without_end_is_none_and_not_kept(client: Any, recording: Recording) -> None:
@@ -271,12 +272,12 @@ def test_an_address_without_end_is_none_and_not_kept(client: Any, recording: Rec
     messages: Any = _Raising(KeyError)
     with pytest.raises(KeyError):
         client.chat.complete(model="m", messages=messages, server_url=url)
-    assert "server.address" not in recording.span().attributes
+    assert s.SERVER_ADDRESS not in recording.span().attributes
 
 
 @pytest.mark.parametrize("names", ALL, ids=range(len(ALL)))
 def test_a_kind_of_names_has_a_hundred_and_keeps_those(
-    names: MetricNames, no_log_records: list[logging.LogRecord]
+    names: KnownNames, no_log_records: list[logging.LogRecord]
 ) -> None:
     told = [names.bounded(f"n{n}") for n in range(300)]
     assert told == [*(f"n{n}" for n in range(100)), *["_OTHER"] * 200]

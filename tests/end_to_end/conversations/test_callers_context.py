@@ -24,7 +24,8 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import with_defaults
+from tests.support import names as s
+from tests.support.conversations import with_defaults
 from tests.support.recording import Recording, wait_until
 from tests.support.sdk import Mistral
 
@@ -241,7 +242,7 @@ def test_exemplars_lead_to_the_call_and_not_to_its_readers_span(
     with tracer.start_as_current_span("bob"):
         list(stream)
     exemplars = recording.exemplars()
-    tool = exemplars.pop("gen_ai.execute_tool.duration")
+    tool = exemplars.pop(s.METRIC_TOOL_DURATION)
     assert tool == {"execute_tool web_search"}
     assert set().union(*exemplars.values()) == {"chat mistral-medium-latest"}
     parents = {span.name: span.parent for span in recording.spans()}

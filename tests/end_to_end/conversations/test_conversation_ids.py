@@ -15,11 +15,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import Run
+from tests.support import names as s
 from tests.support import sdk
+from tests.support.conversations import Run
 from tests.support.recording import Recording
 
-KEY: Final = "gen_ai.conversation.id"
 UTIL: Final = "opentelemetry.util.genai._conversation_context"
 HELLO: Final[Any] = [{"role": "user", "content": "Hello?"}]
 CALLS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -55,26 +55,26 @@ def util_key(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_baggage_names_the_conversation(
     client: Any, recording: Recording, within: Any, call: Callable[[Any], Any]
 ) -> None:
-    within(baggage.set_baggage(KEY, "app_1"))
+    within(baggage.set_baggage(s.CONVERSATION_ID, "app_1"))
     call(client)
-    assert recording.span().attributes[KEY] == "app_1"
+    assert recording.span().attributes[s.CONVERSATION_ID] == "app_1"
     assert "app_1" not in str(recording.metrics())
 
 
 def test_nothing_is_made_up(client: Any, recording: Recording, within: Any) -> None:
     within(baggage.set_baggage("user.id", "alice"))
     CALLS["chat"](client)
-    assert KEY not in recording.span().attributes
+    assert s.CONVERSATION_ID not in recording.span().attributes
 
 
 def test_an_invocation_of_util_genai_names_it_before_baggage_does(
     client: Any, recording: Recording, within: Any, util_key: str
 ) -> None:
-    within(baggage.set_baggage(KEY, "app_1"))
+    within(baggage.set_baggage(s.CONVERSATION_ID, "app_1"))
     CALLS["chat"](client)
     within(context.set_value(util_key, "invocation_1"))
     CALLS["chat"](client)
-    told = [(span.attributes or {})[KEY] for span in recording.spans()]
+    told = [(span.attributes or {})[s.CONVERSATION_ID] for span in recording.spans()]
     assert told == ["app_1", "invocation_1"]
 
 
@@ -82,16 +82,16 @@ def test_an_invocation_of_util_genai_names_it_before_baggage_does(
 def test_what_is_no_text_is_no_conversation(
     client: Any, recording: Recording, within: Any, util_key: str, unusable: object
 ) -> None:
-    within(baggage.set_baggage(KEY, unusable))
+    within(baggage.set_baggage(s.CONVERSATION_ID, unusable))
     within(context.set_value(util_key, unusable))
     CALLS["chat"](client)
-    assert KEY not in recording.span().attributes
+    assert s.CONVERSATION_ID not in recording.span().attributes
 
 
 def test_a_long_one_is_cut(client: Any, recording: Recording, within: Any) -> None:
-    within(baggage.set_baggage(KEY, "c" * 300))
+    within(baggage.set_baggage(s.CONVERSATION_ID, "c" * 300))
     CALLS["chat"](client)
-    assert recording.span().attributes[KEY] == "c" * 255 + "…"
+    assert recording.span().attributes[s.CONVERSATION_ID] == "c" * 255 + "…"
 
 
 class _Seeing(Sampler):
@@ -111,17 +111,17 @@ def test_samplers_see_it(client: Any, within: Any) -> None:
     sampler = _Seeing()
     instrument(tracer_provider=TracerProvider(sampler=sampler))
     try:
-        within(baggage.set_baggage(KEY, "app_1"))
+        within(baggage.set_baggage(s.CONVERSATION_ID, "app_1"))
         CALLS["chat"](client)
     finally:
         uninstrument()
-    assert [attributes[KEY] for attributes in sampler.seen] == ["app_1"]
+    assert [attributes[s.CONVERSATION_ID] for attributes in sampler.seen] == ["app_1"]
 
 
 def test_a_conversation_of_the_api_has_its_own(
     client: Any, run: Run, recording: Recording, within: Any, util_key: str
 ) -> None:
-    within(baggage.set_baggage(KEY, "app_1"))
+    within(baggage.set_baggage(s.CONVERSATION_ID, "app_1"))
     within(context.set_value(util_key, "invocation_1"))
     (started, *_) = run(client, "agent")
     own = started.data.conversation_id
@@ -129,7 +129,7 @@ def test_a_conversation_of_the_api_has_its_own(
     (*_, restarted) = run(client, "agent", "restart_stream", conversation_id=own,
                           from_entry_id="e1")  # fmt: skip
     del restarted
-    told = [(span.attributes or {})[KEY] for span in recording.spans()]
+    told = [(span.attributes or {})[s.CONVERSATION_ID] for span in recording.spans()]
     assert told[:2] == [own, own]
     assert not {"app_1", "invocation_1"} & set(told)
 
@@ -137,9 +137,9 @@ def test_a_conversation_of_the_api_has_its_own(
 def test_a_conversation_that_failed_at_once_has_none(
     client: Any, recording: Recording, within: Any
 ) -> None:
-    within(baggage.set_baggage(KEY, "app_1"))
+    within(baggage.set_baggage(s.CONVERSATION_ID, "app_1"))
     with pytest.raises(Exception):  # noqa: B017, PT011 -- which one differs by line
         client.beta.conversations.start(
             model="m", inputs="?", server_url="http://127.0.0.1:9", retries=sdk.retries()
         )
-    assert KEY not in recording.span().attributes
+    assert s.CONVERSATION_ID not in recording.span().attributes

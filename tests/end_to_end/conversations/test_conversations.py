@@ -3,45 +3,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
-from tests.end_to_end.conftest import Run, read_sync
+from tests.support import names as s
 from tests.support import sdk
+from tests.support.conversation_spans import FROM_THE_RUN, MODEL, common, nanoseconds, taken
+from tests.support.conversations import Run, read_sync
 from tests.support.recording import Recording, Span, plain
-
-MODEL = "mistral-medium-latest"
-
-
-def common(emulator: Emulator) -> dict[str, Any]:
-    """What every span of a stream says."""
-    return {
-        "gen_ai.provider.name": "mistral_ai",
-        "gen_ai.request.stream": True,
-        "server.address": "127.0.0.1",
-        "server.port": int(emulator.url.rpartition(":")[2]),
-    }
-
-
-def taken(span: ReadableSpan, *keys: str) -> dict[str, Any]:
-    """What only the run can tell, checked for its type and then taken as it is."""
-    attributes = dict(span.attributes or {})
-    known = {key: attributes[key] for key in keys}
-    assert all(isinstance(value, (str, float)) for value in known.values()), known
-    return known
-
-
-def nanoseconds(moment: datetime) -> int:
-    """A moment in ns since the epoch."""
-    return round(moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp() * 1e6) * 1000
-
-
-FROM_THE_RUN = ("gen_ai.conversation.id", "gen_ai.response.time_to_first_chunk")
 
 
 def test_a_conversation_is_one_span_that_ends_at_created_at(
@@ -68,30 +41,30 @@ def test_a_conversation_is_one_span_that_ends_at_created_at(
         attributes={
             **common(emulator),
             **taken(span, *FROM_THE_RUN),
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": MODEL,
-            "gen_ai.request.temperature": 0.0,
-            "gen_ai.request.top_p": 0.9,
-            "gen_ai.request.max_tokens": 100,
-            "gen_ai.request.stop_sequences": ["END", "STOP"],
-            "gen_ai.request.seed": 7,
-            "gen_ai.request.presence_penalty": 0.5,
-            "gen_ai.request.frequency_penalty": 1.0,
-            "gen_ai.output.type": "json",
-            "gen_ai.response.id": "msg_1",
-            "gen_ai.response.model": MODEL,
-            "gen_ai.response.finish_reasons": ["stop"],
-            "gen_ai.usage.input_tokens": 24,
-            "gen_ai.usage.output_tokens": 29,
-            "mistral_ai.usage.total_tokens": 53,
-            "mistral_ai.stream.outcome": "completed",
-            "mistral_ai.response.created_at": done.created_at.isoformat().replace("Z", "+00:00"),
+            s.OPERATION_NAME: "chat",
+            s.REQUEST_MODEL: MODEL,
+            s.REQUEST_TEMPERATURE: 0.0,
+            s.REQUEST_TOP_P: 0.9,
+            s.REQUEST_MAX_TOKENS: 100,
+            s.REQUEST_STOP_SEQUENCES: ["END", "STOP"],
+            s.REQUEST_SEED: 7,
+            s.REQUEST_PRESENCE_PENALTY: 0.5,
+            s.REQUEST_FREQUENCY_PENALTY: 1.0,
+            s.OUTPUT_TYPE: "json",
+            s.RESPONSE_ID: "msg_1",
+            s.RESPONSE_MODEL: MODEL,
+            s.RESPONSE_FINISH_REASONS: ["stop"],
+            s.USAGE_INPUT_TOKENS: 24,
+            s.USAGE_OUTPUT_TOKENS: 29,
+            s.USAGE_TOTAL_TOKENS: 53,
+            s.STREAM_OUTCOME: "completed",
+            s.RESPONSE_CREATED_AT: done.created_at.isoformat().replace("Z", "+00:00"),
         },
     )
     assert span.end_time == nanoseconds(done.created_at)
-    conversation = plain(span).attributes["gen_ai.conversation.id"]
+    conversation = plain(span).attributes[s.CONVERSATION_ID]
     assert conversation == events[0].data.conversation_id
-    assert isinstance(plain(span).attributes["gen_ai.request.temperature"], float)
+    assert isinstance(plain(span).attributes[s.REQUEST_TEMPERATURE], float)
 
 
 def test_the_span_has_ended_when_the_caller_gets_the_done_event(
@@ -102,10 +75,10 @@ def test_the_span_has_ended_when_the_caller_gets_the_done_event(
         is_done = event.event == "conversation.response.done"
         assert (len(recording.finished()) == 1) == is_done
         if is_done:
-            counted = recording.metrics()["gen_ai.client.inference.usage.input_tokens"]
+            counted = recording.metrics()[s.METRIC_INPUT_TOKENS]
             assert [value for _, value in counted] == [24]
             break
-    assert plain(recording.the_span()).attributes["mistral_ai.stream.outcome"] == "completed"
+    assert plain(recording.the_span()).attributes[s.STREAM_OUTCOME] == "completed"
 
 
 def test_an_agent_conversation_and_its_turns(
@@ -119,25 +92,25 @@ def test_an_agent_conversation_and_its_turns(
         from_entry_id="e1")  # fmt: skip
     answered = {
         **common(emulator),
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.id": "ag_1",
-        "gen_ai.response.id": "msg_1",
-        "gen_ai.request.model": MODEL,
-        "gen_ai.response.model": MODEL,
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.usage.input_tokens": 5,
-        "gen_ai.usage.output_tokens": 7,
-        "mistral_ai.usage.total_tokens": 12,
-        "mistral_ai.stream.outcome": "completed",
+        s.OPERATION_NAME: "invoke_agent",
+        s.AGENT_ID: "ag_1",
+        s.RESPONSE_ID: "msg_1",
+        s.REQUEST_MODEL: MODEL,
+        s.RESPONSE_MODEL: MODEL,
+        s.RESPONSE_FINISH_REASONS: ["stop"],
+        s.USAGE_INPUT_TOKENS: 5,
+        s.USAGE_OUTPUT_TOKENS: 7,
+        s.USAGE_TOTAL_TOKENS: 12,
+        s.STREAM_OUTCOME: "completed",
     }
     start, append, restart = recording.finished()
-    from_run = (*FROM_THE_RUN, "mistral_ai.response.created_at")
-    versions = {"gen_ai.agent.version": "3"} if version else {}
+    from_run = (*FROM_THE_RUN, s.RESPONSE_CREATED_AT)
+    versions = {s.AGENT_VERSION: "3"} if version else {}
     assert plain(start) == Span("invoke_agent", answered | taken(start, *from_run) | versions)
     assert plain(append) == Span("invoke_agent", answered | taken(append, *from_run))
-    again = {"mistral_ai.conversation.restarted_from": conversation_id}
+    again = {s.RESTARTED_FROM: conversation_id}
     assert plain(restart) == Span("invoke_agent", answered | taken(restart, *from_run) | again)
-    ids = [plain(span).attributes["gen_ai.conversation.id"] for span in (start, append, restart)]
+    ids = [plain(span).attributes[s.CONVERSATION_ID] for span in (start, append, restart)]
     assert ids[:2] == [conversation_id] * 2
     assert ids[2] != conversation_id
 
@@ -157,8 +130,8 @@ def test_an_append_starts_as_the_turn_before_it_and_without_one_as_chat(
 def test_a_handoff_names_the_first_agent(client: Any, run: Run, recording: Recording) -> None:
     run(client, "handoff", agent_id="ag_triage")
     (span,) = [plain(span) for span in recording.spans() if span.kind.name == "CLIENT"]
-    assert span.attributes["gen_ai.agent.id"] == "ag_triage"
-    assert span.attributes["gen_ai.agent.name"] == "triage"
+    assert span.attributes[s.AGENT_ID] == "ag_triage"
+    assert span.attributes[s.AGENT_NAME] == "triage"
     assert span.name == "invoke_agent"
 
 
@@ -167,8 +140,8 @@ def test_a_function_call_at_the_end_is_the_finish_reason(
 ) -> None:
     run(client, "function_call")
     attributes = recording.span().attributes
-    assert attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
-    assert attributes["gen_ai.response.id"] == "fc_1"
+    assert attributes[s.RESPONSE_FINISH_REASONS] == ["tool_call"]
+    assert attributes[s.RESPONSE_ID] == "fc_1"
 
 
 def test_connectors_are_counted_and_hostile_names_are_not_keys(
@@ -177,15 +150,15 @@ def test_connectors_are_counted_and_hostile_names_are_not_keys(
     run(client, "connectors")
     attributes = recording.span().attributes
     assert {key: attributes[key] for key in attributes if "connector" in key} == {
-        "mistral_ai.usage.connector_tokens": 100,
-        "mistral_ai.usage.connectors.web_search": 2,
-        "mistral_ai.usage.connectors.code_interpreter": 1,
+        s.USAGE_CONNECTOR_TOKENS: 100,
+        s.USAGE_CONNECTORS_WEB_SEARCH: 2,
+        s.USAGE_CONNECTORS_CODE_INTERPRETER: 1,
     }
     metrics = recording.metrics()
-    calls = metrics["mistral_ai.client.connector.calls"]
-    by_name = {found["mistral_ai.connector.name"]: value for found, value in calls}
+    calls = metrics[s.METRIC_CONNECTOR_CALLS]
+    by_name = {found[s.CONNECTOR_NAME]: value for found, value in calls}
     assert by_name == {"web_search": 2, "code_interpreter": 1, "_OTHER": 7}
-    assert [value for _, value in metrics["mistral_ai.client.connector.tokens"]] == [100]
+    assert [value for _, value in metrics[s.METRIC_CONNECTOR_TOKENS]] == [100]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -194,7 +167,7 @@ def test_a_server_clock_that_is_off_is_shifted_and_durations_stay_exact(
 ) -> None:
     events = run(client, "answer", http_headers={"x-emulator-clock-offset": str(hours * 3600)})
     span = recording.the_span()
-    shift = plain(span).attributes["mistral_ai.clock.shift_ms"]
+    shift = plain(span).attributes[s.CLOCK_SHIFT]
     assert shift == pytest.approx(-hours * 3_600_000, abs=2_000)
     assert span.start_time is not None
     assert span.end_time is not None
@@ -202,7 +175,7 @@ def test_a_server_clock_that_is_off_is_shifted_and_durations_stay_exact(
     shifted = nanoseconds(events[-1].data.created_at) + round(shift * 1e6)
     assert 0 <= shifted - span.end_time < 100_000_000
     assert 0 < span.end_time - span.start_time < 5e9
-    created_at = plain(span).attributes["mistral_ai.response.created_at"]
+    created_at = plain(span).attributes[s.RESPONSE_CREATED_AT]
     assert datetime.fromisoformat(created_at) == events[-1].data.created_at
 
 
@@ -223,4 +196,4 @@ def test_retries_are_one_span_and_time_to_first_chunk_includes_them(
 ) -> None:
     run(client, "retry_then_ok", retries=sdk.retries(), http_headers={"authorization": "Bearer r"})
     assert recording.span().status == "UNSET"
-    assert recording.span().attributes["mistral_ai.stream.outcome"] == "completed"
+    assert recording.span().attributes[s.STREAM_OUTCOME] == "completed"

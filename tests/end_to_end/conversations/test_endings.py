@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import Run
+from tests.support import names as s
 from tests.support import sdk
+from tests.support.conversations import Run
 from tests.support.recording import Recording, plain
 
-REASONS = "gen_ai.response.finish_reasons"
-COMPLETED = {"mistral_ai.stream.outcome": "completed", REASONS: ["stop"]}
-FAILED = {"mistral_ai.stream.outcome": "failed", REASONS: ["error"]}
+COMPLETED = {s.STREAM_OUTCOME: "completed", s.RESPONSE_FINISH_REASONS: ["stop"]}
+FAILED = {s.STREAM_OUTCOME: "failed", s.RESPONSE_FINISH_REASONS: ["error"]}
 TOKENS = (
-    "gen_ai.usage.input_tokens",
-    "gen_ai.usage.output_tokens",
-    "mistral_ai.usage.total_tokens",
+    s.USAGE_INPUT_TOKENS,
+    s.USAGE_OUTPUT_TOKENS,
+    s.USAGE_TOTAL_TOKENS,
 )
 
 
@@ -119,11 +119,11 @@ def test_each_ending_is_one_span_that_tells_it(
     assert seen.events == (["exception"] if raised is not None else [])
     facts = _facts(ending)
     # Which of these came before the end differs with the scenario, not with the ending.
-    for key in ("gen_ai.conversation.id", "gen_ai.response.id", "gen_ai.response.model"):
+    for key in (s.CONVERSATION_ID, s.RESPONSE_ID, s.RESPONSE_MODEL):
         seen.attributes.pop(key, None)
-    for key in ("gen_ai.response.time_to_first_chunk", "mistral_ai.clock.shift_ms", "server.port"):
+    for key in (s.RESPONSE_TIME_TO_FIRST_CHUNK, s.CLOCK_SHIFT, s.SERVER_PORT):
         seen.attributes.pop(key, None)
-    created_at = seen.attributes.pop("mistral_ai.response.created_at", None)
+    created_at = seen.attributes.pop(s.RESPONSE_CREATED_AT, None)
     assert (created_at is not None) == (ending.error is None and ending.timed)
     assert seen.attributes == facts
     assert span.start_time is not None
@@ -135,34 +135,35 @@ def test_each_ending_is_one_span_that_tells_it(
 
 def _facts(ending: Ending) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "mistral_ai",
-        "gen_ai.request.model": "mistral-medium-latest",
-        "gen_ai.request.stream": True,
-        "server.address": "127.0.0.1",
+        s.OPERATION_NAME: "chat",
+        s.PROVIDER_NAME: "mistral_ai",
+        s.REQUEST_MODEL: "mistral-medium-latest",
+        s.REQUEST_STREAM: True,
+        s.SERVER_ADDRESS: "127.0.0.1",
     }
     if ending.error is None:
         facts |= COMPLETED
         facts |= {k: n for k, n in zip(TOKENS, ending.usage, strict=True) if n is not None}
     else:
-        facts |= FAILED if ending.events else {REASONS: ["error"]}
-        facts["error.type"] = ending.error
+        facts |= FAILED if ending.events else {s.RESPONSE_FINISH_REASONS: ["error"]}
+        facts[s.ERROR_TYPE] = ending.error
     if ending.status_code is not None and not (sdk.VERSION < (1, 9) and ending.status_code == 422):
-        facts["http.response.status_code"] = ending.status_code
+        facts[s.HTTP_STATUS_CODE] = ending.status_code
     elif ending.status_code is not None:
-        facts["http.response.status_code"] = 422
+        facts[s.HTTP_STATUS_CODE] = 422
     if ending.code is not None:
-        facts["mistral_ai.error.code"] = ending.code
+        facts[s.ERROR_CODE] = ending.code
     return facts
 
 
 def _assert_counted(recording: Recording, ending: Ending) -> None:
     metrics = recording.metrics()
-    for index, kind in enumerate(("input", "output")):
-        points = metrics[f"gen_ai.client.inference.usage.{kind}_tokens"]
+    names = (s.METRIC_INPUT_TOKENS, s.METRIC_OUTPUT_TOKENS)
+    for index, name in enumerate(names):
+        points = metrics[name]
         assert sum(value for _, value in points) == ending.counted[index]
-    ((attributes, (count, _)),) = metrics["gen_ai.client.operation.duration"]
+    ((attributes, (count, _)),) = metrics[s.METRIC_DURATION]
     assert count == 1
-    assert attributes.get("error.type") == ending.error
+    assert attributes.get(s.ERROR_TYPE) == ending.error
     outcome = "failed" if ending.error else "completed"
-    assert attributes.get("mistral_ai.stream.outcome") == (outcome if ending.events else None)
+    assert attributes.get(s.STREAM_OUTCOME) == (outcome if ending.events else None)

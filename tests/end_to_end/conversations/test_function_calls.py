@@ -3,52 +3,32 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from emulator import Emulator
-from tests.end_to_end.conftest import Run, with_defaults
-from tests.end_to_end.conversations.test_conversations import (
+from tests.support import names as s
+from tests.support import sdk
+from tests.support.conversation_spans import (
     FROM_THE_RUN,
     MODEL,
     common,
+    interval,
     nanoseconds,
     taken,
 )
-from tests.end_to_end.conversations.test_tools import interval
-from tests.support import sdk
+from tests.support.conversations import Ask, Run, ask_async, ask_sync
 from tests.support.fake_events import Event, delta, done, function_call, rejected, tool_started
 from tests.support.fakes import Story
 from tests.support.recording import Recording, Span, plain
-from tests.support.sdk import Mistral
 
-Ask = Callable[..., Any]
-REASONS = "gen_ai.response.finish_reasons"
 # Each scenario's tokens.
 WAITING = {
     "function_call": (18, 6, 24),
     "functions_parallel": (40, 24, 64),
     "functions_confirmation": (18, 6, 24),
 }
-
-
-def ask_sync(client: Any, scenario: str, method: str = "start", **arguments: Any) -> Any:
-    """Calls the method."""
-    return getattr(client.beta.conversations, method)(**with_defaults(scenario, arguments))
-
-
-def ask_async(client: Any, scenario: str, method: str = "start", **arguments: Any) -> Any:
-    """Calls the async twin, in an event loop of its own."""
-
-    async def answer() -> Any:
-        async with Mistral(api_key="key", server_url=client.sdk_configuration.server_url) as own:
-            twin = getattr(own.beta.conversations, f"{method}_async")
-            return await twin(**with_defaults(scenario, arguments))
-
-    return asyncio.run(answer())
 
 
 @pytest.fixture(params=[ask_sync, ask_async], ids=["sync", "async"])
@@ -82,7 +62,7 @@ def test_a_caller_must_answer_what_nobody_answered_allowed_or_denied(
     story = Story(monkeypatch)
     story.receives(*((0.3, event) for event in events), (0.5, done()))
     (ended,) = story.call.endings
-    assert ended.attributes[REASONS] == [reason]
+    assert ended.attributes[s.RESPONSE_FINISH_REASONS] == [reason]
 
 
 @pytest.mark.parametrize("scenario", WAITING)
@@ -93,25 +73,25 @@ def test_a_conversation_that_waits_for_a_function_is_one_whole_span_and_no_tool(
     span = recording.the_span()
     sent, received, total = WAITING[scenario]
     # Of a pair whose pieces take turns, either may be called the last.
-    (response_id,) = taken(span, "gen_ai.response.id").values()
+    (response_id,) = taken(span, s.RESPONSE_ID).values()
     assert response_id in {event.data.id for event in events[1:-1]}
     attributes = {
         **common(emulator),
-        **taken(span, *FROM_THE_RUN, "mistral_ai.response.created_at"),
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": MODEL,
-        "gen_ai.response.id": response_id,
-        REASONS: ["tool_call"],
-        "gen_ai.usage.input_tokens": sent,
-        "gen_ai.usage.output_tokens": received,
-        "mistral_ai.usage.total_tokens": total,
-        "mistral_ai.stream.outcome": "completed",
+        **taken(span, *FROM_THE_RUN, s.RESPONSE_CREATED_AT),
+        s.OPERATION_NAME: "chat",
+        s.REQUEST_MODEL: MODEL,
+        s.RESPONSE_ID: response_id,
+        s.RESPONSE_FINISH_REASONS: ["tool_call"],
+        s.USAGE_INPUT_TOKENS: sent,
+        s.USAGE_OUTPUT_TOKENS: received,
+        s.USAGE_TOTAL_TOKENS: total,
+        s.STREAM_OUTCOME: "completed",
     }
     # Before 2.0 the events of a function call name no model.
-    model = {"gen_ai.response.model": MODEL} if sdk.VERSION >= (2,) else {}
+    model = {s.RESPONSE_MODEL: MODEL} if sdk.VERSION >= (2,) else {}
     assert plain(span) == Span(f"chat {MODEL}", attributes | model)
     assert interval(span)[1] == nanoseconds(events[-1].data.created_at)
-    assert "gen_ai.execute_tool.duration" not in recording.metrics()
+    assert s.METRIC_TOOL_DURATION not in recording.metrics()
 
 
 def test_once_the_caller_answered_the_conversation_stops(
@@ -125,5 +105,5 @@ def test_once_the_caller_answered_the_conversation_stops(
     asked = ask(client, "run_function")
     known["conversation_id"] = asked.conversation_id
     ask(client, "run_function", "append", **known)
-    reasons = [plain(span).attributes[REASONS] for span in recording.spans()]
+    reasons = [plain(span).attributes[s.RESPONSE_FINISH_REASONS] for span in recording.spans()]
     assert reasons == [["tool_call"], ["stop"]] * 2

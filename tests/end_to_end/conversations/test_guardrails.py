@@ -7,14 +7,15 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.recording import Recording
 
 NEW: Final = pytest.mark.skipif(
     sdk.VERSION < (2, 0), reason="before 2.0 there are neither guardrails nor confirmations"
 )
-VERDICTS: Final = "mistral_ai.guardrails."
-COUNTS: Final = "mistral_ai.tool_confirmations."
+VERDICTS: Final = s.GUARDRAILS
+COUNTS: Final = s.CONFIRMED
 
 
 def told(attributes: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -48,9 +49,7 @@ def test_the_guardrails_of_a_request_are_their_names(client: Any, recording: Rec
     client.chat.complete(
         model="m", messages=[{"role": "user", "content": "?"}], guardrails=guardrails
     )
-    names = [
-        dict(span.attributes or {})["mistral_ai.request.guardrails"] for span in recording.spans()
-    ]
+    names = [dict(span.attributes or {})[s.REQUEST_GUARDRAILS] for span in recording.spans()]
     assert names == [("moderation_llm_v1",)] * 2
 
 
@@ -66,8 +65,8 @@ def test_confirmations_are_counted_and_named_on_the_tools_step(
         http_headers={"x-emulator-scenario": "web_search"},
     )  # fmt: skip
     spans = [dict(span.attributes or {}) for span in recording.spans()]
-    tools = [attributes for attributes in spans if "gen_ai.tool.call.id" in attributes]
-    assert [tool["gen_ai.tool.call.id"] for tool in tools] == ["tool_1"]
-    assert [tool["mistral_ai.tool.confirmation"] for tool in tools] == ["allowed"]
+    tools = [attributes for attributes in spans if s.TOOL_CALL_ID in attributes]
+    assert [tool[s.TOOL_CALL_ID] for tool in tools] == ["tool_1"]
+    assert [tool[s.TOOL_CONFIRMATION] for tool in tools] == ["allowed"]
     counted = [told(attributes, COUNTS) for attributes in spans if told(attributes, COUNTS)]
     assert counted == [{f"{COUNTS}allowed": 2, f"{COUNTS}denied": 1}]

@@ -9,18 +9,11 @@ import pytest
 from opentelemetry.sdk.trace import SpanProcessor
 
 from emulator import Emulator
-from tests.end_to_end.conftest import Run, with_defaults
-from tests.end_to_end.conversations.test_tools import (
-    DURATION,
-    child,
-    family,
-    interval,
-    times_of,
-    tool,
-)
-from tests.end_to_end.process.test_forks import FORK
+from tests.support import names as s
 from tests.support import sdk
-from tests.support.programs import dedented
+from tests.support.conversation_spans import child, family, interval, times_of, tool
+from tests.support.conversations import Run, with_defaults
+from tests.support.programs import FORK, dedented
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording, Span, plain, wait_until
 
@@ -71,8 +64,8 @@ def test_a_handoff_that_nobody_took_over_ends_with_the_conversation(
     times = times_of(run(client, "handoff_never_done", agent_id="ag_triage"))
     parent, _, told = seen(recording)
     assert told == {(times[1], times[-1]): handoff(parent, None, **TRIAGE)}
-    assert DURATION not in recording.metrics()
-    assert plain(parent).attributes["gen_ai.agent.name"] == "triage"
+    assert s.METRIC_TOOL_DURATION not in recording.metrics()
+    assert plain(parent).attributes[s.AGENT_NAME] == "triage"
 
 
 def test_a_tool_that_its_agent_left_behind_is_a_child_of_the_client_span(
@@ -111,7 +104,7 @@ def test_an_agent_at_work_and_its_tool_end_unset_when_the_caller_leaves(
         (times[2], end): agent(parent, RESEARCHER),
         (times[3], end): tool(researcher, **RESEARCHER),
     }
-    assert plain(parent).attributes["mistral_ai.stream.outcome"] == outcome
+    assert plain(parent).attributes[s.STREAM_OUTCOME] == outcome
     assert plain(parent).status == "UNSET"
 
 
@@ -150,14 +143,15 @@ def test_a_chain_of_agents_is_one_span_each_under_which_they_work(
     }
     assert parent.name == "invoke_agent"
     attributes = plain(parent).attributes
-    assert [attributes[f"gen_ai.agent.{key}"] for key in ("id", "name")] == ["ag_triage", "triage"]
+    who = (attributes[s.AGENT_ID], attributes[s.AGENT_NAME])
+    assert who == ("ag_triage", "triage")
     measured = [
-        {"gen_ai.tool.name": name, "gen_ai.tool.type": "extension", "gen_ai.agent.name": by}
+        {s.TOOL_NAME: name, s.TOOL_TYPE: "extension", s.AGENT_NAME: by}
         for name, by in (("web_search", "researcher"), ("code_interpreter", "writer"))
     ]
     lasted = [(times[4] - times[3]) / 1e9, (times[8] - times[7]) / 1e9]
     expected = [(told, (1, total)) for told, total in zip(measured, lasted, strict=True)]
-    assert recording.metrics()[DURATION] == expected
+    assert recording.metrics()[s.METRIC_TOOL_DURATION] == expected
 
 
 def test_a_handoff_back_to_the_first_agent_is_a_span_of_its_own(
@@ -184,7 +178,7 @@ def test_a_conversation_that_a_model_was_asked_for_learns_of_its_agents(
     parent, _, told = seen(recording)
     handed, at_work = handoff(parent, WRITER, **TRIAGE), agent(parent, WRITER)
     assert told == {(times[1], times[2]): handed, (times[2], times[-1]): at_work}
-    known = plain(parent).attributes["gen_ai.agent.id"]
+    known = plain(parent).attributes[s.AGENT_ID]
     assert (parent.name, known) == ("invoke_agent", "ag_triage")
 
 
@@ -197,9 +191,9 @@ def test_events_of_another_agent_are_its_own_and_no_handoff(
     other = "ag_other" if sdk.VERSION >= (2,) else "ag_triage"
     assert told == {(times[2], times[3]): tool(parent, agent=other)}
     attributes = plain(parent).attributes
-    assert attributes["gen_ai.agent.id"] == "ag_triage"
-    assert "gen_ai.agent.name" not in attributes
-    assert attributes["gen_ai.response.id"] == "msg_2"
+    assert attributes[s.AGENT_ID] == "ag_triage"
+    assert s.AGENT_NAME not in attributes
+    assert attributes[s.RESPONSE_ID] == "msg_2"
 
 
 @pytest.mark.parametrize("read", [2, 4, 5], ids=["handoff open", "tool open", "agent open"])

@@ -18,8 +18,7 @@ from emulator import Emulator
 from opentelemetry.instrumentation.genai import mistralai as plugin
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import LastTurns
-from tests.end_to_end.conftest import read_async, read_sync, with_defaults
-from tests.end_to_end.conversations.test_function_calls import ask_async, ask_sync
+from tests.support.conversations import ask_async, ask_sync, read_async, read_sync, with_defaults
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording
 

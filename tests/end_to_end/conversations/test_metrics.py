@@ -14,22 +14,22 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from opentelemetry.instrumentation.genai.mistralai._otel.metrics import Instruments
-from tests.end_to_end.conftest import Run, read_sync
+from tests.support import names as s
+from tests.support.conversations import Run, read_sync
 from tests.support.recording import Recording
 
 MODEL = "mistral-medium-latest"
-OUTPUT = "gen_ai.client.inference.usage.output_tokens"
 
 
 def common(emulator: Emulator) -> dict[str, Any]:
     """What every metric of a call says."""
     return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "mistral_ai",
-        "gen_ai.request.model": MODEL,
-        "gen_ai.response.model": MODEL,
-        "server.address": "127.0.0.1",
-        "server.port": int(emulator.url.rpartition(":")[2]),
+        s.OPERATION_NAME: "chat",
+        s.PROVIDER_NAME: "mistral_ai",
+        s.REQUEST_MODEL: MODEL,
+        s.RESPONSE_MODEL: MODEL,
+        s.SERVER_ADDRESS: "127.0.0.1",
+        s.SERVER_PORT: int(emulator.url.rpartition(":")[2]),
     }
 
 
@@ -46,7 +46,7 @@ def latest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
 def seconds(recording: Recording) -> tuple[float, Any]:
     """The client span's duration and its time to first chunk."""
     (span,) = [span for span in recording.spans() if span.kind.name == "CLIENT"]
-    first_chunk = (span.attributes or {})["gen_ai.response.time_to_first_chunk"]
+    first_chunk = (span.attributes or {})[s.RESPONSE_TIME_TO_FIRST_CHUNK]
     return duration_of(span), first_chunk
 
 
@@ -65,8 +65,8 @@ class _Collects(SpanProcessor):
         self.found: list[tuple[object, list[int]]] = []
 
     def on_end(self, span: ReadableSpan) -> None:
-        counted = self._recording.metrics()[OUTPUT]
-        told = (span.attributes or {}).get("gen_ai.usage.output_tokens")
+        counted = self._recording.metrics()[s.METRIC_OUTPUT_TOKENS]
+        told = (span.attributes or {}).get(s.USAGE_OUTPUT_TOKENS)
         self.found.append((told, [spent for _, spent in counted]))
 
 
@@ -74,7 +74,7 @@ def test_attributes_then_counters_then_the_end(client: Any, run: Run, recording:
     collects = _Collects(recording)
     recording.tracer_provider.add_span_processor(collects)
     run(client, "answer")
-    (spent,) = [spent for _, spent in recording.metrics()[OUTPUT]]
+    (spent,) = [spent for _, spent in recording.metrics()[s.METRIC_OUTPUT_TOKENS]]
     assert collects.found == [(spent, [spent])]
 
 
@@ -84,25 +84,21 @@ def test_default_mode_has_the_names_of_todays_dashboards(
     run(client, "web_search")
     duration, first_chunk = seconds(recording)
     (tool,) = [span for span in recording.spans() if span.kind.name == "INTERNAL"]
-    of_tools = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
+    of_tools = {s.TOOL_NAME: "web_search", s.TOOL_TYPE: "extension"}
     shared = common(emulator)
-    counted = {**shared, "gen_ai.token.modality": "unknown"}
+    counted = {**shared, s.TOKEN_MODALITY: "unknown"}
     assert recording.metrics() == {
-        "gen_ai.execute_tool.duration": [(of_tools, (1, duration_of(tool)))],
-        "gen_ai.client.inference.usage.input_tokens": [(counted, 142)],
-        "gen_ai.client.inference.usage.output_tokens": [(counted, 38)],
-        "gen_ai.client.token.usage": [
-            ({**shared, "gen_ai.token.type": "input"}, (1, 142)),
-            ({**shared, "gen_ai.token.type": "output"}, (1, 38)),
+        s.METRIC_TOOL_DURATION: [(of_tools, (1, duration_of(tool)))],
+        s.METRIC_INPUT_TOKENS: [(counted, 142)],
+        s.METRIC_OUTPUT_TOKENS: [(counted, 38)],
+        s.METRIC_TOKEN_USAGE: [
+            ({**shared, s.TOKEN_TYPE: "input"}, (1, 142)),
+            ({**shared, s.TOKEN_TYPE: "output"}, (1, 38)),
         ],
-        "gen_ai.client.operation.time_to_first_chunk": [(shared, (1, first_chunk))],
-        "gen_ai.client.operation.duration": [
-            ({**shared, "mistral_ai.stream.outcome": "completed"}, (1, duration))
-        ],
-        "mistral_ai.client.connector.tokens": [(shared, 1024)],
-        "mistral_ai.client.connector.calls": [
-            ({**shared, "mistral_ai.connector.name": "web_search"}, 1)
-        ],
+        s.METRIC_FIRST_CHUNK: [(shared, (1, first_chunk))],
+        s.METRIC_DURATION: [({**shared, s.STREAM_OUTCOME: "completed"}, (1, duration))],
+        s.METRIC_CONNECTOR_TOKENS: [(shared, 1024)],
+        s.METRIC_CONNECTOR_CALLS: [({**shared, s.CONNECTOR_NAME: "web_search"}, 1)],
     }
 
 
@@ -112,16 +108,14 @@ def test_latest_mode_has_the_new_names_only_and_the_same_counters(
     read_sync(client, "answer")
     duration, first_chunk = seconds(latest)
     shared = common(emulator)
-    counted = {**shared, "gen_ai.token.modality": "unknown"}
+    counted = {**shared, s.TOKEN_MODALITY: "unknown"}
     assert latest.metrics() == {
-        "gen_ai.client.inference.usage.input_tokens": [(counted, 24)],
-        "gen_ai.client.inference.usage.output_tokens": [(counted, 29)],
-        "gen_ai.client.inference.operation.input_tokens": [(shared, (1, 24))],
-        "gen_ai.client.inference.operation.output_tokens": [(shared, (1, 29))],
-        "gen_ai.client.inference.time_to_first_chunk": [(shared, (1, first_chunk))],
-        "gen_ai.client.inference.duration": [
-            ({**shared, "mistral_ai.stream.outcome": "completed"}, (1, duration))
-        ],
+        s.METRIC_INPUT_TOKENS: [(counted, 24)],
+        s.METRIC_OUTPUT_TOKENS: [(counted, 29)],
+        s.METRIC_LATEST_INPUT_TOKENS: [(shared, (1, 24))],
+        s.METRIC_LATEST_OUTPUT_TOKENS: [(shared, (1, 29))],
+        s.METRIC_LATEST_FIRST_CHUNK: [(shared, (1, first_chunk))],
+        s.METRIC_LATEST_DURATION: [({**shared, s.STREAM_OUTCOME: "completed"}, (1, duration))],
     }
 
 
@@ -134,13 +128,13 @@ def test_a_failed_call_counts_no_tokens_and_its_duration_says_why(
     assert span.start_time is not None
     assert span.end_time is not None
     shared = common(emulator)
-    del shared["gen_ai.response.model"]
-    counted = {**shared, "gen_ai.token.modality": "unknown"}
+    del shared[s.RESPONSE_MODEL]
+    counted = {**shared, s.TOKEN_MODALITY: "unknown"}
     assert recording.metrics() == {
-        "gen_ai.client.inference.usage.input_tokens": [(counted, 0)],
-        "gen_ai.client.inference.usage.output_tokens": [(counted, 0)],
-        "gen_ai.client.operation.duration": [
-            ({**shared, "error.type": "429"}, (1, (span.end_time - span.start_time) / 1e9))
+        s.METRIC_INPUT_TOKENS: [(counted, 0)],
+        s.METRIC_OUTPUT_TOKENS: [(counted, 0)],
+        s.METRIC_DURATION: [
+            ({**shared, s.ERROR_TYPE: "429"}, (1, (span.end_time - span.start_time) / 1e9))
         ],
     }
 
@@ -148,14 +142,14 @@ def test_a_failed_call_counts_no_tokens_and_its_duration_says_why(
 def test_zero_tokens_are_counted_but_are_no_token_usage(client: Any, recording: Recording) -> None:
     read_sync(client, "usage_empty")
     metrics = recording.metrics()
-    assert "gen_ai.client.token.usage" not in metrics
-    assert [value for _, value in metrics["gen_ai.client.inference.usage.input_tokens"]] == [0]
+    assert s.METRIC_TOKEN_USAGE not in metrics
+    assert [value for _, value in metrics[s.METRIC_INPUT_TOKENS]] == [0]
 
 
 def test_chunk_times_are_recorded_when_asked_for(client: Any, recording: Recording) -> None:
     instrument(record_chunk_times=True)
     read_sync(client, "answer")
-    ((_, (count, total)),) = recording.metrics()["gen_ai.client.operation.time_per_output_chunk"]
+    ((_, (count, total)),) = recording.metrics()[s.METRIC_CHUNK]
     assert count == 11
     assert 0 < total < 5
 
@@ -171,9 +165,9 @@ def test_histograms_have_the_advised_buckets(client: Any, recording: Recording) 
         if hasattr(metric.data.data_points[0], "explicit_bounds")
     }
     assert bounds == {
-        "gen_ai.client.token.usage": tuple(4**n for n in range(14)),
-        "gen_ai.client.operation.duration": tuple(0.01 * 2**n for n in range(14)),
-        "gen_ai.client.operation.time_to_first_chunk": tuple(0.01 * 2**n for n in range(14)),
+        s.METRIC_TOKEN_USAGE: tuple(4**n for n in range(14)),
+        s.METRIC_DURATION: tuple(0.01 * 2**n for n in range(14)),
+        s.METRIC_FIRST_CHUNK: tuple(0.01 * 2**n for n in range(14)),
     }
 
 
@@ -189,9 +183,9 @@ def test_on_metrics_a_hundred_names_of_agents_a_process_are_told_and_no_more(
 ) -> None:
     instruments = Instruments(recording.meter_provider.get_meter("test"), latest=False)
     for n in (*range(102), 0):
-        instruments.of_tool({"gen_ai.agent.name": f"Agent of {n}"}, None, 0.5, Context())()
-    told = recording.metrics()["gen_ai.execute_tool.duration"]
-    points = {attributes["gen_ai.agent.name"]: n for attributes, (n, _) in told}
+        instruments.of_tool({s.AGENT_NAME: f"Agent of {n}"}, None, 0.5, Context())()
+    told = recording.metrics()[s.METRIC_TOOL_DURATION]
+    points = {attributes[s.AGENT_NAME]: n for attributes, (n, _) in told}
     names = [f"Agent of {n}" for n in range(100)]
     assert points == {**dict.fromkeys(names, 1), names[0]: 2, "_OTHER": 2}
     (line,) = no_log_records

@@ -11,28 +11,29 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
 from emulator.scenario import load_scenarios
-from tests.end_to_end.conftest import read_sync, with_defaults
-from tests.end_to_end.conversations.test_conversations import MODEL, common, nanoseconds
-from tests.end_to_end.conversations.test_function_calls import Ask, ask_async, ask_sync
-from tests.end_to_end.conversations.test_tools import (
-    DURATION,
+from tests.support import names as s
+from tests.support import sdk
+from tests.support.conversation_spans import (
+    MODEL,
     child,
+    common,
     family,
     id_of,
     interval,
     known,
+    nanoseconds,
     tool,
 )
-from tests.support import sdk
+from tests.support.conversations import Ask, ask_async, ask_sync, read_sync, with_defaults
 from tests.support.recording import Recording, Span, plain
 from tests.support.sdk import Mistral
 
 ONLY_IN_STREAMS = {
-    "gen_ai.request.stream",
-    "gen_ai.response.time_to_first_chunk",
-    "mistral_ai.clock.shift_ms",
-    "mistral_ai.response.created_at",
-    "mistral_ai.stream.outcome",
+    s.REQUEST_STREAM,
+    s.RESPONSE_TIME_TO_FIRST_CHUNK,
+    s.CLOCK_SHIFT,
+    s.RESPONSE_CREATED_AT,
+    s.STREAM_OUTCOME,
 }
 
 
@@ -51,9 +52,9 @@ def unstreamed(emulator: Emulator) -> dict[str, Any]:
 # What goes wrong
 
 NAMED = {
-    "start": "gen_ai.request.model",
-    "append": "gen_ai.conversation.id",
-    "restart": "mistral_ai.conversation.restarted_from",
+    "start": s.REQUEST_MODEL,
+    "append": s.CONVERSATION_ID,
+    "restart": s.RESTARTED_FROM,
 }
 
 
@@ -61,8 +62,8 @@ NAMED = {
 @pytest.mark.parametrize(
     ("scenario", "attributes"),
     [
-        ("http_500", {"http.response.status_code": 500, "mistral_ai.error.code": "1000"}),
-        ("tool_error_event", {"http.response.status_code": 500, "mistral_ai.error.code": "500"}),
+        ("http_500", {s.HTTP_STATUS_CODE: 500, s.ERROR_CODE: "1000"}),
+        ("tool_error_event", {s.HTTP_STATUS_CODE: 500, s.ERROR_CODE: "500"}),
         ("tool_cut", {}),
         ("reset", {}),
     ],
@@ -81,26 +82,24 @@ def test_a_call_that_failed_is_an_error_without_outcome(
         ask(client, scenario, method, **arguments)
     (span,) = recording.spans()[before:]
     error_type = "500" if attributes else f"{sdk.HTTP}.{type(raised.value).__name__}"
-    named = {"append": "gen_ai.conversation.id"}.get(
-        method, "mistral_ai.conversation.restarted_from"
-    )
-    request: dict[str, Any] = {"gen_ai.request.model": MODEL}
+    named = {"append": s.CONVERSATION_ID}.get(method, s.RESTARTED_FROM)
+    request: dict[str, Any] = {s.REQUEST_MODEL: MODEL}
     if method != "start":
         request = {named: arguments["conversation_id"]}
-    request["gen_ai.response.finish_reasons"] = ["error"]
+    request[s.RESPONSE_FINISH_REASONS] = ["error"]
     assert plain(span) == Span(
         f"chat {MODEL}" if method == "start" else "chat",
         unstreamed(emulator)
-        | {"gen_ai.operation.name": "chat", "error.type": error_type, **request, **attributes},
+        | {s.OPERATION_NAME: "chat", s.ERROR_TYPE: error_type, **request, **attributes},
         status="ERROR",
         description=error_type,
         events=["exception"],
     )
     metrics = recording.metrics()
-    durations = metrics["gen_ai.client.operation.duration"]
-    assert [told["error.type"] for told, _ in durations if "error.type" in told] == [error_type]
-    assert not any("mistral_ai.stream.outcome" in told for told, _ in durations)
-    counted = metrics["gen_ai.client.inference.usage.input_tokens"]
+    durations = metrics[s.METRIC_DURATION]
+    assert [told[s.ERROR_TYPE] for told, _ in durations if s.ERROR_TYPE in told] == [error_type]
+    assert not any(s.STREAM_OUTCOME in told for told, _ in durations)
+    counted = metrics[s.METRIC_INPUT_TOKENS]
     assert sum(value for _, value in counted) == (0 if method == "start" else 24)
 
 
@@ -113,7 +112,7 @@ def test_a_call_that_was_cancelled_is_no_error(client: Any, recording: Recording
 
     asyncio.run(cancel())
     assert (recording.span().status, recording.span().events) == ("UNSET", [])
-    assert not recording.span().attributes.keys() & {"error.type", "mistral_ai.stream.outcome"}
+    assert not recording.span().attributes.keys() & {s.ERROR_TYPE, s.STREAM_OUTCOME}
 
 
 # What goes well
@@ -130,32 +129,32 @@ def test_start_append_and_restart_are_whole_client_spans(
     spans = recording.spans()
     answered = {
         **unstreamed(emulator),
-        "gen_ai.usage.input_tokens": 5,
-        "gen_ai.usage.output_tokens": 7,
-        "mistral_ai.usage.total_tokens": 12,
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.agent.id": "ag_1",
-        "gen_ai.conversation.id": first.conversation_id,
-        "gen_ai.response.id": "msg_1",
-        "gen_ai.request.model": MODEL,
-        "gen_ai.response.model": MODEL,
-        "gen_ai.response.finish_reasons": ["stop"],
+        s.USAGE_INPUT_TOKENS: 5,
+        s.USAGE_OUTPUT_TOKENS: 7,
+        s.USAGE_TOTAL_TOKENS: 12,
+        s.OPERATION_NAME: "invoke_agent",
+        s.AGENT_ID: "ag_1",
+        s.CONVERSATION_ID: first.conversation_id,
+        s.RESPONSE_ID: "msg_1",
+        s.REQUEST_MODEL: MODEL,
+        s.RESPONSE_MODEL: MODEL,
+        s.RESPONSE_FINISH_REASONS: ["stop"],
     }
     restarted = {
-        "gen_ai.conversation.id": again.conversation_id,
-        "mistral_ai.conversation.restarted_from": first.conversation_id,
+        s.CONVERSATION_ID: again.conversation_id,
+        s.RESTARTED_FROM: first.conversation_id,
     }
-    versions = {"gen_ai.agent.version": "3"} if version else {}
+    versions = {s.AGENT_VERSION: "3"} if version else {}
     expected = [answered | versions, answered, answered | restarted]
     assert [plain(span) for span in spans] == [Span("invoke_agent", told) for told in expected]
     metrics = recording.metrics()
     assert "chunk" not in str(metrics.keys())
-    ((told, (count, total)),) = metrics["gen_ai.client.operation.duration"]
-    of_agent = {"gen_ai.operation.name": "invoke_agent", "gen_ai.response.model": MODEL}
+    ((told, (count, total)),) = metrics[s.METRIC_DURATION]
+    of_agent = {s.OPERATION_NAME: "invoke_agent", s.RESPONSE_MODEL: MODEL}
     assert told == {**unstreamed(emulator), **of_agent}
     assert count == 3
     assert total == pytest.approx(sum(end - start for start, end in map(interval, spans)) / 1e9)
-    assert [n for _, n in metrics["gen_ai.client.inference.usage.input_tokens"]] == [15]
+    assert [n for _, n in metrics[s.METRIC_INPUT_TOKENS]] == [15]
 
 
 def test_tools_have_the_times_of_their_entries(client: Any, ask: Ask, recording: Recording) -> None:
@@ -166,7 +165,9 @@ def test_tools_have_the_times_of_their_entries(client: Any, ask: Ask, recording:
     for span, entry in ((search, first), (code, second)):
         assert interval(span) == (nanoseconds(entry.created_at), nanoseconds(entry.completed_at))
     lasted = [(end - start) / 1e9 for start, end in (interval(search), interval(code))]
-    assert [value for _, value in recording.metrics()[DURATION]] == [(1, n) for n in lasted]
+    assert [value for _, value in recording.metrics()[s.METRIC_TOOL_DURATION]] == [
+        (1, n) for n in lasted
+    ]
 
 
 def test_entries_without_completed_at_take_the_next_ones_time(
@@ -195,7 +196,7 @@ def test_tools_lie_inside_the_call_though_the_servers_clock_is_off(
     headers = {"x-emulator-clock-offset": str(hours * 3600)}
     (entry, message) = ask(client, "web_search", http_headers=headers).outputs
     parent, (search,) = family(recording)
-    shift, (start, end) = plain(parent).attributes["mistral_ai.clock.shift_ms"], interval(search)
+    shift, (start, end) = plain(parent).attributes[s.CLOCK_SHIFT], interval(search)
     assert shift == pytest.approx(-hours * 3_600_000, abs=2_000)
     assert abs(nanoseconds(entry.created_at) + round(shift * 1e6) - start) < 1_000
     assert end - start == nanoseconds(entry.completed_at) - nanoseconds(entry.created_at)
@@ -232,13 +233,13 @@ def _is_told_alike(scenario: str) -> bool:
 
 def _tree(spans: list[ReadableSpan]) -> Any:
     *_, client = spans
-    conversation = plain(client).attributes["gen_ai.conversation.id"]
+    conversation = plain(client).attributes[s.CONVERSATION_ID]
 
     def of(span: ReadableSpan) -> Any:
         seen = plain(span)
         told = {k: v for k, v in seen.attributes.items() if k not in ONLY_IN_STREAMS}
-        assert told.pop("gen_ai.conversation.id") == conversation
-        within = (of(s) for s in spans if s.parent and s.parent.span_id == id_of(span))
+        assert told.pop(s.CONVERSATION_ID) == conversation
+        within = (of(one) for one in spans if one.parent and one.parent.span_id == id_of(span))
         inside = sorted(within, key=repr)
         return seen.name, seen.kind, seen.status, seen.description, seen.events, told, inside
 

@@ -9,75 +9,25 @@ from typing import Any
 
 import pytest
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import ReadableSpan
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai._otel.metrics import Instruments
-from tests.end_to_end.conftest import Run, with_defaults
-from tests.end_to_end.conversations.test_conversations import (
+from tests.support import names as s
+from tests.support import sdk
+from tests.support.conversation_spans import (
     FROM_THE_RUN,
     MODEL,
     common,
-    nanoseconds,
+    family,
+    interval,
+    known,
     taken,
+    times_of,
+    tool,
 )
-from tests.support import sdk
+from tests.support.conversations import Run, with_defaults
 from tests.support.recording import Recording, Span, plain
 from tests.support.sdk import Mistral
-
-DURATION = "gen_ai.execute_tool.duration"
-
-
-def interval(span: ReadableSpan) -> tuple[int, int]:
-    assert span.start_time is not None
-    assert span.end_time is not None
-    return span.start_time, span.end_time
-
-
-def id_of(span: ReadableSpan) -> int:
-    context = span.get_span_context()
-    assert context is not None
-    return context.span_id
-
-
-def family(recording: Recording) -> tuple[ReadableSpan, list[ReadableSpan]]:
-    """The client span, ended last, and all spans within, as they began; each inside its parent."""
-    *children, client = recording.spans()
-    assert client.kind.name == "CLIENT"
-    by_id = {id_of(span): span for span in (*children, client)}
-    for child in children:
-        assert child.parent is not None
-        start, end = interval(child)
-        parent_start, parent_end = interval(by_id[child.parent.span_id])
-        assert parent_start <= start <= end <= parent_end
-    return client, sorted(children, key=lambda span: (*interval(span), span.name))
-
-
-def child(parent: ReadableSpan, name: str, /, **told: str) -> Span:
-    """A whole span inside a conversation; ``tool`` and the like are short for ``gen_ai.tool``."""
-    conversation = plain(parent).attributes["gen_ai.conversation.id"]
-    attributes = {"gen_ai.conversation.id": conversation}
-    attributes["gen_ai.operation.name"], _, _ = name.partition(" ")
-    short = {"agent": "gen_ai.agent.id", "agent_name": "gen_ai.agent.name"}
-    short |= {key: f"gen_ai.tool.{key}" for key in ("name", "type")}
-    short |= {"call": "gen_ai.tool.call.id", "target": "gen_ai.transfer.target.name"}
-    short |= {"mode": "gen_ai.transfer.mode", "target_id": "mistral_ai.handoff.target.id"}
-    short["error"] = "error.type"
-    error_type = told.get("error")
-    status = "UNSET" if error_type is None else "ERROR"
-    attributes |= {short[key]: value for key, value in told.items()}
-    return Span(name, attributes, "INTERNAL", status, error_type, id_of(parent))
-
-
-def tool(
-    parent: ReadableSpan, name: str = "web_search", call: str = "tool_1", /, **told: str
-) -> Span:
-    kind = "datastore" if name == "document_library" else "extension"
-    return child(parent, f"execute_tool {name}", name=name, type=kind, call=call, **told)
-
-
-def times_of(events: list[Any]) -> list[int]:
-    return [nanoseconds(event.data.created_at) for event in events]
 
 
 @pytest.mark.parametrize("failing", ["tool_cut", "tool_error_event"])
@@ -94,9 +44,11 @@ def test_a_tool_under_way_fails_with_its_conversation(
     assert plain(search) == tool(parent, error=error_type)
     assert plain(parent).description == error_type
     assert interval(search)[1] == interval(parent)[1]
-    told = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
+    told = {s.TOOL_NAME: "web_search", s.TOOL_TYPE: "extension"}
     lasted = (interval(search)[1] - interval(search)[0]) / 1e9
-    assert recording.metrics()[DURATION] == [({**told, "error.type": error_type}, (1, lasted))]
+    assert recording.metrics()[s.METRIC_TOOL_DURATION] == [
+        ({**told, s.ERROR_TYPE: error_type}, (1, lasted))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +109,7 @@ def test_a_tool_under_way_ends_unset_when_an_async_caller_leaves(
 def _assert_left(recording: Recording, outcome: str) -> None:
     parent, (search,) = family(recording)
     assert plain(search) == tool(parent)
-    assert plain(parent).attributes["mistral_ai.stream.outcome"] == outcome
+    assert plain(parent).attributes[s.STREAM_OUTCOME] == outcome
     assert interval(search)[1] == interval(parent)[1]
 
 
@@ -171,12 +123,6 @@ TOLD: dict[str, list[tuple[str, str, int, int | None]]] = {
     "tool_twice_nested": [("web_search", "tool_1", 1, 3), ("web_search", "tool_1", 2, 4)],
     "tools_200": [("web_search", f"tool_{n}", 2 * n + 1, 2 * n + 2) for n in range(200)],
 }
-# The first line of the SDK ends the stream at the first tool.execution.delta.
-DELTAS = ("tools_interleaved", "tool_document_library") if sdk.VERSION < (1, 9) else ()
-
-
-def known(*scenarios: str) -> list[str]:
-    return [name for name in scenarios if name not in DELTAS]
 
 
 @pytest.mark.parametrize("scenario", known(*TOLD))
@@ -201,29 +147,31 @@ def test_a_conversation_with_a_tool_is_two_whole_spans_and_a_duration(
 ) -> None:
     times = times_of(run(client, "web_search"))
     parent, (search,) = family(recording)
-    from_run = taken(parent, *FROM_THE_RUN, "mistral_ai.response.created_at")
+    from_run = taken(parent, *FROM_THE_RUN, s.RESPONSE_CREATED_AT)
     assert plain(parent) == Span(
         f"chat {MODEL}",
         common(emulator)
         | from_run
         | {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": MODEL,
-            "gen_ai.response.id": "msg_1",
-            "gen_ai.response.model": MODEL,
-            "gen_ai.response.finish_reasons": ["stop"],
-            "gen_ai.usage.input_tokens": 142,
-            "gen_ai.usage.output_tokens": 38,
-            "mistral_ai.usage.total_tokens": 1204,
-            "mistral_ai.usage.connector_tokens": 1024,
-            "mistral_ai.usage.connectors.web_search": 1,
-            "mistral_ai.stream.outcome": "completed",
+            s.OPERATION_NAME: "chat",
+            s.REQUEST_MODEL: MODEL,
+            s.RESPONSE_ID: "msg_1",
+            s.RESPONSE_MODEL: MODEL,
+            s.RESPONSE_FINISH_REASONS: ["stop"],
+            s.USAGE_INPUT_TOKENS: 142,
+            s.USAGE_OUTPUT_TOKENS: 38,
+            s.USAGE_TOTAL_TOKENS: 1204,
+            s.USAGE_CONNECTOR_TOKENS: 1024,
+            s.USAGE_CONNECTORS_WEB_SEARCH: 1,
+            s.STREAM_OUTCOME: "completed",
         },
     )
     assert plain(search) == tool(parent)
     assert interval(search) == (times[1], times[2])
-    measured = {"gen_ai.tool.name": "web_search", "gen_ai.tool.type": "extension"}
-    assert recording.metrics()[DURATION] == [(measured, (1, (times[2] - times[1]) / 1e9))]
+    measured = {s.TOOL_NAME: "web_search", s.TOOL_TYPE: "extension"}
+    assert recording.metrics()[s.METRIC_TOOL_DURATION] == [
+        (measured, (1, (times[2] - times[1]) / 1e9))
+    ]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -233,7 +181,7 @@ def test_tools_lie_where_they_ran_though_the_servers_clock_is_off(
     off = {"x-emulator-clock-offset": str(hours * 3600)}
     times = times_of(run(client, "tool_twice", http_headers=off))
     parent, children = family(recording)
-    shift = round(plain(parent).attributes["mistral_ai.clock.shift_ms"] * 1e6)
+    shift = round(plain(parent).attributes[s.CLOCK_SHIFT] * 1e6)
     assert [plain(span) for span in children] == [tool(parent)] * 2
     for span, (start, end) in zip(children, ((1, 2), (3, 4)), strict=True):
         # Never after its arrival: an event that travelled faster than the first is that much early.
@@ -250,8 +198,8 @@ def test_on_metrics_a_hundred_fit_names_of_tools_a_process_are_told_and_no_more(
         [f"A-z_0.{n}" for n in range(99)] + ["x" * 64],
     )
     for name in (*unfit, *fit, "one_more", *fit[:2]):
-        instruments.of_tool({"gen_ai.tool.name": name}, None, 0.5, Context())()
-    points = {told["gen_ai.tool.name"]: n for told, (n, _) in recording.metrics()[DURATION]}
+        instruments.of_tool({s.TOOL_NAME: name}, None, 0.5, Context())()
+    points = {told[s.TOOL_NAME]: n for told, (n, _) in recording.metrics()[s.METRIC_TOOL_DURATION]}
     assert points == {**dict.fromkeys(fit, 1), fit[0]: 2, fit[1]: 2, "_OTHER": 7}
     (line,) = no_log_records
     assert "100 different values of gen_ai.tool.name" in line.getMessage()

@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agent loops that go well: one span around the requests and the functions of the caller's."""
+"""Agent loops that go well: one span around the requests and the functions of the caller's.
+
+The SDK's own spans of them are replaced.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from emulator import Emulator
+from opentelemetry.instrumentation.genai.mistralai import uninstrument
+from tests.support import names as s
+from tests.support import sdk
 from tests.support.agent_run_spans import (
     assert_measured,
     loop_span,
@@ -19,6 +27,8 @@ from tests.support.agent_run_spans import (
     tool_span,
 )
 from tests.support.agent_runs import MODEL, STREAMED, add, asking, prepared, run, whoami
+from tests.support.programs import Ran, dedented
+from tests.support.programs import run as run_program
 from tests.support.recording import Recording
 
 LOOPS = 50
@@ -49,7 +59,7 @@ async def test_a_loop_is_one_span_with_its_requests_and_functions_beneath(
         request_span(emulator, "stop", conversation, streamed=streamed),
     ]
     assert_measured(recording, requests=2, tools=[function_span])
-    tokens = recording.metrics()["gen_ai.client.inference.usage.input_tokens"]
+    tokens = recording.metrics()[s.METRIC_INPUT_TOKENS]
     assert sum(count for _, count in tokens) == 18 + 30
 
 
@@ -86,11 +96,11 @@ async def test_an_agents_loop_names_the_agent(
         request_span(emulator, "stop", streamed=streamed),
     ]
     for span in expected:
-        span.name = span.attributes["gen_ai.operation.name"] = "invoke_agent"
-        span.attributes |= {"gen_ai.agent.id": "ag_1"}
-        span.attributes |= {"gen_ai.conversation.id": result.conversation_id}
+        span.name = span.attributes[s.OPERATION_NAME] = "invoke_agent"
+        span.attributes |= {s.AGENT_ID: "ag_1"}
+        span.attributes |= {s.CONVERSATION_ID: result.conversation_id}
         # The emulator does not know which model its agents use.
-        for key in ("gen_ai.request.model", "gen_ai.response.model"):
+        for key in (s.REQUEST_MODEL, s.RESPONSE_MODEL):
             span.attributes.pop(key, None)
     assert [start, append] == expected
     assert_measured(recording, requests=2, tools=[function], point={})
@@ -227,12 +237,101 @@ async def test_fifty_loops_at_once_are_fifty_traces(
             "execute_tool add",
             f"chat {MODEL}",
         ]
-        of = {span.attributes["gen_ai.conversation.id"] for _, span in beneath}
+        of = {span.attributes[s.CONVERSATION_ID] for _, span in beneath}
         assert of == {conversation}
         assert [span.name for _, span in _below(told, beneath[1][0])] == [f"inside {n}"]
-    points = recording.metrics()["gen_ai.invoke_agent.inference_calls"]
+    points = recording.metrics()[s.METRIC_RUN_REQUESTS]
     assert points == [({}, (LOOPS, LOOPS * 2))]
 
 
 def _below(told: list[Any], parent: int) -> list[tuple[int, Any]]:
     return [(place, span) for place, span in enumerate(told) if span.parent == parent]
+
+
+OURS = "opentelemetry.instrumentation.genai.mistralai"
+# Its loops have spans of their own whenever there is a global provider.
+HAS_SPANS = sdk.VERSION >= (1, 10)
+PROGRAM = """
+    from opentelemetry.instrumentation.utils import suppress_instrumentation
+    from tests.support.agent_runs import add, asking, prepared, run
+    exporting('global')
+
+    async def main():
+        for streamed in (False, True):
+            async with asking(sys.argv[1], 'loop_add') as conversations:
+                result = await run(conversations, prepared(add), streamed=streamed)
+                emit(result.output_as_text)
+
+"""
+
+
+def program(emulator: Emulator, before: str, **environment: str) -> Ran:
+    """Runs a loop, then one that streams, in a process with a global provider."""
+    # Programs count their keys from 0, each of them.
+    emulator.clear()
+    source = f"{dedented(PROGRAM)}{before}asyncio.run(main())\n"
+    ran = run_program(source, emulator.url, **environment)
+    assert (ran.code, ran.said().count("It is done.")) == (0, 2)
+    return ran
+
+
+def told(ran: Ran) -> list[Any]:
+    """Each span's scope, name and parent's name, sorted."""
+    said = ran.said()
+    spans = [line for line in ran.lines if line not in said]
+    names = {span["id"]: span["name"] for span in spans}
+    told = ((span["scope"], span["name"], names.get(span["parent"])) for span in spans)
+    return sorted(told, key=str)
+
+
+@functools.cache
+def without_us(emulator: Emulator, **environment: str) -> list[Any]:
+    """What the SDK has to tell by itself."""
+    return told(program(emulator, "", **environment))
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"MISTRAL_SDK_TELEMETRY": "global"}], ids=["default", "asked for"]
+)
+def test_our_spans_replace_the_sdks(emulator: Emulator, environment: dict[str, str]) -> None:
+    unpatched = without_us(emulator, **environment)
+    assert bool(unpatched) == HAS_SPANS
+    assert [span for span in unpatched if span[0] == OURS] == []
+    ran = program(emulator, "instrument()\n", **environment)
+    # Without us it is not silent on all lines: 1.12's own span gets an attribute that is None.
+    assert ran.stderr == ""
+    a_loop = [
+        (OURS, f"chat {MODEL}", "invoke_agent"),
+        (OURS, f"chat {MODEL}", "invoke_agent"),
+        (OURS, "execute_tool add", "invoke_agent"),
+        (OURS, "invoke_agent", None),
+    ]
+    assert told(ran) == sorted(a_loop * 2, key=str)
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        "instrument(); uninstrument()\n",
+        "instrument(); kept = suppress_instrumentation(); kept.__enter__()\n",
+    ],
+    ids=["uninstrumented", "suppressed"],
+)
+def test_where_we_are_absent_the_sdk_has_its_spans(emulator: Emulator, absent: str) -> None:
+    ran = program(emulator, absent)
+    assert told(ran) == without_us(emulator)
+
+
+@STREAMED
+async def test_where_we_are_absent_there_is_no_span(
+    emulator: Emulator, recording: Recording, *, streamed: bool
+) -> None:
+    with suppress_instrumentation():
+        async with asking(emulator.url, "loop_add") as conversations:
+            await run(conversations, prepared(add), streamed=streamed)
+    uninstrument()
+    async with asking(emulator.url, "loop_add") as conversations:
+        result = await run(conversations, prepared(add), streamed=streamed)
+    assert result.output_as_text == "It is done."
+    assert recording.started == 0
+    assert recording.metrics() == {}

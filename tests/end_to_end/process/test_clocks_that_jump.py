@@ -18,6 +18,7 @@ import pytest
 import time_machine
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from tests.support import names as s
 from tests.support import sdk
 from tests.support.raw_server import CHAT, RawServer, raw_server
 from tests.support.recording import Recording
@@ -151,7 +152,7 @@ def no_duration_is_absurd(recorded: Recording) -> None:
     }
     assert absurd == {}
     for span in spans:
-        told = (span.attributes or {}).get("gen_ai.response.time_to_first_chunk", 0.0)
+        told = (span.attributes or {}).get(s.RESPONSE_TIME_TO_FIRST_CHUNK, 0.0)
         assert isinstance(told, (int, float))
         assert 0 <= told < _MAX_SECONDS
         ended = span.end_time or 0

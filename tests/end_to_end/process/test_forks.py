@@ -4,19 +4,7 @@
 from __future__ import annotations
 
 from emulator import Emulator
-from tests.end_to_end.process.test_process import facts
-from tests.support.programs import Ran, dedented, run
-
-FORK = """
-    import warnings
-    warnings.simplefilter('ignore', DeprecationWarning)  # of fork() in a process with threads
-    import time
-    ended = []
-    instrument(tracer_provider=exporting(), response_hook=lambda *_: ended.append(1))
-    stream = start('hang')
-    next(stream)
-    list(start())
-"""
+from tests.support.programs import FORK, Ran, dedented, facts, run
 
 
 def test_after_a_fork_only_the_parent_ends_what_it_opened(emulator: Emulator) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from emulator import Emulator
-from tests.support.programs import Ran, dedented, run
+from tests.support.programs import Ran, dedented, facts, run
 
 ABANDONED = [("parent", "abandoned", "UNSET")]
 
@@ -20,11 +20,6 @@ def ended(ran: Ran, code: int = 0) -> list[tuple[Any, ...]]:
     assert ran.said() == ["shutdown in parent"]
     assert ran.lines[-1] == "shutdown in parent"
     return facts(ran)
-
-
-def facts(ran: Ran) -> list[tuple[Any, ...]]:
-    """Process, outcome and status of each span."""
-    return sorted((span["process"], span["outcome"], span["status"]) for span in ran.spans())
 
 
 OPEN_AT_EXIT = {

@@ -12,7 +12,8 @@ import pytest
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import Run
+from tests.support import names as s
+from tests.support.conversations import Run
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording, plain
 
@@ -30,19 +31,19 @@ def test_hooks_are_called_once_with_what_the_call_says(
 
     def on_request(span: Any, kwargs: Mapping[str, Any]) -> None:
         assert span.is_recording()
-        seen.append((dict(span.attributes)["gen_ai.operation.name"], kwargs["inputs"]))
+        seen.append((dict(span.attributes)[s.OPERATION_NAME], kwargs["inputs"]))
         span.set_attribute("mine.request", "yes")
 
     def on_response(span: Any, closing: Any) -> None:
         assert span.is_recording()
-        seen.append((dict(span.attributes)["mistral_ai.stream.outcome"], closing.event))
-        span.set_attribute("mistral_ai.stream.outcome", "mine")
+        seen.append((dict(span.attributes)[s.STREAM_OUTCOME], closing.event))
+        span.set_attribute(s.STREAM_OUTCOME, "mine")
 
     instrument(request_hook=on_request, response_hook=on_response)
     run(client, "agent")
     assert seen == [("chat", "Hello?"), ("completed", "conversation.response.done")]
     attributes = recording.span().attributes
-    assert (attributes["mine.request"], attributes["mistral_ai.stream.outcome"]) == ("yes", "mine")
+    assert (attributes["mine.request"], attributes[s.STREAM_OUTCOME]) == ("yes", "mine")
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from emulator import Emulator
 from tests.support import sdk
+from tests.support.native_spans import ASKED, NATIVE, ids, sent, traces
 from tests.support.programs import Ran, dedented, run
-
-NATIVE = "mistralai_sdk_tracer"
-ASKED = {"MISTRAL_SDK_TELEMETRY": "global"}
 
 BEFORE = """
     import random, warnings
@@ -39,11 +35,6 @@ CALLS = pytest.mark.parametrize("call", [SYNC, ASYNC], ids=["sync", "async"])
 ENVIRONMENTS = pytest.mark.parametrize("environment", [{}, ASKED], ids=["default", "asked for"])
 
 
-def traces(environment: dict[str, str]) -> bool:
-    """Whether this line of the SDK would have a span of its own, and send ``traceparent``."""
-    return sdk.TRACES_BY_DEFAULT or (bool(environment) and sdk.VERSION >= (2, 4, 10))
-
-
 def program(emulator: Emulator, *parts: str, **environment: str) -> Ran:
     """Runs the parts one after the other; they are silent."""
     emulator.clear()
@@ -52,17 +43,6 @@ def program(emulator: Emulator, *parts: str, **environment: str) -> Ran:
     assert ran.stderr == ""
     assert ran.code == 0
     return ran
-
-
-def sent(emulator: Emulator) -> list[str | None]:
-    """The trace and span ids of each request's ``traceparent``."""
-    headers = [request.headers.get("traceparent") for request in emulator.requests]
-    return [header and header[3:-3] for header in headers]
-
-
-def ids(span: dict[str, Any]) -> str:
-    """A span's ids as in ``traceparent``."""
-    return f"{span['trace']}-{span['id']}"
 
 
 @CALLS

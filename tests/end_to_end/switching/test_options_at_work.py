@@ -18,17 +18,15 @@ from opentelemetry.instrumentation.genai.mistralai import (
 )
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai._otel.telemetry import Switch
-from tests.end_to_end.conftest import Run, read_sync
-from tests.end_to_end.content.test_content import INPUT, content
-from tests.end_to_end.content.test_content_events import DETAILS
+from tests.support import names as s
+from tests.support.content import CONTENT, INPUT, content
+from tests.support.conversations import Run, read_sync
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording
-from tests.unit.content.test_messages import CONTENT
 
 EMIT = "OTEL_INSTRUMENTATION_GENAI_EMIT_EVENT"
 METRIC_NAMES = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"
 INSIDE = "OTEL_INSTRUMENTATION_GENAI_MISTRALAI_INSIDE_INFERENCE"
-OLD, NEW = "gen_ai.client.operation.duration", "gen_ai.client.inference.duration"
 SWITCHES = pytest.mark.parametrize(
     "switch", [instrument, MistralAIInstrumentor().instrument], ids=["function", "instrumentor"]
 )
@@ -97,10 +95,13 @@ def test_a_hook_that_could_not_be_called_is_refused_before_anything_is_patched(
 @pytest.mark.parametrize(
     ("given", "value", "name"),
     [
-        ("latest", None, NEW), ("v1.41", "latest", OLD), (None, "latest", NEW), (None, None, OLD),
-        (None, "V1.41", OLD),
+        ("latest", None, s.METRIC_LATEST_DURATION),
+        ("v1.41", "latest", s.METRIC_DURATION),
+        (None, "latest", s.METRIC_LATEST_DURATION),
+        (None, None, s.METRIC_DURATION),
+        (None, "V1.41", s.METRIC_DURATION),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("opted_in", ["gen_ai_latest_experimental", "http,gen_ai", ""])
 def test_the_argument_the_variable_and_nothing_else_name_the_metrics(
     client: Any,
@@ -119,7 +120,7 @@ def test_the_argument_the_variable_and_nothing_else_name_the_metrics(
         read_sync(client, "answer")
     finally:
         uninstrument()
-    assert recording.metrics().keys() & {OLD, NEW} == {name}
+    assert recording.metrics().keys() & {s.METRIC_DURATION, s.METRIC_LATEST_DURATION} == {name}
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_the_variable_says_whether_there_is_an_event_and_the_mode_what_it_says(
     span = recording.the_span()
     logs = recording.logs()
     emitted = value == "true" or (not value and "event" in mode)
-    assert [log.event_name for log in logs] == [DETAILS] * emitted
+    assert [log.event_name for log in logs] == [s.DETAILS_EVENT] * emitted
     assert (content(span) != {}) == ("span" in mode)
     for log in logs:
         told: Any = dict(log.attributes or {})

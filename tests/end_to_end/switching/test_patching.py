@@ -17,8 +17,9 @@ from opentelemetry.instrumentation.genai.mistralai import (
     instrument,
     uninstrument,
 )
-from tests.end_to_end.conftest import Run
+from tests.support import names as s
 from tests.support import sdk
+from tests.support.conversations import Run
 from tests.support.recording import Recording, plain
 
 METHODS: Final = [
@@ -193,7 +194,7 @@ def test_under_a_plain_wrapper_ours_passes_through_and_is_not_doubled(
         setattr(CONVERSATIONS, name, _plainly(fetch(name)))
     try:
         assert calls() == 1
-        assert recording.span().attributes["server.address"] == "127.0.0.1"
+        assert recording.span().attributes[s.SERVER_ADDRESS] == "127.0.0.1"
         uninstrument()
         assert calls() == 0
         instrument(**recording.providers)
@@ -221,10 +222,10 @@ def test_a_stream_open_at_uninstrument_finishes_its_span(client: Any, recording:
     list(read)
     (span,) = recording.finished()
     assert span.attributes is not None
-    assert span.attributes["mistral_ai.stream.outcome"] == "completed"
+    assert span.attributes[s.STREAM_OUTCOME] == "completed"
     with left:
         pass
-    assert plain(recording.finished()[1]).attributes["mistral_ai.stream.outcome"] == "closed"
+    assert plain(recording.finished()[1]).attributes[s.STREAM_OUTCOME] == "closed"
     # The wrappers of the stream classes stayed for this; they go when nothing is open any more.
     instrument()
     uninstrument()

@@ -12,8 +12,9 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import Run, with_defaults
+from tests.support import names as s
 from tests.support import sdk
+from tests.support.conversations import Run, with_defaults
 from tests.support.recording import Recording, plain
 
 CONVERSATIONS: Final[Any] = importlib.import_module(sdk.CONVERSATIONS).Conversations
@@ -48,7 +49,7 @@ def test_a_wrapper_that_returns_no_stream_ends_the_span_with_the_call(
     assert recording.started == len(spans) == 2
     for span in spans:
         assert (span.status, span.events) == ("UNSET", [])
-        assert "mistral_ai.stream.outcome" not in span.attributes
+        assert s.STREAM_OUTCOME not in span.attributes
     assert len(no_log_records) == 1
     assert "is it wrapped by another library?" in no_log_records[0].getMessage()
     no_log_records.clear()
@@ -78,4 +79,4 @@ def test_leaving_through_a_function_that_calls_what_we_wrapped_is_told_as_what_i
         start, asked = client.beta.conversations.start_stream, with_defaults("hang", {})
         with pytest.raises(KeyboardInterrupt), start(**asked):
             raise KeyboardInterrupt
-    assert plain(recording.the_span()).attributes["mistral_ai.stream.outcome"] == "cancelled"
+    assert plain(recording.the_span()).attributes[s.STREAM_OUTCOME] == "cancelled"

@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import read_sync
+from tests.support import names as s
+from tests.support.conversations import read_sync
 from tests.support.recording import Recording
 
 ROUNDS = 10
@@ -132,7 +133,7 @@ def test_log_events_with_content_do_not_look_at_the_sampler(client: Any) -> None
     with sampling(0, capture_content="event_only") as sampled:
         read_sync(client, "answer")
     (record,) = sampled.recording.logs()
-    assert "gen_ai.output.messages" in (record.attributes or {})
+    assert s.OUTPUT_MESSAGES in (record.attributes or {})
     assert sampled.traces() == {}
 
 

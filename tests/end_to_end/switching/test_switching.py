@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""instrument() itself: when it may come, what it refuses, and what it never does."""
+"""instrument() itself: when it may come, what it refuses, which providers, what it never does."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from opentelemetry.instrumentation.genai.mistralai import (
     uninstrument,
 )
 from opentelemetry.instrumentation.genai.mistralai import _log as _guard
-from tests.end_to_end.conftest import Run, read_sync
 from tests.support import sdk
+from tests.support.conversations import Run, read_sync
+from tests.support.programs import dedented, run
 from tests.support.recording import Recording
 
 PACKAGE: Final = "opentelemetry.instrumentation.genai.mistralai"
@@ -301,3 +302,26 @@ assert held == [], held
 assert not [each for each in gc.callbacks if ours.__name__ in str(getattr(each, "__module__", ""))]
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)  # noqa: S603 -- ours
+
+
+def test_a_provider_that_is_set_after_a_call_gets_the_next(emulator: Emulator) -> None:
+    source = "instrument(); list(start()); exporting('global'); list(start())"
+    ran = run(source, emulator.url)
+    assert (ran.stderr, ran.code) == ("", 0)
+    assert [(span["outcome"], span["to"]) for span in ran.spans()] == [("completed", "global")]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_provider_that_the_environment_names_is_there_at_the_first_call(
+    emulator: Emulator, *, named: bool
+) -> None:
+    # The meter's: newer SDKs ask for the tracer's themselves.
+    environment = {"OTEL_PYTHON_METER_PROVIDER": "sdk_meter_provider"} if named else {}
+    source = """
+        from opentelemetry.metrics import _internal
+        instrument()
+        list(start())
+        emit(_internal._METER_PROVIDER is not None)
+    """
+    ran = run(dedented(source), emulator.url, **environment)
+    assert (ran.stderr, ran.code, ran.said()[0]) == ("", 0, named)

@@ -16,7 +16,10 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import MistralAIInstrumentor
-from opentelemetry.instrumentation.genai.mistralai._sdk.versions import conflict, is_known_later
+from opentelemetry.instrumentation.genai.mistralai._sdk.versions import (
+    conflict,
+    only_metadata_is_missing,
+)
 from tests.support import sdk
 
 PROGRAM: Final = """
@@ -154,5 +157,5 @@ def test_the_instrumentor_lets_the_import_decide_only_if_the_sdk_is_there(
 def test_a_version_that_is_known_and_wrong_is_a_conflict_at_once() -> None:
     from opentelemetry.instrumentation.dependencies import DependencyConflict
 
-    assert not is_known_later(DependencyConflict("mistralai >= 1.8.0", "mistralai 1.5.0"))
-    assert not is_known_later(None)
+    assert not only_metadata_is_missing(DependencyConflict("mistralai >= 1.8.0", "mistralai 1.5.0"))
+    assert not only_metadata_is_missing(None)

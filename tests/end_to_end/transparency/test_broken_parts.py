@@ -13,8 +13,9 @@ from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.conftest import read_sync, with_defaults
+from tests.support import names as s
 from tests.support import sdk
+from tests.support.conversations import read_sync, with_defaults
 from tests.support.recording import Recording, wait_until
 
 Records = list[logging.LogRecord]
@@ -101,7 +102,7 @@ def test_a_logger_that_raises_costs_neither_the_counters_nor_the_end(
         uninstrument()
     assert made.span().description == "429"
     assert made.span().events == ["exception"]
-    assert "gen_ai.client.operation.duration" in made.metrics()
+    assert s.METRIC_DURATION in made.metrics()
     assert kinds(no_log_records) == ["telemetry failed (end a call): ValueError"]
 
 
@@ -146,7 +147,7 @@ def test_a_result_that_only_looks_like_a_stream_ends_its_span(
     monkeypatch.setattr(conversations, "start_stream", start_stream)
     instrument(**recording.providers)
     assert client.beta.conversations.start_stream(model="m", inputs="Hello?") is mock
-    assert "mistral_ai.stream.outcome" not in recording.span().attributes
+    assert s.STREAM_OUTCOME not in recording.span().attributes
     uninstrument()
     assert len(no_log_records) == 1
     no_log_records.clear()
@@ -184,5 +185,5 @@ def test_a_meter_provider_of_the_sdk_alone_is_enough(client: Any) -> None:
     finally:
         uninstrument()
     assert isinstance(made.meter_provider, MeterProvider)
-    counted = made.metrics()["gen_ai.client.inference.usage.input_tokens"]
+    counted = made.metrics()[s.METRIC_INPUT_TOKENS]
     assert [value for _, value in counted] == [5]

@@ -3,11 +3,7 @@
 
 from __future__ import annotations
 
-import copy
 import gc
-import importlib
-import re
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -15,44 +11,25 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.end_to_end.completions.test_completion_errors import CALLS
-from tests.end_to_end.completions.test_other_calls import SINCE
-from tests.support import sdk
+from tests.support import methods, sdk
+from tests.support import names as s
+from tests.support.completion_usages import (
+    OF_CHAT,
+    async_program,
+    forgets,
+    forms,
+    looks,
+    stable,
+    sync_program,
+    wrongly,
+)
 from tests.support.completions import Ask, City, arguments, is_stream, named
 from tests.support.observing import Seen, observe
+from tests.support.other_calls import SINCE
 from tests.support.recording import Recording
 from tests.support.usages import OwnError
 
-_TIMES: Final[dict[Any, str]] = {"created": "a time", "created_at": "a time"}
-_VOLATILE: Final = re.compile(r"(boundary=|created(?:_at)?\W+)\w+")
 SCENARIOS: Final = ("http_422", "html", "json_200", "no_answer")
-OF_CHAT: Final = (
-    "chat_choices", "chat_tool_calls", "chat_cached", "chat_no_usage", "chat_usage_after",
-    "chat_no_finish", "chat_empty", "chat_cut", "chat_reset", "chat_hang", "chat_inside_chunk",
-    "chat_broken_json", "chat_error_midway", "chat_deprecated", "chat_after_done", "chat_ping",
-)  # fmt: skip
-
-
-def sync_program(body: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A usage, which is given ``client.beta.conversations``, of the client that it belongs to."""
-
-    def program(conversations: Any) -> Any:
-        client = sdk.Mistral(
-            "key",
-            server_url=conversations.sdk_configuration.server_url,
-            client=conversations.sdk_configuration.client,
-            async_client=conversations.sdk_configuration.async_client,
-        )
-        return body(client)
-
-    return program
-
-
-def async_program(body: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    async def program(conversations: Any) -> Any:
-        return await sync_program(body)(conversations)
-
-    return program
 
 
 def calls(method: str, given: dict[str, Any], scenario: str | None = None) -> Callable[[Any], Any]:
@@ -96,16 +73,6 @@ def watched(usage: Callable[[Any], Any], emulator: Emulator) -> tuple[Seen, Seen
         uninstrument()
 
 
-def stable(seen: Any) -> Any:
-    """What was seen, without seconds since 1970 and the boundaries in forms."""
-    kind: type = seen.__class__
-    if kind is dict:
-        return {key: _TIMES.get(key) or stable(value) for key, value in seen.items()}
-    if kind in (list, tuple):
-        return [stable(item) for item in seen]
-    return _VOLATILE.sub(r"\1", seen) if kind is str else seen
-
-
 def indistinguishable(usage: Callable[[Any], Any], emulator: Emulator, spans: int = 1) -> Seen:
     """Says that a usage cannot tell that it is watched, and that it was."""
     unpatched, patched, made = watched(usage, emulator)
@@ -130,7 +97,7 @@ def small_heap(emulator: Emulator) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("method", "given"),
-    [call for call in CALLS if SINCE.get(call[0], (0,)) <= sdk.VERSION],
+    [call for call in methods.calls() if SINCE.get(call[0], (0,)) <= sdk.VERSION],
     ids=lambda value: value if isinstance(value, str) else f"{'stream' in value}",
 )
 @ASKS
@@ -186,63 +153,7 @@ def test_messages_that_can_be_read_only_once_are_left_to_the_sdk(
     assert seen.result[0] == "returned"
     (request,) = emulator.requests
     assert [message["content"] for message in request.body["messages"]] == ["One", "Two"]
-    assert "gen_ai.input.messages" not in recording.span().attributes
-
-
-def forms(client: Any) -> Any:
-    models: Any = importlib.import_module(f"{sdk.ROOT}.models")
-    unset: Any = importlib.import_module(f"{sdk.ROOT}.types").UNSET
-    results: list[Any] = []
-    given: list[Any] = [
-        [{"role": "user", "content": "Hello"}],
-        ({"role": "user", "content": [{"type": "text", "text": "Hello"}]},),
-        [models.SystemMessage(content="Hi"), models.UserMessage(content="Hello")],
-    ]
-    for said in given:
-        kept = copy.deepcopy(said)
-        for value in (unset, None):
-            nothing = {"temperature": value, "max_tokens": value, "stop": None, "tools": value}
-            results.append(client.chat.complete(model="m", messages=said, **nothing))
-            results.append(list(client.chat.stream(model="m", messages=said, **nothing)))
-        assert said == kept
-    return results
-
-
-def wrongly(client: Any) -> Any:
-    errors: list[Any] = []
-    for call in (client.chat.complete, client.chat.complete_async, client.embeddings.create):
-        for args, more in (((), {"temprature": 1}), (("Hello",), {})):
-            try:
-                call(*args, **more, model="m")
-            except TypeError as exc:
-                errors.append(exc)
-    return errors
-
-
-def forgets(client: Any) -> Any:
-    gone: list[bool] = []
-    kept: Callable[[], Any] = object
-    for scenario in ("http_404", "chat_cut"):
-        try:
-            list(client.chat.stream(**arguments("chat", scenario)))
-        except Exception as exc:  # noqa: BLE001 -- which one is compared elsewhere
-            kept = weakref.ref(exc)
-            del exc
-        gone.append(kept() is None)
-    return gone
-
-
-def looks(client: Any) -> Any:
-    stream = client.chat.stream(**arguments("chat"))
-    told: list[Any] = [
-        stream.__class__,
-        iter(stream) is stream,
-        sorted(stream.__dict__),
-        next(stream),
-    ]
-    with stream as same:
-        told += [same is stream, next(stream)]
-    return [*told, stream.response.is_closed, stream.response.status_code]
+    assert s.INPUT_MESSAGES not in recording.span().attributes
 
 
 @pytest.mark.parametrize(("body", "spans"), [(forms, 12), (wrongly, 6), (forgets, 2), (looks, 1)])

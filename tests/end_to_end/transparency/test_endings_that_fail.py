@@ -14,8 +14,9 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument
-from tests.end_to_end.conftest import with_defaults
+from tests.support import names as s
 from tests.support.agent_runs import add, asking, prepared, run
+from tests.support.conversations import with_defaults
 from tests.support.fakes import PACKAGE
 from tests.support.recording import Recording, wait_until
 
@@ -52,7 +53,7 @@ def test_a_kept_stream_whose_leaving_fails_is_ended(
     with stream:
         next(stream)
     wait_until(lambda: len(recording.finished()) == 1)
-    assert recording.span().attributes["mistral_ai.stream.outcome"] == "abandoned"
+    assert recording.span().attributes[s.STREAM_OUTCOME] == "abandoned"
     assert said(no_log_records) == ["telemetry failed (leave a stream): ValueError"]
     del stream
 

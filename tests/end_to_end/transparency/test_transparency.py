@@ -11,6 +11,7 @@ import pytest
 
 from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
+from tests.support import names as s
 from tests.support import usages_async, usages_errors, usages_python, usages_sync
 from tests.support.observing import observe
 from tests.support.recording import Recording, wait_until
@@ -54,7 +55,7 @@ def outcomes(made: Recording) -> list[str]:
 
 def _outcome(span: Any) -> str:
     status = span.status.status_code.name
-    outcome = span.attributes.get("mistral_ai.stream.outcome")
+    outcome = span.attributes.get(s.STREAM_OUTCOME)
     if outcome is None:
         return "error" if status == "ERROR" else "none"
     assert status == ("ERROR" if outcome == "failed" else "UNSET")

@@ -25,6 +25,7 @@ from opentelemetry.instrumentation.genai.mistralai._reading.errors import (
     Failure,
     failure_of_event,
 )
+from tests.support import names as s
 from tests.support.fakes import PACKAGE
 from tests.support.spellings import (
     ESCAPES,
@@ -170,7 +171,7 @@ def test_a_group_indents_the_lines_of_a_message_and_hides_nothing_by_that() -> N
     group: Any = vars(sys.modules["builtins"])["ExceptionGroup"]
     inner = group("inner", [ValueError(SECRET), KeyError(SECRET)])
     described = describe(group("outer", [inner, TypeError(SECRET)]), CLEAN)
-    trace = described["exception.stacktrace"]
+    trace = described[s.EXCEPTION_STACKTRACE]
     lines = [line.strip(" |+-") for line in trace.splitlines()]
     assert not any(piece in line for piece in ("Zoë", "Z😀Z") for line in lines)
     assert trace.count("***") == 3
@@ -352,7 +353,7 @@ def test_an_error_event_without_a_message_or_capture_is_not_described() -> None:
     for message in (None, "", 7, {"a": 1}):
         assert describe(failure_of_event(500, message), CLEAN) == {}
     assert describe(failure_of_event(500, "words"), None) == {}
-    assert describe(failure_of_event(500, "words"), CLEAN) == {"exception.message": "words"}
-    assert describe(Failure("500", exception=ValueError("words")), CLEAN)["exception.type"] == (
+    assert describe(failure_of_event(500, "words"), CLEAN) == {s.EXCEPTION_MESSAGE: "words"}
+    assert describe(Failure("500", exception=ValueError("words")), CLEAN)[s.EXCEPTION_TYPE] == (
         "ValueError"
     )

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -24,63 +22,17 @@ from opentelemetry.instrumentation.genai.mistralai._content.messages import (
 )
 from opentelemetry.instrumentation.genai.mistralai._content.mode import to_json
 from opentelemetry.instrumentation.genai.mistralai._content.structure import structure
-
-# No stubs: imported as the SDK is.
-_Validator: Final[Any] = importlib.import_module("jsonschema").Draft202012Validator
-_ATTRIBUTES: Final = ("input.messages", "output.messages", "system_instructions",
-                      "tool.definitions")  # fmt: skip
-CONTENT: Final = tuple(f"gen_ai.{name}" for name in _ATTRIBUTES)
-
-
-def _read(attribute: str) -> Any:
-    name = attribute.replace(".", "-").replace("_", "-")
-    return json.loads(
-        (Path(__file__).parents[2] / f"support/schemas/gen-ai-{name}.json").read_text()
-    )
-
-
-_SCHEMAS: Final = {f"gen_ai.{name}": _read(name) for name in _ATTRIBUTES}
-_VALIDATORS: Final = {key: _Validator(schema) for key, schema in _SCHEMAS.items()}
-
-
-def valid(attribute: str, value: Any) -> Any:
-    """Asserts that a value is what its schema says, and returns it.
-
-    The schemas let a part of any shape pass as a generic one; here a part whose type the schema
-    knows must be as it says for that type.
-    """
-    _VALIDATORS[attribute].validate(value)
-    if attribute.endswith("tool.definitions"):
-        return value
-    known = _SCHEMAS[attribute]["$defs"]
-    kinds = [schema for schema in known.values() if "type" in schema.get("properties", {})]
-    of_type = {schema["properties"]["type"].get("const"): schema for schema in kinds}
-    parts = value if attribute.endswith("instructions") else [p for m in value for p in m["parts"]]
-    for part in parts:
-        if strict := of_type.get(part["type"]):
-            _Validator({**strict, "$defs": known}).validate(part)
-    return value
-
-
-def strict_json(recorded: Any) -> Any:
-    """Reads JSON as others do, who know no NaN."""
-
-    def refuse(constant: str) -> None:
-        raise AssertionError(constant)
-
-    return json.loads(recorded, parse_constant=refuse)
-
-
-def plainly(text: str) -> str | None:
-    return text
+from tests.support import names as s
+from tests.support.content import (
+    plainly,
+    strict_json,
+    text,
+    valid,
+)
 
 
 def said(inputs: object) -> Any:
-    return valid("gen_ai.input.messages", input_messages(inputs, plainly))
-
-
-def text(content: str) -> dict[str, Any]:
-    return {"type": "text", "content": content}
+    return valid(s.INPUT_MESSAGES, input_messages(inputs, plainly))
 
 
 # An entry or chunk of the SDK: only its fields tell what it is.
@@ -219,7 +171,7 @@ def test_of_tools_only_type_and_name_are_read() -> None:
         {"type": "document_library", "library_ids": ["telling"]},
         "telling", None, 7,
     )  # fmt: skip
-    definitions = valid("gen_ai.tool.definitions", tool_definitions(tools))
+    definitions = valid(s.TOOL_DEFINITIONS, tool_definitions(tools))
     names = [(told["type"], told["name"]) for told in definitions]
     assert {*map(frozenset, definitions)} == {frozenset({"type", "name"})}
     assert names[:4] == [("function", "f")] * 4
@@ -229,11 +181,11 @@ def test_of_tools_only_type_and_name_are_read() -> None:
 
 def test_a_suffix_without_a_prompt_is_a_message_of_its_own() -> None:
     asked = completion_content({"prompt": None, "suffix": "a"}, plainly).structures([], {})
-    assert asked == {"gen_ai.input.messages": [{"role": "user", "parts": [text("a")]}]}
+    assert asked == {s.INPUT_MESSAGES: [{"role": "user", "parts": [text("a")]}]}
 
 
 def test_instructions_are_text_parts() -> None:
-    assert valid("gen_ai.system_instructions", system_instructions("Be", plainly)) == [text("Be")]
+    assert valid(s.SYSTEM_INSTRUCTIONS, system_instructions("Be", plainly)) == [text("Be")]
     assert [system_instructions(other, plainly) for other in (None, 7, "")] == [[]] * 3
 
 

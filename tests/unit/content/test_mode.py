@@ -15,8 +15,9 @@ from opentelemetry.instrumentation.genai.mistralai._content.mode import (
     mode_from_environment,
     to_json,
 )
+from tests.support import names as s
+from tests.support.content import valid
 from tests.support.fakes import PACKAGE
-from tests.unit.content.test_messages import valid
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 KIB_64 = 65_536
@@ -135,7 +136,7 @@ def user(*parts: Part) -> Part:
 
 
 def recorded_of(content: Content, *output: Part) -> dict[str, list[Part]]:
-    told = {"gen_ai.response.finish_reasons": ["stop"]}
+    told = {s.RESPONSE_FINISH_REASONS: ["stop"]}
     return content.structures([(list(output), None)] if output else [], told)
 
 
@@ -178,22 +179,20 @@ def test_half_a_character_is_replaced_so_that_it_can_be_exported() -> None:
 def test_content_is_what_it_is_by_its_attributes_names() -> None:
     content = Content([user(*texts(1, "a"))], texts(1, "b"), [{"type": "x", "name": "x"}])
     given: dict[str, list[Part]] = {
-        "gen_ai.output.messages": [
-            {"role": "assistant", "parts": texts(1, "c"), "finish_reason": "stop"}
-        ],
-        "gen_ai.system_instructions": texts(1, "b"),
-        "gen_ai.tool.definitions": [{"type": "x", "name": "x"}],
-        "gen_ai.input.messages": [user(*texts(1, "a"))],
+        s.OUTPUT_MESSAGES: [{"role": "assistant", "parts": texts(1, "c"), "finish_reason": "stop"}],
+        s.SYSTEM_INSTRUCTIONS: texts(1, "b"),
+        s.TOOL_DEFINITIONS: [{"type": "x", "name": "x"}],
+        s.INPUT_MESSAGES: [user(*texts(1, "a"))],
     }
     assert recorded_of(content, *texts(1, "c")) == given
-    given["gen_ai.output.messages"][0]["finish_reason"] = "error"
-    failed = {"error.type": "500"}
+    given[s.OUTPUT_MESSAGES][0]["finish_reason"] = "error"
+    failed = {s.ERROR_TYPE: "500"}
     assert content.structures([(texts(1, "c"), None)], failed) == given
     # The caller left: the model might have gone on.
-    del given["gen_ai.output.messages"][0]["finish_reason"]
+    del given[s.OUTPUT_MESSAGES][0]["finish_reason"]
     assert content.structures([(texts(1, "c"), None)], {}) == given
     assert content.structures([(texts(1, "c"), "")], failed) == given
-    del given["gen_ai.output.messages"]
+    del given[s.OUTPUT_MESSAGES]
     assert content.structures([([], None)], {}) == recorded_of(content) == given
     assert recorded_of(Content([], [], [])) == {}
 
@@ -217,10 +216,10 @@ def test_all_content_of_a_span_is_512_kib_at_most_and_what_is_left_out_is_seen(
     messages: list[Part], instructions: list[Part], tools: list[Part], output: list[Part]
 ) -> None:
     given = {
-        "gen_ai.output.messages": output,
-        "gen_ai.system_instructions": instructions,
-        "gen_ai.tool.definitions": tools,
-        "gen_ai.input.messages": messages,
+        s.OUTPUT_MESSAGES: output,
+        s.SYSTEM_INSTRUCTIONS: instructions,
+        s.TOOL_DEFINITIONS: tools,
+        s.INPUT_MESSAGES: messages,
     }
     recorded = recorded_of(Content(messages, instructions, tools), *output)
     assert sum(size(value) for value in recorded.values()) <= 8 * KIB_64
@@ -234,16 +233,16 @@ def test_all_content_of_a_span_is_512_kib_at_most_and_what_is_left_out_is_seen(
 def test_the_answer_is_kept_before_the_question() -> None:
     answer = {"role": "assistant", "parts": BIG, "finish_reason": "stop"}
     recorded = recorded_of(Content([user(*BIG)], texts(1, "c"), []), *BIG)
-    assert recorded["gen_ai.output.messages"] == [answer]
-    assert recorded["gen_ai.system_instructions"] == texts(1, "c")
-    (question,) = recorded["gen_ai.input.messages"]
+    assert recorded[s.OUTPUT_MESSAGES] == [answer]
+    assert recorded[s.SYSTEM_INSTRUCTIONS] == texts(1, "c")
+    (question,) = recorded[s.INPUT_MESSAGES]
     assert question["parts"] == texts(1, CUT)
 
 
 @pytest.mark.parametrize("length", range(0, 60, 3))
 def test_messages_are_left_out_only_after_one_that_says_so(length: int) -> None:
     messages = [user(*texts(1, "a" * length)) for _ in range(8 * KIB_64 // 50)]
-    kept = recorded_of(Content(messages, [], []))["gen_ai.input.messages"]
+    kept = recorded_of(Content(messages, [], []))[s.INPUT_MESSAGES]
     assert len(kept) < len(messages)
     assert kept[:-1] == messages[: len(kept) - 1]
     assert kept[-1]["parts"][-1]["content"] == CUT

@@ -21,6 +21,8 @@ from opentelemetry.instrumentation.genai.mistralai._recording.conversation impor
 )
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending, Outcome
 from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step
+from tests.support import names as s
+from tests.support.content import plainly, text, valid
 from tests.support.fake_events import (
     START,
     Data,
@@ -34,7 +36,6 @@ from tests.support.fake_events import (
     started,
 )
 from tests.support.fakes import PACKAGE, Ended, FakeCall, FakeClock, counts_of
-from tests.unit.content.test_messages import plainly, text, valid
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +95,7 @@ def parts(*events: Event, clean: Callable[[str], str | None] = plainly) -> Any:
         made.see(each)
     (((said, reason),),) = own.said
     message = {"role": "assistant", "parts": said, "finish_reason": reason or "stop"}
-    return valid("gen_ai.output.messages", [message])[0]["parts"]
+    return valid(s.OUTPUT_MESSAGES, [message])[0]["parts"]
 
 
 def calls(arguments: Any, number: int = 1) -> dict[str, Any]:
@@ -307,7 +308,7 @@ def test_what_json_lacks_costs_a_tool_neither_its_content_nor_its_end(
         own.clock.set(at)
         made.see(each)
     (child,) = own.children
-    assert child.attributes["gen_ai.tool.call.result"] == (str, told)
+    assert child.attributes[s.TOOL_CALL_RESULT] == (str, told)
     assert (child.started, child.ended) == (0.1, 0.3)
     assert caplog.records == []
 
@@ -353,5 +354,5 @@ def test_a_tools_content_that_fails_costs_not_the_tools_end(
         made.see(each)
     (child,) = own.children
     assert (child.started, child.ended) == (0.1, 0.3)
-    assert "gen_ai.tool.call.arguments" not in child.attributes
+    assert s.TOOL_CALL_ARGUMENTS not in child.attributes
     assert len(caplog.records) == 2

@@ -26,34 +26,31 @@ from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
     model_request,
 )
+from tests.support import names as s
 
 MODEL: Final = "mistral-small-latest"
-OPERATION: Final = "gen_ai.operation.name"
-REQUEST_MODEL: Final = "gen_ai.request.model"
 INFERENCE_DATA: Final = "opentelemetry.genai.client.inference.context"
 EMBEDDINGS_DATA: Final = "opentelemetry.genai.client.embedding.context"
 COUNTING: Final = "pydantic-ai"
 TELEMETRY: Final = SimpleNamespace()
-COUNTS_ITSELF: Final = frozenset(
-    {"gen_ai.client.token.usage", "gen_ai.client.operation.time_to_first_chunk"}
-)
+COUNTS_ITSELF: Final = frozenset({s.METRIC_TOKEN_USAGE, s.METRIC_FIRST_CHUNK})
 OF_UTIL_GENAI: Final = {
-    "gen_ai.client.token.usage",
-    "gen_ai.client.operation.duration",
-    "gen_ai.client.operation.time_to_first_chunk",
-    "gen_ai.client.operation.time_per_output_chunk",
+    s.METRIC_TOKEN_USAGE,
+    s.METRIC_DURATION,
+    s.METRIC_FIRST_CHUNK,
+    s.METRIC_CHUNK,
 }
 _provider: Final = TracerProvider(shutdown_on_exit=False)
 
 
 def span_of(scope: str = "framework", operation: str | None = "chat", **attributes: Any) -> Span:
-    told = {OPERATION: operation} if operation else {}
+    told = {s.OPERATION_NAME: operation} if operation else {}
     given = {key.replace("_", "."): value for key, value in attributes.items()}
     return _provider.get_tracer(scope).start_span("theirs", attributes={**told, **given})
 
 
 def named(model: str | None = MODEL, scope: str = "framework") -> Span:
-    attributes = {OPERATION: "chat", **({REQUEST_MODEL: model} if model else {})}
+    attributes = {s.OPERATION_NAME: "chat", **({s.REQUEST_MODEL: model} if model else {})}
     return _provider.get_tracer(scope).start_span("theirs", attributes=attributes)
 
 
@@ -107,7 +104,7 @@ def test_a_call_has_no_host(context: Context) -> None:
 def test_an_inference_of_another_scope_is_a_host(operation: str, model: str | None) -> None:
     span = span_of(operation=operation)
     if model:
-        span.set_attribute(REQUEST_MODEL, model)
+        span.set_attribute(s.REQUEST_MODEL, model)
     host = find(inside(span))
     assert host is not None
     assert (host.span, host.data, host.adopts, host.recorded) == (span, None, True, frozenset())
@@ -145,7 +142,7 @@ def test_an_ended_span_is_no_host() -> None:
 
 def test_a_span_that_is_sampled_out_cannot_be_recognised() -> None:
     tracer = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False).get_tracer("framework")
-    span = tracer.start_span("theirs", attributes={OPERATION: "chat"})
+    span = tracer.start_span("theirs", attributes={s.OPERATION_NAME: "chat"})
     assert find(inside(span)) is None
 
 
@@ -167,7 +164,7 @@ class Broken(Wrapper):
 
 
 class Unhashable(Wrapper):
-    attributes: Any = {OPERATION: "chat"}  # noqa: RUF012 -- a fake
+    attributes: Any = {s.OPERATION_NAME: "chat"}  # noqa: RUF012 -- a fake
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -223,7 +220,7 @@ def test_a_fallback_model_adopts_none_of_its_models() -> None:
     assert second is not None
     assert not second.adopts
     # The framework names the model that answered; a call of the user's asks for the same.
-    span.set_attribute(REQUEST_MODEL, "mistral-large-latest")
+    span.set_attribute(s.REQUEST_MODEL, "mistral-large-latest")
     assert find(context, request("mistral-large-latest")) is None
 
 
@@ -301,17 +298,17 @@ class Data:
 
 
 SAID: Final[dict[str, Any]] = {
-    "gen_ai.usage.input_tokens": 14,
-    "gen_ai.response.model": MODEL,
-    "mistral_ai.usage.total_tokens": 23,
+    s.USAGE_INPUT_TOKENS: 14,
+    s.RESPONSE_MODEL: MODEL,
+    s.USAGE_TOTAL_TOKENS: 23,
 }
 
 
 def test_its_fields_are_named_after_the_attributes() -> None:
     data = Data()
-    Host(span_of(), frozenset(), data=data).tell({"gen_ai.agent.id": "ag_1"}, SAID)
+    Host(span_of(), frozenset(), data=data).tell({s.AGENT_ID: "ag_1"}, SAID)
     assert (data.usage_input_tokens, data.response_model) == (14, MODEL)
-    assert data.attributes == {"gen_ai.agent.id": "ag_1", "mistral_ai.usage.total_tokens": 23}
+    assert data.attributes == {s.AGENT_ID: "ag_1", s.USAGE_TOTAL_TOKENS: 23}
 
 
 def test_the_tokens_that_a_framework_counts_are_not_published() -> None:
@@ -322,19 +319,19 @@ def test_the_tokens_that_a_framework_counts_are_not_published() -> None:
     host.tell({}, SAID)
     assert (data.usage_input_tokens, data.response_model, data.attributes) == (None, MODEL, {})
     told: Any = span
-    assert told.attributes["gen_ai.usage.input_tokens"] == 14
+    assert told.attributes[s.USAGE_INPUT_TOKENS] == 14
 
 
 def test_a_frameworks_span_is_told_of_the_response_and_never_corrected() -> None:
     span: Any = named()
-    span.set_attribute("gen_ai.usage.input_tokens", 1)
-    Host(span, frozenset()).tell({"gen_ai.request.top_p": 0.1}, {**SAID, "gen_ai.input": "secret"})
+    span.set_attribute(s.USAGE_INPUT_TOKENS, 1)
+    Host(span, frozenset()).tell({s.REQUEST_TOP_P: 0.1}, {**SAID, s.INPUT_MESSAGES: "secret"})
     assert dict(span.attributes) == {
-        OPERATION: "chat",
-        REQUEST_MODEL: MODEL,
-        "gen_ai.usage.input_tokens": 1,
-        "gen_ai.response.model": MODEL,
-        "mistral_ai.usage.total_tokens": 23,
+        s.OPERATION_NAME: "chat",
+        s.REQUEST_MODEL: MODEL,
+        s.USAGE_INPUT_TOKENS: 1,
+        s.RESPONSE_MODEL: MODEL,
+        s.USAGE_TOTAL_TOKENS: 23,
     }
 
 
@@ -342,5 +339,5 @@ def test_a_span_that_has_ended_is_told_nothing(caplog: pytest.LogCaptureFixture)
     span: Any = named()
     span.end()
     Host(span, frozenset()).tell({}, SAID)
-    assert "gen_ai.response.model" not in span.attributes
+    assert s.RESPONSE_MODEL not in span.attributes
     assert caplog.records == []

@@ -6,40 +6,15 @@ Times are seconds since the start of the call, at which the server's clock says 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._reading.entries import events_of
-from tests.support.fake_events import MODEL, UNSET, Unknown, Usage, server
+from tests.support import names as s
+from tests.support.fake_events import MODEL, UNSET, Entry, Response, Unknown, Usage, server
 from tests.support.fakes import Ended, FakeChild, Story, typed
-
-
-@dataclass
-class Entry:
-    """An entry of the SDK: fields that a type lacks are not read."""
-
-    type: Any
-    created_at: Any = UNSET
-    completed_at: Any = UNSET
-    id: Any = "id_1"
-    name: Any = "web_search"
-    model: Any = UNSET
-    agent_id: Any = UNSET
-    confirmation_status: Any = UNSET
-    previous_agent_id: Any = "ag_1"
-    previous_agent_name: Any = "router"
-    next_agent_id: Any = "ag_2"
-    next_agent_name: Any = "writer"
-
-
-@dataclass
-class Response:
-    outputs: Any = field(default_factory=list[Any])
-    usage: Any = field(default_factory=Usage)
-    conversation_id: Any = "conv_1"
 
 
 def entry(kind: str, began: float | None = None, ended: float | None = None, **told: Any) -> Entry:
@@ -162,7 +137,7 @@ def test_the_apis_own_json_is_read_of_an_entry_that_the_sdk_rejects() -> None:
 def test_an_entry_is_one_tool_whatever_its_times(story: Story, entries: list[Entry]) -> None:
     story.recorder.on_response(Response(entries))
     tools = [known for known in entries if known.type == "tool.execution"]
-    ids = [child.attributes["gen_ai.tool.call.id"] for child in story.call.children]
+    ids = [child.attributes[s.TOOL_CALL_ID] for child in story.call.children]
     assert sorted(ids) == sorted((str, known.id) for known in tools)
 
 
@@ -188,28 +163,28 @@ def test_a_response_ends_its_call_on_arrival_without_what_only_streams_have(stor
     story.recorder.on_response(response)
     (ended,) = story.call.endings
     attributes: dict[str, object] = {
-        "gen_ai.conversation.id": "conv_1",
-        "gen_ai.agent.id": "ag_1",
-        "gen_ai.response.id": "msg_1",
-        "gen_ai.response.model": MODEL,
-        "gen_ai.request.model": MODEL,
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.usage.input_tokens": 10,
-        "gen_ai.usage.output_tokens": 20,
-        "mistral_ai.usage.total_tokens": 95,
-        "mistral_ai.usage.connector_tokens": 65,
-        "mistral_ai.usage.connectors.web_search": 1,
+        s.CONVERSATION_ID: "conv_1",
+        s.AGENT_ID: "ag_1",
+        s.RESPONSE_ID: "msg_1",
+        s.RESPONSE_MODEL: MODEL,
+        s.REQUEST_MODEL: MODEL,
+        s.RESPONSE_FINISH_REASONS: ["stop"],
+        s.USAGE_INPUT_TOKENS: 10,
+        s.USAGE_OUTPUT_TOKENS: 20,
+        s.USAGE_TOTAL_TOKENS: 95,
+        s.USAGE_CONNECTOR_TOKENS: 65,
+        s.USAGE_CONNECTORS_WEB_SEARCH: 1,
     }
     counts = (10, 20, 95, 65, {"web_search": 1})
     assert typed(ended.attributes) == typed(attributes)
     assert ended == Ended(2, None, attributes, counts, MODEL, closing=response)
     known = {
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.conversation.id": "conv_1",
-        "gen_ai.agent.id": "ag_1",
-        "gen_ai.tool.name": "web_search",
-        "gen_ai.tool.type": "extension",
-        "gen_ai.tool.call.id": "tool_1",
+        s.OPERATION_NAME: "execute_tool",
+        s.CONVERSATION_ID: "conv_1",
+        s.AGENT_ID: "ag_1",
+        s.TOOL_NAME: "web_search",
+        s.TOOL_TYPE: "extension",
+        s.TOOL_CALL_ID: "tool_1",
     }
     expected = [FakeChild("execute_tool web_search", typed(known), 0.2, None, 0.5)]
     assert story.call.children == expected
@@ -227,8 +202,8 @@ def test_a_response_finishes_as_its_last_entry_says(story: Story, status: object
     called = entry("function.call", 0.2, id="fc_1", confirmation_status=status)
     story.recorder.on_response(Response([message(0.1), called]))
     (ended,) = story.call.endings
-    assert ended.attributes["gen_ai.response.finish_reasons"] == [reason]
-    assert ended.attributes["gen_ai.response.id"] == "fc_1"
+    assert ended.attributes[s.RESPONSE_FINISH_REASONS] == [reason]
+    assert ended.attributes[s.RESPONSE_ID] == "fc_1"
 
 
 @pytest.mark.parametrize(("off", "shift_ms"), [(0, None), (-3600, 3_601_000.0), (10, -9_000.0)])
@@ -237,7 +212,7 @@ def test_a_servers_clock_is_set_right_by_the_last_time_unless_all_lie_inside_the
 ) -> None:
     story.recorder.on_response(Response([tool(off + 0.5, off + 1), handoff(off + 0.8)]))
     (ended,) = story.call.endings
-    assert ended.attributes.get("mistral_ai.clock.shift_ms") == shift_ms
+    assert ended.attributes.get(s.CLOCK_SHIFT) == shift_ms
     began = 0.5 if shift_ms is None else 1.5
     assert spans_of(story)[0] == ("execute_tool web_search", began, began + 0.5)
 

@@ -19,9 +19,8 @@ from opentelemetry.instrumentation.genai.mistralai._reading.errors import (
     is_word,
 )
 from opentelemetry.instrumentation.genai.mistralai._reading.fields import AttributeValue
+from tests.support import names as s
 from tests.support.fakes import typed
-
-STATUS, CODE = "http.response.status_code", "mistral_ai.error.code"
 
 
 def sdk_error(
@@ -94,7 +93,7 @@ def test_an_exception_without_a_status_is_named_by_its_class(exc: Exception, kin
     ],
 )
 def test_an_http_status_of_400_or_more_is_the_name(exc: Exception, status: int) -> None:
-    assert parts(failure_of(exc)) == (str(status), {STATUS: status}, exc)
+    assert parts(failure_of(exc)) == (str(status), {s.HTTP_STATUS_CODE: status}, exc)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +107,8 @@ def test_an_http_status_of_400_or_more_is_the_name(exc: Exception, status: int) 
 def test_the_code_in_the_body_is_recorded_as_text(body: str, code: str) -> None:
     exc = http_error(400, body)
     failure = failure_of(exc)
-    assert parts(failure) == ("400", {STATUS: 400, CODE: code}, exc)
-    assert typed(failure.attributes) == typed({STATUS: 400, CODE: code})
+    assert parts(failure) == ("400", {s.HTTP_STATUS_CODE: 400, s.ERROR_CODE: code}, exc)
+    assert typed(failure.attributes) == typed({s.HTTP_STATUS_CODE: 400, s.ERROR_CODE: code})
 
 
 @pytest.mark.parametrize(
@@ -138,7 +137,7 @@ def test_the_code_in_the_body_is_recorded_as_text(body: str, code: str) -> None:
 )
 def test_a_body_without_a_fit_code_adds_nothing(body: object) -> None:
     exc = http_error(400, body)
-    assert parts(failure_of(exc)) == ("400", {STATUS: 400}, exc)
+    assert parts(failure_of(exc)) == ("400", {s.HTTP_STATUS_CODE: 400}, exc)
 
 
 def test_an_exception_that_cannot_be_read_is_named_by_its_class() -> None:
@@ -212,8 +211,8 @@ def frame(exc: BaseException) -> str:
 def test_with_capture_off_a_description_has_no_message_no_source_and_no_chain() -> None:
     exc = fail("the user's words")
     assert describe(exc, None) == {
-        "exception.type": "ValueError",
-        "exception.stacktrace": frame(exc),
+        s.EXCEPTION_TYPE: "ValueError",
+        s.EXCEPTION_STACKTRACE: frame(exc),
     }
 
 
@@ -226,9 +225,9 @@ def test_with_capture_on_message_and_trace_pass_the_redactor() -> None:
 
     described = describe(fail("the user's words"), redact)
     assert described == {
-        "exception.type": "ValueError",
-        "exception.message": "redacted",
-        "exception.stacktrace": "redacted",
+        s.EXCEPTION_TYPE: "ValueError",
+        s.EXCEPTION_MESSAGE: "redacted",
+        s.EXCEPTION_STACKTRACE: "redacted",
     }
     assert seen[0] == "the user's words"
     assert "KeyError" in seen[1]
@@ -236,14 +235,14 @@ def test_with_capture_on_message_and_trace_pass_the_redactor() -> None:
 
 
 def test_what_the_redactor_drops_is_not_described() -> None:
-    assert describe(fail("the user's words"), lambda _: None) == {"exception.type": "ValueError"}
+    assert describe(fail("the user's words"), lambda _: None) == {s.EXCEPTION_TYPE: "ValueError"}
 
 
 @pytest.mark.parametrize("redact", [None, str])
 def test_an_exception_whose_text_cannot_be_had_is_still_described(redact: Any) -> None:
     described = describe(UnreadableError(), redact)
-    assert described["exception.type"] == f"{__name__}.UnreadableError"
-    assert "exception.stacktrace" in described
+    assert described[s.EXCEPTION_TYPE] == f"{__name__}.UnreadableError"
+    assert s.EXCEPTION_STACKTRACE in described
 
 
 class Raw:
@@ -257,9 +256,9 @@ WAITS: Final = {"retry-after": "7"}
 @pytest.mark.parametrize(
     ("headers", "told"),
     [
-        (WAITS, {"http.response.header.retry-after": ["7"]}),
-        ({"mistral-correlation-id": "c", "x-request-id": "r"}, {"mistral_ai.request.id": "c"}),
-        ({"x-request-id": "r" * 300}, {"mistral_ai.request.id": "r" * 255 + "…"}),
+        (WAITS, {s.RETRY_AFTER: ["7"]}),
+        ({"mistral-correlation-id": "c", "x-request-id": "r"}, {s.REQUEST_ID: "c"}),
+        ({"x-request-id": "r" * 300}, {s.REQUEST_ID: "r" * 255 + "…"}),
         ({"x-request-id": 7, "retry-after": ""}, {}),
         ({}, {}),
         (None, {}),
@@ -273,4 +272,4 @@ def test_the_headers_of_a_refusal_tell_its_id_and_when_to_ask_again(
     # mistralai 1.8 has them only in the response.
     old = sdk_error("SDKError", "mistralai.models", status_code=429, raw_response=Raw(headers))
     for exc in (new, old):
-        assert parts(failure_of(exc)) == ("429", {STATUS: 429, **told}, exc)
+        assert parts(failure_of(exc)) == ("429", {s.HTTP_STATUS_CODE: 429, **told}, exc)

@@ -12,9 +12,11 @@ from opentelemetry.instrumentation.genai.mistralai._reading.guardrails import (
     guardrail_names,
     verdicts_of,
 )
+from tests.support import names as s
 from tests.support.fake_events import UNSET
 
 WORDS: Final = "the user's words"
+ANY: Final[dict[str, Any]] = {}
 
 
 class Config:
@@ -29,11 +31,11 @@ class Config:
          ["moderation_llm_v2"]),
         ([Config(block_on_error=True, moderation_llm_v1=UNSET, moderation_llm_v2=Config(a=1))],
          ["moderation_llm_v2"]),
-        (({"one": {}}, {"two": {}, "one": {}}), ["one", "two"]),
-        ([{WORDS: {}}], None),
-        ([{f"g{number}": {} for number in range(100)}], [f"g{number}" for number in range(32)]),
+        (({"one": ANY}, {"two": ANY, "one": ANY}), ["one", "two"]),
+        ([{WORDS: ANY}], None),
+        ([{f"g{number}": ANY for number in range(100)}], [f"g{number}" for number in range(32)]),
         ([None, 7, WORDS], None),
-        (iter([{"one": {}}]), None),
+        (iter([{"one": ANY}]), None),
         (UNSET, None),
     ],
 )  # fmt: skip
@@ -63,7 +65,7 @@ def test_the_guardrails_of_a_request_are_their_names(configured: Any, names: obj
 def test_what_guardrails_decided_is_a_word_for_each_name(
     guardrails: Any, verdicts: dict[str, str]
 ) -> None:
-    expected = {f"mistral_ai.guardrails.{name}": word for name, word in verdicts.items()}
+    expected = {f"{s.GUARDRAILS}{name}": word for name, word in verdicts.items()}
     assert verdicts_of(guardrails) == expected
 
 

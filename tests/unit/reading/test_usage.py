@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opentelemetry.instrumentation.genai.mistralai._recording.ending import count, read_usage
+from opentelemetry.instrumentation.genai.mistralai._reading.conversions import count
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import read_usage
+from tests.support import names as s
 from tests.support.fake_events import (
     UNSET,
     Event,
@@ -106,32 +108,32 @@ def test_connector_tokens_are_beside_the_input_tokens_and_never_inside() -> None
     usage = Usage(10, 20, 95, 65, {"web_search": 1, "document_library": 0})
     assert typed(described(usage)) == typed(
         {
-            "gen_ai.usage.input_tokens": 10,
-            "gen_ai.usage.output_tokens": 20,
-            "mistral_ai.usage.total_tokens": 95,
-            "mistral_ai.usage.connector_tokens": 65,
-            "mistral_ai.usage.connectors.web_search": 1,
-            "mistral_ai.usage.connectors.document_library": 0,
+            s.USAGE_INPUT_TOKENS: 10,
+            s.USAGE_OUTPUT_TOKENS: 20,
+            s.USAGE_TOTAL_TOKENS: 95,
+            s.USAGE_CONNECTOR_TOKENS: 65,
+            s.USAGE_CONNECTORS_WEB_SEARCH: 1,
+            s.USAGE_CONNECTORS_DOCUMENT_LIBRARY: 0,
         }
     )
 
 
 def test_zero_is_an_attribute_and_nothing_is_none() -> None:
-    assert described({"prompt_tokens": 0}) == {"gen_ai.usage.input_tokens": 0}
+    assert described({"prompt_tokens": 0}) == {s.USAGE_INPUT_TOKENS: 0}
     assert described({}) == {}
 
 
 @pytest.mark.parametrize("name", ["", "a b", "naïve", "a\n", "a/b", "x" * 65])
 def test_an_unfit_connector_name_is_no_attribute(name: str) -> None:
     usage = {"connectors": {name: 1, "fit.Name-1_x": 2}}
-    assert described(usage) == {"mistral_ai.usage.connectors.fit.Name-1_x": 2}
+    assert described(usage) == {f"{s.USAGE_CONNECTORS}fit.Name-1_x": 2}
 
 
 def test_at_most_32_connectors_reach_the_span_and_unfit_names_take_no_place() -> None:
     unfit = {f"un fit {n}": n for n in range(40)}
     fit = {f"fit_{n}": n for n in range(40)}
     assert described({"connectors": {**unfit, **fit}}) == {
-        f"mistral_ai.usage.connectors.fit_{n}": n for n in range(32)
+        f"{s.USAGE_CONNECTORS}fit_{n}": n for n in range(32)
     }
 
 
@@ -166,11 +168,11 @@ def test_a_rejected_done_event_is_read_from_the_apis_own_json(
     last = rejected("conversation.response.done", usage=raw, created_at=at)
     story.receives((0.6, last))
     attributes: dict[str, object] = {
-        "gen_ai.conversation.id": "conv_1",
-        "gen_ai.response.finish_reasons": ["stop"],
-        "gen_ai.usage.input_tokens": 10,
-        "mistral_ai.response.created_at": server(0.5).isoformat(),
-        "mistral_ai.stream.outcome": "completed",
+        s.CONVERSATION_ID: "conv_1",
+        s.RESPONSE_FINISH_REASONS: ["stop"],
+        s.USAGE_INPUT_TOKENS: 10,
+        s.RESPONSE_CREATED_AT: server(0.5).isoformat(),
+        s.STREAM_OUTCOME: "completed",
     }
     usage = (10, None, None, None, dict[str, int]())
     assert story.call.endings == [Ended(0.5, "completed", attributes, usage, closing=last)]

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chunks of completions on a fake clock: how each stream ends."""
+"""Chunks of completions on a fake clock: how each stream ends, whatever a server invents."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
-from tests.support.fake_completions import ID, Shape, Told, choice, chunk, tokens
-from tests.support.fake_events import MODEL
+from opentelemetry.instrumentation.genai.mistralai._recording.responses import (
+    HANDLERS,
+    ResponseRecorder,
+)
+from tests.support import names as s
+from tests.support.fake_completions import ID, Chunk, Shape, Told, choice, chunk, tokens
+from tests.support.fake_events import MODEL, UNSET, Event, Unknown
 from tests.support.fakes import Ended
 
 
@@ -20,14 +26,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 # The request named no model: the response does.
 IDENTITY: Final[dict[str, object]] = {
-    "gen_ai.response.id": ID,
-    "gen_ai.response.model": MODEL,
-    "gen_ai.request.model": MODEL,
+    s.RESPONSE_ID: ID,
+    s.RESPONSE_MODEL: MODEL,
+    s.REQUEST_MODEL: MODEL,
 }
 USED: Final[dict[str, object]] = {
-    "gen_ai.usage.input_tokens": 5,
-    "gen_ai.usage.output_tokens": 7,
-    "mistral_ai.usage.total_tokens": 12,
+    s.USAGE_INPUT_TOKENS: 5,
+    s.USAGE_OUTPUT_TOKENS: 7,
+    s.USAGE_TOTAL_TOKENS: 12,
 }
 BROKEN = ConnectionError("gone")
 OPEN = (chunk(choice()), chunk(choice(content="Hello")))
@@ -68,11 +74,11 @@ def test_each_way_to_end_is_told_with_its_time(told: Told, name: str) -> None:
     getattr(told.recorder, happens)(*args)
     finished, half = events in (FINISHED, LATE), events == HALF
     first = (0.2 if half else 0.3) if events else None
-    expected: dict[str, Any] = {"mistral_ai.stream.outcome": outcome, **(USED if finished else {})}
+    expected: dict[str, Any] = {s.STREAM_OUTCOME: outcome, **(USED if finished else {})}
     if finished or half:
-        expected["gen_ai.response.finish_reasons"] = ["stop"]
+        expected[s.RESPONSE_FINISH_REASONS] = ["stop"]
     if events:
-        expected |= {**IDENTITY, "gen_ai.response.time_to_first_chunk": first}
+        expected |= {**IDENTITY, s.RESPONSE_TIME_TO_FIRST_CHUNK: first}
     used = (5, 7, 12, None, NONE) if finished else (None, None, None, None, NONE)
     model = MODEL if events else None
     assert told.end() == Ended(at, outcome, expected, used, model, first, failure)
@@ -99,9 +105,9 @@ def test_the_choices_of_a_completion_are_told_in_their_order(told: Told) -> None
     assert told.end().attributes == {
         **IDENTITY,
         **USED,
-        "gen_ai.response.finish_reasons": ["stop", "length"],
-        "gen_ai.response.time_to_first_chunk": 0.2,
-        "mistral_ai.stream.outcome": "completed",
+        s.RESPONSE_FINISH_REASONS: ["stop", "length"],
+        s.RESPONSE_TIME_TO_FIRST_CHUNK: 0.2,
+        s.STREAM_OUTCOME: "completed",
     }
 
 
@@ -109,7 +115,7 @@ def test_a_choice_that_no_server_should_invent_is_not_kept(told: Told) -> None:
     told.receives(*(chunk(choice(index, "stop")) for index in range(1000)))
     told.receives(chunk(choice(-1, "stop"), choice("0", "stop"), choice(None, "stop")))
     told.recorder.exhausted()
-    assert told.end().attributes["gen_ai.response.finish_reasons"] == ["stop"] * 128
+    assert told.end().attributes[s.RESPONSE_FINISH_REASONS] == ["stop"] * 128
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,7 @@ def test_of_pieces_that_bring_more_than_text_everything_is_read(
     told.recorder.exhausted() if reasons else told.recorder.left("closed")
     ended = told.end()
     assert ended.usage[:2] == usage
-    assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
+    assert ended.attributes.get(s.RESPONSE_FINISH_REASONS) == reasons
     assert (ended.failure[0] if ended.failure else None) == error
 
 
@@ -175,7 +181,7 @@ def test_tool_calls_that_come_in_pieces_are_joined_and_told_apart(
         chunk(choice(reason="tool_calls")),
     )
     told.recorder.exhausted()
-    assert told.end().attributes["gen_ai.response.finish_reasons"] == ["tool_call"]
+    assert told.end().attributes[s.RESPONSE_FINISH_REASONS] == ["tool_call"]
     first = {"type": "tool_call", "id": "call_1", "name": "weather", "arguments": {"city": 2}}
     second = {"type": "tool_call", "id": "call_2", "name": "time", "arguments": {"z": 1}}
     assert told.call.said == [[([first, second], "tool_call")]]
@@ -189,3 +195,54 @@ def test_each_choice_of_a_stream_that_was_cut_says_for_itself_why_it_ended(
     told.recorder.exhausted()
     parts = [[{"type": "text", "content": text}] for text in "ab"]
     assert told.call.said == [[(parts[0], "error"), (parts[1], "stop")]]
+
+
+HOSTILE: list[Any] = [
+    None,
+    UNSET,
+    True,
+    -1,
+    10**30,
+    "",
+    "\ud800",
+    [],
+    [None],
+    [[1]],
+    {},
+    {"raw": 1},
+]
+FIELDS: Final = "delta text item_id response error code usage usage_info model id choices message"
+NAMES: Final = ("name", "arguments")
+OF_RESPONSES: Final = "id model status output incomplete_details error usage choices"
+
+
+def shapes(junk: Any) -> Iterator[Any]:
+    """Everything that can be received, with junk in each place in turn."""
+    call: dict[str, Any] = {"id": "c", "index": 0, "function": {"name": "f", "arguments": "{}"}}
+    calls = [{**call, name: junk} for name in call]
+    calls += [{**call, "function": {"name": "f", "arguments": "", name: junk}} for name in NAMES]
+    yield from (junk, Chunk(junk), chunk(junk), chunk(usage=junk), chunk(id=junk, model=junk))
+    yield from (chunk(choices=junk), chunk(choice(junk)), chunk(choice(0, junk)))
+    yield from (chunk(choice(content=junk)), chunk(choice(content=[junk, {"text": junk}])))
+    yield from (chunk(choice(tool_calls=given)) for given in (junk, [junk], *([c] for c in calls)))
+    yield chunk(Shape(index=0, delta=junk, message=junk, finish_reason=None))
+    items = [junk, {"content": junk}, {"arguments": junk, "name": junk, "call_id": junk}]
+    for name in (junk, *HANDLERS):
+        yield from (Event(name, junk), Event(name, Unknown(junk)))
+        yield from (Event(name, Shape(**{of: junk})) for of in FIELDS.split())
+        for told in ({"output": items}, *({of: junk} for of in OF_RESPONSES.split())):
+            yield Event(name, Shape(response={"status": "completed", **told}))
+
+
+@pytest.mark.parametrize("kind", [CompletionRecorder, ResponseRecorder])
+@pytest.mark.parametrize("clean", [None, str], ids=["off", "on"])
+@pytest.mark.parametrize("junk", HOSTILE, ids=repr)
+def test_no_shape_that_a_server_invents_raises_or_leaves_the_span_open(
+    monkeypatch: pytest.MonkeyPatch, kind: type[CompletionRecorder], clean: Any, junk: Any
+) -> None:
+    for shape in shapes(junk):
+        told, whole = (Told(monkeypatch, clean, kind=kind) for _ in range(2))
+        told.receives(shape, shape)
+        told.recorder.exhausted()
+        whole.recorder.on_response(getattr(shape, "data", shape))
+        assert (told.end().outcome is None, whole.end().outcome) == (False, None)

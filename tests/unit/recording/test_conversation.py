@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The recorder of a conversation: what arrives, and how its span ends.
+"""The recorder of a conversation: what arrives, how its span ends, and when.
 
-Times are in test_clock, names and operations in test_turns, late usage in test_usage.
+Names and operations in test_turns, late usage in test_usage.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import names as s
 from tests.support.fake_events import (
     MODEL,
     UNSET,
@@ -25,20 +26,21 @@ from tests.support.fake_events import (
     rejected,
     server,
     started,
+    tool_done,
     tool_started,
 )
 from tests.support.fakes import Ended, Story, typed
 
-CONVERSATION = {"gen_ai.conversation.id": "conv_1"}
+CONVERSATION = {s.CONVERSATION_ID: "conv_1"}
 ANSWERED = {
-    "gen_ai.response.id": "msg_1",
-    "gen_ai.response.model": MODEL,
-    "gen_ai.response.time_to_first_chunk": 0.3,
+    s.RESPONSE_ID: "msg_1",
+    s.RESPONSE_MODEL: MODEL,
+    s.RESPONSE_TIME_TO_FIRST_CHUNK: 0.3,
 }
 NO_USAGE = {
-    "gen_ai.usage.input_tokens": 0,
-    "gen_ai.usage.output_tokens": 0,
-    "mistral_ai.usage.total_tokens": 0,
+    s.USAGE_INPUT_TOKENS: 0,
+    s.USAGE_OUTPUT_TOKENS: 0,
+    s.USAGE_TOTAL_TOKENS: 0,
 }
 ZEROS = (0, 0, 0, None, dict[str, int]())
 
@@ -49,12 +51,12 @@ def story(monkeypatch: pytest.MonkeyPatch) -> Story:
 
 
 def created(seconds: float) -> dict[str, str]:
-    return {"mistral_ai.response.created_at": server(seconds).isoformat()}
+    return {s.RESPONSE_CREATED_AT: server(seconds).isoformat()}
 
 
 def finished(outcome: str, *reasons: str) -> dict[str, object]:
-    told: dict[str, object] = {"mistral_ai.stream.outcome": outcome}
-    return {**told, "gen_ai.response.finish_reasons": [*reasons]} if reasons else told
+    told: dict[str, object] = {s.STREAM_OUTCOME: outcome}
+    return {**told, s.RESPONSE_FINISH_REASONS: [*reasons]} if reasons else told
 
 
 def end_of(story: Story) -> Ended:
@@ -80,11 +82,11 @@ def test_a_done_event_ends_the_span_at_created_at_and_before_the_caller_gets_it(
                 **ANSWERED,
                 **created(0.5),
                 **finished("completed", "stop"),
-                "gen_ai.usage.input_tokens": 10,
-                "gen_ai.usage.output_tokens": 20,
-                "mistral_ai.usage.total_tokens": 95,
-                "mistral_ai.usage.connector_tokens": 65,
-                "mistral_ai.usage.connectors.web_search": 1,
+                s.USAGE_INPUT_TOKENS: 10,
+                s.USAGE_OUTPUT_TOKENS: 20,
+                s.USAGE_TOTAL_TOKENS: 95,
+                s.USAGE_CONNECTOR_TOKENS: 65,
+                s.USAGE_CONNECTORS_WEB_SEARCH: 1,
             },
             usage=(10, 20, 95, 65, {"web_search": 1}),
             response_model=MODEL,
@@ -105,11 +107,11 @@ def test_attributes_have_the_types_that_the_contract_names(story: Story) -> None
             **NO_USAGE,
             **created(102),
             **finished("completed", "stop"),
-            "gen_ai.agent.id": "ag_1",
-            "gen_ai.agent.name": "router",
-            "gen_ai.request.model": MODEL,
-            "gen_ai.response.time_to_first_chunk": 2.0,
-            "mistral_ai.clock.shift_ms": -98_000.0,
+            s.AGENT_ID: "ag_1",
+            s.AGENT_NAME: "router",
+            s.REQUEST_MODEL: MODEL,
+            s.RESPONSE_TIME_TO_FIRST_CHUNK: 2.0,
+            s.CLOCK_SHIFT: -98_000.0,
         }
     )
 
@@ -181,7 +183,7 @@ def test_an_abandoned_stream_ends_when_its_last_event_arrived_or_when_it_was_han
     story.recorder.dropped()
     ended = end_of(story)
     assert (ended.at, ended.outcome, ended.failure) == (at, "abandoned", None)
-    assert "gen_ai.response.finish_reasons" not in ended.attributes
+    assert s.RESPONSE_FINISH_REASONS not in ended.attributes
 
 
 # What changes nothing any more
@@ -244,5 +246,81 @@ def test_a_call_that_waits_says_why_a_stream_finished_and_the_last_entry_is_its_
 ) -> None:
     story.receives(*((0.3, event) for event in events), (0.5, done()))
     attributes = end_of(story).attributes
-    assert attributes["gen_ai.response.finish_reasons"] == [reason]
-    assert attributes.get("gen_ai.response.id") == response_id
+    assert attributes[s.RESPONSE_FINISH_REASONS] == [reason]
+    assert attributes.get(s.RESPONSE_ID) == response_id
+
+
+def test_created_at_is_recorded_unshifted_and_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(monkeypatch)
+    at = datetime.fromisoformat("2027-01-01T03:00:00.500000+03:00")
+    story.receives((0.2, started("2027-01-01T00:00:00Z")), (0.9, done(at)))
+    (ended,) = story.call.endings
+    created_at = ended.attributes[s.RESPONSE_CREATED_AT]
+    assert (ended.at, created_at) == (0.7, "2027-01-01T00:00:00.500000+00:00")
+
+
+ENDS: dict[str, tuple[list[tuple[float, Event]], float, object]] = {
+    "shifted": ([(0.2, started(50)), (0.6, done(50.3))], 0.5, -49_800.0),
+    "shifted, the done event first": ([(0.6, done(-50))], 0.6, 50_600.0),
+    "later than its arrival": ([(0.2, started(0.2)), (0.6, done(9))], 0.6, None),
+    "before the start": ([(0.2, started(0.2)), (0.6, done(-9))], 0.2, None),
+    "before the delta": ([(0.3, delta(0.25)), (0.6, done(0.1))], 0.25, None),
+    "before the next delta": (
+        [(0.2, delta(0.1)), (0.4, delta(0.35)), (0.6, done(0.2))],
+        0.35,
+        None,
+    ),
+    "a delta of the future": (
+        [(0.2, started(0.1)), (0.3, delta(9)), (0.4, delta(9)), (0.6, done(0.5))],
+        0.5,
+        None,
+    ),
+    "deltas that go back, of which only the last one is looked at": (
+        [(0.2, delta(0.1)), (0.4, delta(0.35)), (0.5, delta(0.2)), (0.6, done(0.3))],
+        0.3,
+        None,
+    ),
+    "a tool that ended later": (
+        [(0.2, started(0.1)), (0.4, tool_done(0.35)), (0.6, done(0.3))],
+        0.35,
+        None,
+    ),
+    "the second delta is the first with a time": (
+        [(0.2, delta()), (0.3, delta(50)), (0.9, done(50.5))],
+        0.8,
+        -49_700.0,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ENDS)
+def test_server_times_are_shifted_and_clamped_each_at_its_own_arrival(
+    monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    arrivals, at, shift_ms = ENDS[case]
+    story = Story(monkeypatch)
+    story.receives(*arrivals)
+    (ended,) = story.call.endings
+    assert (ended.at, ended.attributes.get(s.CLOCK_SHIFT)) == (at, shift_ms)
+
+
+@pytest.mark.parametrize(
+    ("event", "first_chunk"),
+    [
+        (delta(9), 0.3),
+        (function_call(), 0.3),
+        (tool_started(), 0.3),
+        (handoff_started(), 0.3),
+        (rejected("message.output.delta"), 0.3),
+        (started(), 0.4),
+        (Event("tool.execution.done", None), 0.4),
+    ],
+)
+def test_the_first_chunk_is_the_first_output_event_by_its_arrival(
+    monkeypatch: pytest.MonkeyPatch, event: Event, first_chunk: float
+) -> None:
+    story = Story(monkeypatch)
+    story.receives((0.2, started(0.1)), (0.3, event), (0.4, delta(0.1)), (0.5, done()))
+    (ended,) = story.call.endings
+    recorded = ended.attributes[s.RESPONSE_TIME_TO_FIRST_CHUNK]
+    assert (ended.first_chunk, recorded) == (first_chunk, first_chunk)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._recording.responses import ResponseRecorder
+from tests.support import names as s
 from tests.support.fake_completions import ID, Shape, Told, event, tokens
 from tests.support.fake_events import MODEL, UNSET, Event, Unknown
 
@@ -53,10 +54,10 @@ def test_audio_and_responses_say_that_they_are_done(
     told.recorder.exhausted()
     ended = told.end()
     assert (ended.at, ended.outcome, ended.first_chunk) == (0.4, outcome, 0.3)
-    assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
+    assert ended.attributes.get(s.RESPONSE_FINISH_REASONS) == reasons
     assert ended.failure == (None if error is None else (error, {}, None))
     assert ended.closing is last
-    assert ended.attributes["gen_ai.response.id"] == ID
+    assert ended.attributes[s.RESPONSE_ID] == ID
 
 
 def test_a_stream_that_said_neither_done_nor_error_has_nothing_for_the_hook(told: Told) -> None:
@@ -81,7 +82,7 @@ def test_the_event_says_that_a_response_is_done_whatever_its_status(
     told.recorder.exhausted()
     ended = told.end()
     assert (ended.outcome, ended.failure) == (outcome, None)
-    assert ended.attributes.get("gen_ai.response.finish_reasons") == reasons
+    assert ended.attributes.get(s.RESPONSE_FINISH_REASONS) == reasons
 
 
 @pytest.mark.parametrize("status", [None, "in_progress", "completed"])
@@ -98,7 +99,7 @@ def test_a_response_that_is_under_way_is_not_done_whatever_its_status(
     told.recorder.exhausted()
     ended = told.end()
     assert (ended.outcome, ended.failure) == ("failed", ("incomplete_stream", {}, None))
-    assert ended.attributes["gen_ai.response.id"] == ID
+    assert ended.attributes[s.RESPONSE_ID] == ID
 
 
 THOUGHT = Shape(type="reasoning", summary=[], content=[Shape(type="reasoning_text", text="Hm")])

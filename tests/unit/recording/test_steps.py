@@ -6,10 +6,15 @@ Times are seconds since the start of the call; events arrive 0.05 s after their 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
+from opentelemetry.instrumentation.genai.mistralai._recording.ending import Ending
+from opentelemetry.instrumentation.genai.mistralai._recording.steps import Step, Steps
+from tests.support import names as s
 from tests.support.fake_events import (
     UNSET,
     Event,
@@ -25,10 +30,10 @@ from tests.support.fake_events import (
     tool_done,
     tool_started,
 )
-from tests.support.fakes import FakeChild, Story, typed
+from tests.support.fakes import FakeCall, FakeChild, FakeClock, Story, ns, typed
 
 LIBRARY = "document_library"
-WRITER = {"gen_ai.agent.id": "ag_2", "gen_ai.agent.name": "writer"}
+WRITER = {s.AGENT_ID: "ag_2", s.AGENT_NAME: "writer"}
 
 
 @pytest.fixture
@@ -50,8 +55,8 @@ def span(
 ) -> FakeChild:
     """A whole span."""
     parent: str | None = told.pop("parent", None)
-    told["gen_ai.operation.name"], _, _ = name.partition(" ")
-    told["gen_ai.conversation.id"] = "conv_1"
+    told[s.OPERATION_NAME], _, _ = name.partition(" ")
+    told[s.CONVERSATION_ID] = "conv_1"
     return FakeChild(name, typed(told), start, parent, end, error_type)
 
 
@@ -59,11 +64,11 @@ def tool(
     start: float, end: float, error_type: str | None = None, call: Any = "tool_1", **told: Any
 ) -> FakeChild:
     name: str | None = told.pop("name", "web_search")
-    known: dict[str, Any] = {"gen_ai.tool.type": "extension", "gen_ai.tool.call.id": call}
+    known: dict[str, Any] = {s.TOOL_TYPE: "extension", s.TOOL_CALL_ID: call}
     if name is not None:
-        known["gen_ai.tool.name"] = name
+        known[s.TOOL_NAME] = name
     if call is None:
-        del known["gen_ai.tool.call.id"]
+        del known[s.TOOL_CALL_ID]
     return span(f"execute_tool {name or ''}".strip(), start, end, error_type, **known | told)
 
 
@@ -71,16 +76,16 @@ def handoff(
     start: float, end: float, target: tuple[str, str] | None, error_type: str | None = None,
     **told: Any,
 ) -> FakeChild:  # fmt: skip
-    known = {"gen_ai.tool.name": "agent_handoff", "gen_ai.transfer.mode": "pass_control"}
+    known = {s.TOOL_NAME: "agent_handoff", s.TRANSFER_MODE: "pass_control"}
     name = "execute_tool agent_handoff"
     if target is not None:
-        known["mistral_ai.handoff.target.id"], known["gen_ai.transfer.target.name"] = target
+        known[s.HANDOFF_TARGET_ID], known[s.TRANSFER_TARGET_NAME] = target
         name = f"{name} {target[1]}"
     return span(name, start, end, error_type, **known | told)
 
 
 BY_WRITER = {"previous_agent_id": "ag_2", "previous_agent_name": "writer"}
-FIRST = {"gen_ai.agent.id": "ag_1", "gen_ai.agent.name": "router"}
+FIRST = {s.AGENT_ID: "ag_1", s.AGENT_NAME: "router"}
 
 # Tools
 
@@ -93,9 +98,9 @@ FIRST = {"gen_ai.agent.id": "ag_1", "gen_ai.agent.name": "router"}
         ({"name": "", "id": ""}, {"name": None, "call": None}),
         ({"name": UNSET, "id": UNSET, "agent_id": UNSET}, {"name": None, "call": None}),
         ({"id": None}, {"call": None}),
-        ({"name": LIBRARY}, {"name": LIBRARY, "gen_ai.tool.type": "datastore"}),
+        ({"name": LIBRARY}, {"name": LIBRARY, s.TOOL_TYPE: "datastore"}),
         ({"agent_id": ["ag_1"]}, {}),
-        ({"agent_id": "ag_9"}, {"gen_ai.agent.id": "ag_9"}),
+        ({"agent_id": "ag_9"}, {s.AGENT_ID: "ag_9"}),
     ],
 )  # fmt: skip
 def test_of_a_tool_is_told_what_its_events_say_usably(
@@ -108,7 +113,7 @@ def test_of_a_tool_is_told_what_its_events_say_usably(
 
 def test_a_tool_whose_start_was_not_told_has_no_duration(story: Story) -> None:
     story.asks("invoke_agent", agent_id="ag_1")
-    expected = [tool(at, at, **{"gen_ai.agent.id": "ag_1"}) for at in (0.4, 0.5)]
+    expected = [tool(at, at, **{s.AGENT_ID: "ag_1"}) for at in (0.4, 0.5)]
     assert tell(story, started(0.1), tool_done(0.4), tool_done(0.5)) == expected
 
 
@@ -144,7 +149,7 @@ def test_a_tool_of_a_rejected_event_is_a_tool(story: Story) -> None:
     pair = [("tool.execution.started", 0.2), ("tool.execution.done", 0.4)]
     events = [rejected(name, **raw, created_at=server(at).isoformat()) for name, at in pair]
     story.receives((0.15, started(0.1)), *zip((0.3, 0.5), events, strict=True))
-    assert story.call.children == [tool(0.2, 0.4, **{"gen_ai.agent.id": "ag_1"})]
+    assert story.call.children == [tool(0.2, 0.4, **{s.AGENT_ID: "ag_1"})]
 
 
 def test_a_server_that_starts_tools_without_end_fills_no_memory(story: Story) -> None:
@@ -163,7 +168,7 @@ def test_an_agent_that_is_named_after_the_first_tool_is_known_for_the_next(story
     events = [old_tool_started(0.2), tool_done(0.3), delta(0.4, agent_id="ag_1")]
     events += [old_tool_started(0.5, id="tool_2"), tool_done(0.6, id="tool_2")]
     children = tell(story, started(0.1), *events, done(0.7))
-    known = {"gen_ai.agent.id": "ag_1"}
+    known = {s.AGENT_ID: "ag_1"}
     assert children == [tool(0.2, 0.3), tool(0.5, 0.6, call="tool_2", **known)]
 
 
@@ -193,16 +198,16 @@ def test_another_agents_tool_is_told_as_its_own_and_is_no_handoff(story: Story) 
     tell(story, tool_started(0.5, id="t", agent_id="ag_1"), tool_done(0.6, id="t"), done(0.7))
     assert story.call.children[2:] == [
         tool(0.5, 0.6, call="t", **FIRST),
-        tool(0.4, 0.7, **{"gen_ai.agent.id": "ag_9"}),
+        tool(0.4, 0.7, **{s.AGENT_ID: "ag_9"}),
     ]
 
 
 @pytest.mark.parametrize(
     ("closing", "target", "name"),
     [
-        ({"next_agent_name": None}, {"mistral_ai.handoff.target.id": "ag_2"}, ""),
-        ({"next_agent_name": 7}, {"mistral_ai.handoff.target.id": "ag_2"}, ""),
-        ({"next_agent_id": None}, {"gen_ai.transfer.target.name": "writer"}, " writer"),
+        ({"next_agent_name": None}, {s.HANDOFF_TARGET_ID: "ag_2"}, ""),
+        ({"next_agent_name": 7}, {s.HANDOFF_TARGET_ID: "ag_2"}, ""),
+        ({"next_agent_id": None}, {s.TRANSFER_TARGET_NAME: "writer"}, " writer"),
         ({"next_agent_id": "", "next_agent_name": ""}, {}, ""),
     ],
 )
@@ -210,10 +215,10 @@ def test_a_handoff_names_what_is_known_of_the_next_agent(
     story: Story, closing: dict[str, Any], target: dict[str, str], name: str
 ) -> None:
     handed, agent = tell(story, started(0.1), handoff_started(0.2), handoff_done(0.3, **closing))
-    known = {"gen_ai.tool.name": "agent_handoff", "gen_ai.transfer.mode": "pass_control"}
+    known = {s.TOOL_NAME: "agent_handoff", s.TRANSFER_MODE: "pass_control"}
     assert handed == span(f"execute_tool agent_handoff{name}", 0.2, 0.3, **known, **target, **FIRST)
-    next_id = target.get("mistral_ai.handoff.target.id")
-    known = {} if next_id is None else {"gen_ai.agent.id": next_id}
+    next_id = target.get(s.HANDOFF_TARGET_ID)
+    known = {} if next_id is None else {s.AGENT_ID: next_id}
     assert agent == span(f"invoke_agent{name}", 0.3, None, **known)
 
 
@@ -246,3 +251,52 @@ def test_what_never_was_done_ends_with_the_conversation_and_as_it_does(
         tool(0.4, at, error_type, parent=writer, **WRITER),
         handoff(0.5, at, None, error_type, parent=writer, **WRITER),
     ]
+
+
+@dataclass
+class _EndedTwice(FakeCall):
+    """A call that another thread ends, too, while the first step is told."""
+
+    steps: Steps | None = None
+
+    def step(self, step: Step) -> None:
+        steps, self.steps = self.steps, None
+        if steps is not None:
+            steps.end(ns(0.9), None)
+        super().step(step)
+
+
+def test_steps_that_two_threads_end_are_told_once() -> None:
+    call = _EndedTwice(FakeClock(), Request("chat", {}))
+    steps = Steps(call.step, call.started, "conv_1")
+    for step_id in ("t1", "t2"):
+        steps.start_tool({"id": step_id, "name": step_id}, ns(0.2))
+    for step_id in ("h1", "h2"):
+        steps.start_handoff({"id": step_id}, ns(0.3))
+    call.steps = steps
+    steps.end(ns(0.9), None)
+    told = sorted(child.name for child in call.children)
+    assert told == ["execute_tool agent_handoff"] * 2 + ["execute_tool t1", "execute_tool t2"]
+
+
+class _Forked(FakeCall):
+    """A call in the child of a fork, whose spans are the parent's."""
+
+    @property
+    def is_open(self) -> bool:
+        return False
+
+    def end(self, ending: Ending, at: int) -> bool:
+        del ending, at
+        return False
+
+
+def test_what_is_open_at_a_fork_is_not_ended_by_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    story = Story(monkeypatch)
+    story.receives((0.2, started(0.1)), (0.3, handoff_started(0.2)), (0.4, handoff_done(0.3)))
+    story.receives((0.5, tool_started(0.4)))
+    story.call.__class__ = _Forked
+    agent, told = story.call.children[-1], len(story.call.children)
+    story.recorder.left("closed")
+    assert (agent.name, agent.is_open) == ("invoke_agent writer", True)
+    assert len(story.call.children) == told

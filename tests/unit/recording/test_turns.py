@@ -10,6 +10,7 @@ import pytest
 
 from opentelemetry.instrumentation.genai.mistralai._otel.surroundings import LastTurns, last_turns
 from opentelemetry.instrumentation.genai.mistralai._reading.fields import name_of
+from tests.support import names as s
 from tests.support.fake_events import (
     MODEL,
     Event,
@@ -204,7 +205,7 @@ def test_a_restarted_turn_is_remembered_under_the_conversation_that_the_api_made
     story.asks("chat", conversation_id="conv_1")
     story.receives((0.2, started(conversation_id="conv_2")), (0.3, done()))
     (ended,) = story.call.endings
-    assert ended.attributes["gen_ai.conversation.id"] == "conv_2"
+    assert ended.attributes[s.CONVERSATION_ID] == "conv_2"
     assert ended.conversation_id == "conv_2"
 
 
@@ -216,22 +217,22 @@ def test_an_append_keeps_its_conversation_when_the_response_names_none(
     story.asks("chat", conversation_id="conv_1")
     story.receives((0.2, started(conversation_id=answer)), (0.3, done()))
     (ended,) = story.call.endings
-    assert ended.attributes["gen_ai.conversation.id"] == "conv_1"
+    assert ended.attributes[s.CONVERSATION_ID] == "conv_1"
 
 
 @pytest.mark.parametrize(
     ("handoffs", "told"),
     [
-        ([handoff_started()], {"gen_ai.agent.id": "ag_1", "gen_ai.agent.name": "router"}),
-        ([handoff_started(previous_agent_name=None)], {"gen_ai.agent.id": "ag_1"}),
+        ([handoff_started()], {s.AGENT_ID: "ag_1", s.AGENT_NAME: "router"}),
+        ([handoff_started(previous_agent_name=None)], {s.AGENT_ID: "ag_1"}),
         ([handoff_started(previous_agent_id=None)], {}),
         (
             [delta(agent_id="ag_0"), handoff_started(), handoff_started(previous_agent_id="ag_0")],
-            {"gen_ai.agent.id": "ag_0"},
+            {s.AGENT_ID: "ag_0"},
         ),
         (
             [handoff_started(), handoff_started(previous_agent_id="ag_2", previous_agent_name="b")],
-            {"gen_ai.agent.id": "ag_1", "gen_ai.agent.name": "router"},
+            {s.AGENT_ID: "ag_1", s.AGENT_NAME: "router"},
         ),
     ],
 )

@@ -8,8 +8,9 @@ Call `instrument` once, at startup, before or after ``mistralai`` is imported::
     instrument()
 
 or start the program under ``opentelemetry-instrument``, which finds `MistralAIInstrumentor`. From
-then on each conversation stream is a span that ends when the server says that it was done, with its
-usage, its identity, its errors; and its tokens are counted. The README lists what is recorded.
+then on each recorded call of the SDK is a span, with its usage and its errors, and its tokens are
+counted. The span of a conversation's stream ends at the time that the server names. The README
+lists what is recorded.
 """
 
 from __future__ import annotations

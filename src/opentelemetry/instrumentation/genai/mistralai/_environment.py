@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names the environment variables that replace arguments, and reads their values."""
+"""Names the variables that decide where no argument does, and reads those with fixed values."""
 
 from __future__ import annotations
 

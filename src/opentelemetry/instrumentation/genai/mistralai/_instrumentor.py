@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from ._options import checked
-from ._sdk.versions import is_known_later
+from ._sdk.versions import only_metadata_is_missing
 from ._switch import is_on, switch_off, switch_on
 from .package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 
@@ -46,7 +46,7 @@ class MistralAIInstrumentor(BaseInstrumentor):  # type: ignore[misc] # see the i
     def _check_dependency_conflicts(self) -> Any:
         found = super()._check_dependency_conflicts()
         # Missing metadata is no conflict yet: the SDK's version is read when it is imported.
-        self._check_versions = is_known_later(found)
+        self._check_versions = only_metadata_is_missing(found)
         return None if self._check_versions else found
 
     def _instrument(self, **kwargs: Any) -> None:

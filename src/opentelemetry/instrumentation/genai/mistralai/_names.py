@@ -24,6 +24,13 @@ GENERATE_CONTENT: Final = "generate_content"
 MODERATION: Final = "moderation"
 CLASSIFICATION: Final = "classification"
 CREATE_AGENT: Final = "create_agent"
+RETRIEVAL: Final = "retrieval"
+INVOKE_WORKFLOW: Final = "invoke_workflow"
+# The conventions have no name for these.
+FOLLOW_WORKFLOW: Final = "follow_workflow"
+EVALUATE: Final = "evaluate"
+CREATE_BATCH: Final = "create_batch"
+COLLECT_BATCH: Final = "collect_batch"
 
 # Attributes: the request
 OPERATION_NAME: Final = "gen_ai.operation.name"
@@ -50,8 +57,9 @@ REQUEST_SAFE_PROMPT: Final = "mistral_ai.request.safe_prompt"
 REQUEST_SERVICE_TIER: Final = "mistral_ai.request.service_tier"
 REQUEST_GUARDRAILS: Final = "mistral_ai.request.guardrails"
 CONFIRMED: Final = "mistral_ai.tool_confirmations."
-DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
 EMBEDDINGS_DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
+DATA_SOURCE_ID: Final = "gen_ai.data_source.id"
+RETRIEVAL_TOP_K: Final = "gen_ai.retrieval.top_k"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
@@ -62,6 +70,28 @@ AGENT_NAME: Final = "gen_ai.agent.name"
 AGENT_VERSION: Final = "gen_ai.agent.version"
 CONVERSATION_ID: Final = "gen_ai.conversation.id"
 RESTARTED_FROM: Final = "mistral_ai.conversation.restarted_from"
+
+# Attributes: workflows
+WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+WORKFLOW_EXECUTION: Final = "mistral_ai.workflow.execution.id"
+WORKFLOW_RUN: Final = "mistral_ai.workflow.run.id"
+WORKFLOW_REGISTRATION: Final = "mistral_ai.workflow.registration.id"
+WORKFLOW_DEPLOYMENT: Final = "mistral_ai.workflow.deployment.name"
+WORKFLOW_STATUS: Final = "mistral_ai.workflow.status"
+
+# Attributes: judges and indexes
+JUDGE_ID: Final = "mistral_ai.judge.id"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_SCORE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+
+# Attributes: batches
+BATCH_JOB: Final = "mistral_ai.batch.job.id"
+BATCH_ENDPOINT: Final = "mistral_ai.batch.endpoint"
+BATCH_STATUS: Final = "mistral_ai.batch.status"
+BATCH_REQUESTS: Final = "mistral_ai.batch.requests"
+BATCH_RESPONSES: Final = "mistral_ai.batch.responses"
+BATCH_ERRORS: Final = "mistral_ai.batch.errors"
 
 # Attributes: the response
 RESPONSE_ID: Final = "gen_ai.response.id"
@@ -78,6 +108,7 @@ RESPONSE_SERVICE_TIER: Final = "mistral_ai.response.service_tier"
 GUARDRAILS: Final = "mistral_ai.guardrails."
 STREAM_OUTCOME: Final = "mistral_ai.stream.outcome"
 CLOCK_SHIFT: Final = "mistral_ai.clock.shift_ms"
+RETRIEVAL_COUNT: Final = "mistral_ai.retrieval.document.count"
 USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
@@ -109,6 +140,8 @@ INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+RETRIEVAL_QUERY: Final = "gen_ai.retrieval.query.text"
+RETRIEVAL_DOCUMENTS: Final = "gen_ai.retrieval.documents"
 
 # Attributes: errors
 ERROR_TYPE: Final = "error.type"
@@ -118,7 +151,7 @@ EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
-# Attributes: metrics only
+# Attributes: metrics
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 -- this is no secret
 TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 -- this is no secret
 CONNECTOR_NAME: Final = "mistral_ai.connector.name"
@@ -126,6 +159,7 @@ OTHER: Final = "_OTHER"
 
 # Values of error.type that no exception has
 INCOMPLETE_STREAM: Final = "incomplete_stream"
+TOOL_ERROR: Final = "tool_error"
 
 # Log events
 EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
@@ -139,7 +173,10 @@ METRIC_CACHE_WRITE: Final = "gen_ai.client.inference.usage.cache_write.input_tok
 METRIC_REASONING: Final = "gen_ai.client.inference.usage.reasoning.output_tokens"
 METRIC_CONNECTOR_TOKENS: Final = "mistral_ai.client.connector.tokens"
 METRIC_CONNECTOR_CALLS: Final = "mistral_ai.client.connector.calls"
+METRIC_BATCH_TOKENS: Final = "mistral_ai.client.batch.tokens"
+METRIC_BATCH_ERRORS: Final = "mistral_ai.client.batch.errors"
 METRIC_TOOL_DURATION: Final = "gen_ai.execute_tool.duration"
+METRIC_WORKFLOW_DURATION: Final = "gen_ai.invoke_workflow.duration"
 METRIC_RUN_DURATION: Final = "gen_ai.invoke_agent.duration"
 METRIC_RUN_REQUESTS: Final = "gen_ai.invoke_agent.inference_calls"
 METRIC_RUN_TOOLS: Final = "gen_ai.invoke_agent.tool_calls"

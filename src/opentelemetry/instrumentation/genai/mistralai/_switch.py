@@ -39,10 +39,10 @@ def _switch_on(changes: Mapping[str, Any], *, check_versions: bool) -> None:
     telemetry = Switch.telemetry
     if telemetry is not None:
         if changes:
-            Switch.turn_on({"options": changed(telemetry.options, changes)})
+            Switch.turn_on(changed(telemetry.options, changes))
         return
     _log.forget()
-    Switch.turn_on({"options": changed(None, changes)})
+    Switch.turn_on(changed(None, changes))
     patch(check_versions=check_versions)
 
 

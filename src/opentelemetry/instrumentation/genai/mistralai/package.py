@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names the packages that this one instruments, as the extra ``instruments`` in pyproject.toml."""
+"""Names the supported versions of mistralai; so does ``instruments`` in pyproject.toml."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Redactor:
         return None if cleaned is None else self._shorten(cleaned)
 
     def whole(self, text: str, nested: int) -> str | None:
-        """Returns what may be recorded of a text of any length, inside ``nested`` JSON strings."""
+        """Cleans a text without cutting it; ``nested`` is how many JSON strings it is inside of."""
         read = False
         if nested < _MAX_NESTED and _JSON_LIKE.match(text):
             try:

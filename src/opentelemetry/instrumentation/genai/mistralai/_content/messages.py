@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a request's content into the messages of the GenAI conventions.
+"""Reads requests, and outputs of the Responses API, into messages of the GenAI conventions.
 
 The shapes are those of the conventions' JSON schemas for ``gen_ai.input.messages`` and its kin
 (https://github.com/open-telemetry/semantic-conventions-genai). Entries are told apart by the fields
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from .. import _names as s
 from .._reading.fields import fields_of, items_of, text
 from .cleaning import cut
 from .mode import Content, Part
@@ -26,7 +27,7 @@ from .parts import (
     type_of,
     word,
 )
-from .structure import Clean
+from .structure import Clean, as_text
 
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
 Message = dict[str, Any]
@@ -51,8 +52,27 @@ def completion_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
     return _content(messages, kwargs, clean)
 
 
+def workflow_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    """Reads the input of a workflow, whose shape the application decides, as one message."""
+    given = kwargs.get("input")
+    if not given:
+        return Content([], [], [])
+    plain: object = given if isinstance(given, str) else items_of(given) or fields_of(given)
+    part = text_part("text", as_text(plain), clean)
+    return Content([] if part is None else [_message("user", [part])], [], [])
+
+
+def tool_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    """Reads the arguments of a tool, which a span has as one text."""
+    content = Content([], [], [])
+    given = kwargs.get("arguments")
+    if given and (cleaned := clean(as_text(given))) is not None:
+        content.texts[s.TOOL_CALL_ARGUMENTS] = cut(cleaned)
+    return content
+
+
 def no_content(_kwargs: Mapping[str, Any], _clean: Clean) -> Content:
-    """Reads nothing: the input is no message, but texts to embed or classify, documents, sound."""
+    """Reads nothing: the content of these requests is never recorded."""
     return Content([], [], [])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides whether content is recorded, makes the function that cleans it, and limits its size.
+"""Defines where content may be recorded, makes what cleans a text, and limits a call's content.
 
 The switch is ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT``, with the four values that the
 official GenAI instrumentations know.
@@ -19,7 +19,7 @@ from .structure import Clean, exportable
 
 Part = dict[str, Any]
 
-# The limit is 512 KiB, less the room for the marks that show a cut.
+# The limit is 512 KiB (`MAX_TEXT` is 64 KiB), less the room for the marks that show a cut.
 _MAX_CONTENT: Final = 8 * MAX_TEXT - 1024
 
 
@@ -71,10 +71,11 @@ def cleaner(redact: Callable[[str], object] | None, *, whole: bool = False) -> C
 
 
 class Content:
-    """Holds the content of one call, in the shape of the conventions.
+    """Holds the content of one request, in the shape of the conventions; `whole` adds the output.
 
     Attributes:
-        heard: a function of the call's agent loop, which receives the output messages.
+        heard: the agent loop's function for the output messages, if there is a loop.
+        texts: what the span has as texts of their own, by attribute name.
     """
 
     def __init__(self, messages: list[Part], instructions: list[Part], tools: list[Part]) -> None:
@@ -82,6 +83,7 @@ class Content:
         self._instructions = instructions
         self._tools = tools
         self.heard: Callable[[list[Part]], None] | None = None
+        self.texts: dict[str, str] = {}
 
     def structures(
         self, output: list[tuple[list[Part], str | None]], told: Mapping[str, object]
@@ -132,11 +134,11 @@ def fitted(said: Mapping[str, list[Part]]) -> dict[str, list[Part]]:
     The output gets room first, then the instructions and the tools, then the input.
     """
     room, mark = _Room(), {"type": "text", "content": CUT}
-    tool = {"type": "function", "name": CUT}
-    return {
-        key: room.fit(items, tool if key == s.TOOL_DEFINITIONS else mark)
-        for key, items in said.items()
+    marks: dict[str, Part] = {
+        s.TOOL_DEFINITIONS: {"type": "function", "name": CUT},
+        s.RETRIEVAL_DOCUMENTS: {"id": CUT},
     }
+    return {key: room.fit(items, marks.get(key, mark)) for key, items in said.items()}
 
 
 class _Room:
@@ -162,6 +164,14 @@ class _Room:
         size = len(to_json(item).encode()) + 1
         self._left = self._left - size if size < self._left else 0
         return self._left > 0
+
+
+def on_span(key: str, items: list[Part]) -> str:
+    """Returns the value that an attribute of a span has for these messages, parts or documents."""
+    if key == s.RETRIEVAL_QUERY:
+        # The conventions want the text itself, so that viewers can search for it.
+        return "\n".join(part["content"] for part in items)
+    return to_json(items)
 
 
 def to_json(value: object) -> str:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the JSON that tools get and return strictly, to record it as the structure it is."""
+"""Reads the JSON of tools' arguments and results strictly, and records it as a structure.
+
+`exportable` repairs a text that an exporter would refuse.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from .. import _log
 
 Clean = Callable[[str], "str | None"]
 
-# OTLP fails at 100 levels, and the message around a structure has some of them.
-_MAX_DEPTH: Final = 32
+# OTLP fails at 100 levels. Each object takes three of them, and what is around a structure some 15:
+# a log event with 29 objects inside one another made the exporter drop its whole batch.
+_MAX_DEPTH: Final = 24
 # A text is cut at 64 KiB, and an escaped character may become a quarter of its length. Reading more
 # than this would let a server cost its client seconds for text that is cut anyway.
 _MAX_JSON: Final = 4 * 65_536
@@ -79,7 +83,7 @@ def read_json(text: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = 
         pairs: makes an object of its names and values; None: a dict.
 
     Raises:
-        ValueError: the text is no JSON, longer than 256 Ki characters, or deeper than 32 levels.
+        ValueError: the text is no JSON, longer than 256 Ki characters, or deeper than 24 levels.
     """
     if len(text) > _MAX_JSON:
         raise ValueError("too long")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the content of a stream while content is captured, and joins it at the end."""
+"""Keeps the content of a response, in pieces if it is streamed, and joins it at the end."""
 
 from __future__ import annotations
 

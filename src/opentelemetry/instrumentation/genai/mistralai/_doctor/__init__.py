@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def examine(out: TextIO | None = None) -> int:
     """Examines this environment, and writes the findings.
 
+    It changes this process: it unsets the completion hook's variable, imports the SDK, and leaves
+    instrumentation switched off.
+
     Args:
         out: the stream to write to; None: the standard output.
 

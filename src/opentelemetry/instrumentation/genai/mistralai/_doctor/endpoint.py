@@ -36,7 +36,7 @@ class Endpoint(NamedTuple):
     url: str
     grpc: bool
     headers: str
-    authority: str
+    ca_file: str
 
 
 class Found(NamedTuple):
@@ -148,7 +148,7 @@ def _unreachable(shown: str, reason: object) -> Found:
 
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=endpoint.authority or None)
+    return ssl.create_default_context(cafile=endpoint.ca_file or None)
 
 
 def _headers(text: str) -> dict[str, str]:

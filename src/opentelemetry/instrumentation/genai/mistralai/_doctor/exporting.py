@@ -132,7 +132,7 @@ def _endpoint(signal: _Signal, exporter: str | None, environment: Mapping[str, s
     else:
         grpc = exporter == "otlp_proto_grpc"
     headers = signal.setting("HEADERS", environment)
-    authority = signal.setting("CERTIFICATE", environment)
+    ca_file = signal.setting("CERTIFICATE", environment)
     url = signal.setting("ENDPOINT", environment)
     own = environment.get(f"OTEL_EXPORTER_OTLP_{signal.name.upper()}_ENDPOINT", "").strip()
     if grpc:
@@ -140,4 +140,4 @@ def _endpoint(signal: _Signal, exporter: str | None, environment: Mapping[str, s
         url = url if "://" in url else f"http://{url}"
     elif not own:
         url = f"{(url or 'http://localhost:4318').rstrip('/')}/v1/{signal.name}"
-    return Endpoint(url, grpc=grpc, headers=headers, authority=authority)
+    return Endpoint(url, grpc=grpc, headers=headers, ca_file=ca_file)

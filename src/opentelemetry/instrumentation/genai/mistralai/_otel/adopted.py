@@ -19,7 +19,7 @@ from .._recording.steps import Step
 from .client_span import Call
 from .ends_once import Plan
 from .hosts import Host, find_host
-from .plans import hook_step, measurements
+from .plans import hook_action, measurements
 from .surroundings import Called
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from .telemetry import Telemetry
 
 
-def open_call(telemetry: Telemetry, request: Request, called: Called, context: Context) -> Call:
-    """Makes a call: with a span of its own, or in the span that another library has opened."""
+def begin_call(telemetry: Telemetry, request: Request, called: Called, context: Context) -> Call:
+    """Begins a call, with a span of its own or in the span that another library has opened."""
     host = find_host(context, request, telemetry)
     if host is None:
         return Call(telemetry, request, called, context)
@@ -37,12 +37,8 @@ def open_call(telemetry: Telemetry, request: Request, called: Called, context: C
     return kind(telemetry, request, called, context, host)
 
 
-class CallAgain(Call):
-    """Records a framework's second request under one framework span: a retry, or another model.
-
-    It has a span of its own, because the host's span describes the first request. The framework
-    counts the tokens of the request that answers, so this call does not.
-    """
+class HostedCall(Call):
+    """Holds a call that another library's inference is around."""
 
     __slots__ = ("_host",)
 
@@ -52,14 +48,24 @@ class CallAgain(Call):
         self._host = host
         super().__init__(telemetry, request, called, parent)
 
+
+class CallAgain(HostedCall):
+    """Records a framework's second request under one framework span: a retry, or another model.
+
+    It has a span of its own, because the host's span describes the first request. It records no
+    metric that the framework records itself: see `RECORDED_BY`.
+    """
+
+    __slots__ = ()
+
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
-        """Returns the steps that end the call; the last item runs first."""
+        """Returns the actions that end the call; the last item runs first."""
         plan = super().plan(ending, ended, context)
         plan.append(partial(_give_back_seat, self._host, ending))
         return plan
 
 
-class AdoptedCall(CallAgain):
+class AdoptedCall(HostedCall):
     """Records a call without a span of its own, on its host's span."""
 
     __slots__ = ()
@@ -73,18 +79,18 @@ class AdoptedCall(CallAgain):
         """Does nothing: only conversations have steps, and these are never adopted."""
 
     def plan(self, ending: Ending, ended: int, context: Context) -> Plan:
-        """Returns the steps that inform the host and count; the last item runs first."""
-        steps: Plan = []
+        """Returns the actions that inform the host and count; the last item runs first."""
+        plan: Plan = []
         try:
             seconds = (ended - self.started) / 1e9
-            steps = measurements(self.telemetry.instruments, self.request, ending, seconds, context)
+            plan = measurements(self.telemetry.instruments, self.request, ending, seconds, context)
         except Exception as exc:  # noqa: BLE001 -- the host must be informed even if a meter fails
             _log.report("measure a call", exc)
         if self._host.span.is_recording():
-            steps += hook_step(self.telemetry, self._host.span, ending)
-        steps.append(partial(self._tell, ending))
-        steps.append(partial(_give_back_seat, self._host, ending))
-        return steps
+            plan += hook_action(self.telemetry, self._host.span, ending)
+        plan.append(partial(self._tell, ending))
+        plan.append(partial(_give_back_seat, self._host, ending))
+        return plan
 
     def _tell(self, ending: Ending) -> None:
         attributes = ending.attributes

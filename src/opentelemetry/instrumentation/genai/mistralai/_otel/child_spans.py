@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the spans inside a call: a tool that ran, an agent at work."""
+"""Makes the INTERNAL spans: steps on the server, agent loops and local tools."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class ChildSpan:
         *,
         log: bool = False,
     ) -> Plan:
-        """Returns the steps that end the span; the last item runs first.
+        """Returns the actions that end the span; the last item runs first.
 
         Args:
             at: the end, ns since the epoch.

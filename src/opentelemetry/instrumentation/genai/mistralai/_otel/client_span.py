@@ -40,8 +40,7 @@ class Call:
 
     Attributes:
         attempts: how often the request was sent, 0 if the SDK does not show it.
-        called: the SDK object whose method was called, and the method's description; None when it
-            has returned.
+        called: the SDK object and the method's row; None when the method has returned.
         children: the steps whose spans are open.
         content: the call's content, if that is recorded.
         exchange: the SDK's tracing hook while that asks for a span, later the response's headers.
@@ -58,7 +57,7 @@ class Call:
     def __init__(
         self, telemetry: Telemetry, request: Request, called: Called, parent: Context
     ) -> None:
-        """Registers a call, so that it is ended at exit if nothing else ends it."""
+        """Ends the calls that were dropped meanwhile, and registers this one to end at exit."""
         self.telemetry = telemetry
         self.request = request
         self.called: Called | None = called
@@ -76,9 +75,9 @@ class Call:
         if open_calls.dropped:
             open_calls.end_dropped()
         # Durations need a clock that nobody sets back, else time runs backwards within a call.
-        # Arrivals of events are read from another clock, which is quicker to read.
+        # Events are timed by `monotonic_ns`, which is faster than `ticks`. Frozen time replaces it:
+        # its offset to local time is kept apart. While time runs, the two offsets are equal.
         self.started, at, arrival = all_clocks()
-        # These offsets turn either clock into local time; they are equal while the clocks are.
         self._offset = self.clock_offset = self.started - at
         if not 0 <= arrival - at < ONE_MOMENT:
             self.clock_offset = self.started - arrival
@@ -115,10 +114,8 @@ class Call:
 
     @property
     def context(self) -> Context:
-        """Returns the caller's context at the call's start, with the span in it.
-
-        It is made anew each time: keeping it would make every open call larger.
-        """
+        """Returns the caller's context at the call's start, with the span in it."""
+        # It is made anew each time: keeping it would make every open call larger.
         return self._parent if self.span is None else Context({**self._parent, SPAN: self.span})
 
     @property
@@ -136,11 +133,11 @@ class Call:
         return ticks() + self._offset
 
     def at(self, arrived: int) -> int:
-        """Returns when an event arrived, ns since the epoch.
+        """Returns when an event arrived, ns since the epoch; first it ends the dropped calls.
 
         Args:
-            arrived: by ``time.monotonic_ns()``, which tests with frozen time replace: a time that
-                is not between the start and now is replaced by now.
+            arrived: by ``time.monotonic_ns()``; in frozen time it may lie outside of the call: then
+                the result is now.
         """
         if open_calls.dropped:
             open_calls.end_dropped()
@@ -159,10 +156,7 @@ class Call:
             self._token = None
 
     def step(self, step: Step) -> None:
-        """Starts the span of a step inside this call, and ends it if the step has ended.
-
-        An agent's work comes twice: its span has to exist before those of its tools.
-        """
+        """Records a step inside this call: see `record_step`."""
         # A call that has ended, or belongs to the parent of a forked process, has no more steps.
         if self in open_calls and self.span is not None:
             record_step(self, step)
@@ -192,14 +186,13 @@ class Call:
             self.end(ending)
 
     def end(self, ending: Ending, at: int | None = None) -> bool:
-        """Ends the span, unless it has ended or belongs to another process.
+        """Ends the span, unless it has ended or belongs to another process; returns whether it did.
+
+        It also remembers a conversation's turn, to which the next turn links.
 
         Args:
             ending: what is known of the call.
             at: ns since the epoch; None: now.
-
-        Returns:
-            Whether this call ended it.
         """
         ended = ticks() + self._offset
         if at is not None:
@@ -230,7 +223,7 @@ class Call:
             last_turns.remember(ending.conversation_id, operation, link)
         return True
 
-    # `AdoptedCall` overrides this method; a plan's last item runs first.
+    # The classes in `adopted` override this method; a plan's last item runs first.
     plan = plan_of
 
     def record_chunk(self, ending: Ending, seconds: float) -> None:

@@ -48,7 +48,7 @@ def hook_from_environment() -> CompletionHook | None:
     if not os.environ.get(_environment.COMPLETION_HOOK):
         return None
     try:
-        # Only util-genai 1.3b0 and newer passes the first import: an older one is reported here.
+        # An older util-genai than 1.3b0 lacks these classes: the import fails, one line says so.
         from . import completion_messages  # noqa: F401, I001  # pyright: ignore[reportUnusedImport]
         from opentelemetry.util.genai.completion_hook import load_completion_hook  # pyright: ignore[reportMissingTypeStubs]
     except ImportError as exc:

@@ -4,13 +4,13 @@
 A finalizer may run inside the garbage collector, inside a lock of OpenTelemetry, and while a signal
 waits to be handled. The handler of such a signal runs in the first line of Python that the
 collector calls, and the interpreter discards what it raises there: a ``__del__`` of ours swallowed
-Ctrl-C. So there is no ``__del__``: the callback of a weak reference consists of C functions only.
-It puts the call into a deque, and starts a thread unless one is starting or running.
+Ctrl-C. So a stream has no ``__del__``: a weak reference's callback consists of C functions only. It
+puts the call into a deque, and starts a thread unless one is starting or running.
 
 ``_thread`` starts the first thread, because its function takes no lock; that thread only starts a
-``threading.Thread``, which takes two. In a subinterpreter the latter is no daemon: a daemon thread
-that outlives its interpreter aborts the process (mod_wsgi, uWSGI). Both names are looked up when
-they are used: after ``gevent.monkey.patch_all()`` the thread is a greenlet.
+``threading.Thread``, which takes two. In a subinterpreter that thread is no daemon: a daemon thread
+that outlives its interpreter aborts the process (mod_wsgi, uWSGI). ``start_new_thread`` and
+``Thread`` are looked up when they are used: ``gevent.monkey.patch_all()`` makes greenlets of them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Waker:
         )
 
     def watch(self, call: Any, used: object) -> None:
-        """Has ``call`` noted as dropped when ``used`` is collected, unless its watch went first."""
+        """Has ``call`` noted as dropped when ``used`` is collected, unless it has ended before."""
         starter: Any = self._flag.default_factory
         if starter is not object and starter.func is not _thread.start_new_thread:
             self._flag.default_factory = self._starter()

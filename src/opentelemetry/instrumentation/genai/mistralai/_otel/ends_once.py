@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ends each call once, whatever interrupts the end, and whichever thread goes on with it.
 
-A *plan* ends a call: it lists what is still to be done, the span's end last. The thread that
-installs the plan has ended the call. Each step is taken out before it runs, so that none runs
-twice.
-
-This module has no lock and needs none: each step that must happen once is one operation of a dict
-or a list. A lock that was made before a late ``gevent.monkey.patch_all()`` would hang whole
-workers.
+A *plan* ends a call: it lists the actions that are still to be done, the span's end last. The
+thread whose plan is stored first ends the call. Each action is taken out before it runs, so that
+none runs twice. There is no lock, because one operation of a dict or a list does what must happen
+once: a lock from before a late ``gevent.monkey.patch_all()`` would hang whole workers.
 """
 
 from __future__ import annotations
@@ -36,7 +33,7 @@ class OpenSpan(Abandoned, Protocol):
 
     Attributes:
         context: the caller's context at the start, with the span in it.
-        watch: the weak reference that reports a dropped stream, while it is kept; see `dropped`.
+        watch: the weak reference that reports a dropped stream; see the module `dropped`.
     """
 
     watch: object
@@ -72,14 +69,14 @@ class EndsOnce:
 
         Args:
             call: the call to end.
-            plan: the steps to run; it is empty afterwards.
+            plan: the actions to run; it is empty afterwards.
             context: the call's context, which is current meanwhile.
 
         Returns:
-            False if the call had ended, or belongs to another process: then no step runs.
+            False if the call had ended, or belongs to another process: then no action runs.
 
         Raises:
-            BaseException: what interrupted a step; the steps after it run all the same.
+            BaseException: what interrupted an action; those after it run all the same.
         """
         if call not in self._open or self._plans.setdefault(call, plan) is not plan:
             return False
@@ -107,24 +104,24 @@ class EndsOnce:
 
 
 def carry_out(plan: Plan, context: Context | None = None) -> None:
-    """Runs each step of a plan, the last one first; a step that fails stops no other step.
+    """Runs each action of a plan, the last one first; one that fails stops no other.
 
     Args:
-        plan: the steps to run; each is taken out.
-        context: becomes the current context, because log processors and hooks read the current one
-            and not the one that they are given. The caller runs this function in a copy.
+        plan: the actions to run; each is taken out.
+        context: becomes the current context, because log processors and hooks read that one. It
+            stays current: the caller runs this function in a copy of its own context.
 
     Raises:
-        BaseException: what interrupted a step, after the others have run.
+        BaseException: what interrupted an action, after the others have run.
     """
     try:
         if context is not None:
             otel_context.attach(context)
         while plan:
             try:
-                # One line must do both: an interrupt between two lines would lose a step.
+                # One line must do both: an interrupt between two lines would lose an action.
                 plan.pop()()
-            except Exception as exc:  # noqa: BLE001 -- the other steps must run, too
+            except Exception as exc:  # noqa: BLE001 -- the other actions must run, too
                 _log.report("end a call", exc)
     finally:
         # An interrupt, or a hook that wants to exit, must not leave the span open.

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds another library's inference span, or its inference, that a call is made inside of.
+"""Finds another library's inference that a call is part of: a span, or util-genai's data.
 
 A framework that records each of its requests as an inference span, and opentelemetry-util-genai's
 ``TelemetryHandler().inference(...)``, already describe the request that the SDK is about to make. A
 second span for it would double the tokens, and the price, of everybody who sums over spans. So the
 call gets a `Host`, and its facts go there.
 
-* A framework's span adopts one call: the first that asks for its model. Each span's `Seat` notes
-  that it has adopted one, and must not keep the span alive.
-* The framework counts the tokens of the request that answered. When its first request failed, the
-  next one (a retry, another model) is still the framework's, and so are its counts. Calls that are
-  made while a request of the framework is under way, or after it has answered, are the user's own.
+* A framework's span adopts one call: the first that asks for its model. The span's `Seat` marks
+  that it has adopted one.
+* A framework may record the tokens of the request that answered. When its first request fails, the
+  next one (a retry, another model) still belongs to the framework. Calls that are made while a
+  request of the framework is under way, or after it has answered, are the user's own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from .. import _log
 from .. import _names as s
-from .._reading.requests import TIMED
+from .._reading.requests import COUNTED, INFERENCE
 from .surroundings import SPAN
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _INFERENCE_DATA: Final = "opentelemetry.genai.client.inference.context"
 _EMBEDDINGS_DATA: Final = "opentelemetry.genai.client.embedding.context"
 _INFERENCES: Final = frozenset({s.CHAT, s.TEXT_COMPLETION, s.GENERATE_CONTENT})
 _EMBEDDINGS: Final = frozenset({s.EMBEDDINGS})
+_HOSTED: Final = frozenset({INFERENCE, COUNTED})
 # The code that opens an inference of util-genai measures it; its stream wrappers measure chunks.
 _OF_UTIL_GENAI: Final = frozenset(
     {s.METRIC_TOKEN_USAGE, s.METRIC_DURATION, s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK}
@@ -65,6 +66,9 @@ class Seat:
 
     It must not refer to the span: it is the value of a weak dictionary whose key is the span, which
     would then never be freed.
+
+    Attributes:
+        used: whether a request had the place before; a second request is not adopted.
     """
 
     __slots__ = ("_free", "used")
@@ -128,7 +132,7 @@ def find_host(context: Context, request: Request, telemetry: object) -> Host | N
         request: the call's; only inferences and embeddings have a host, moderation has none.
         telemetry: its attribute ``adopts`` says whether the user wants calls to have hosts.
     """
-    if not context or request.measured == TIMED or not getattr(telemetry, "adopts", True):
+    if not context or request.measured not in _HOSTED or not getattr(telemetry, "adopts", True):
         return None
     try:
         return _find(context, request)

@@ -58,7 +58,7 @@ class LocalSpan:
         return self._started + whole_microseconds(ticks() - self._ticks)
 
     def fail(self, exc: BaseException) -> None:
-        """Ends the span with an exception; a cancellation is no error."""
+        """Ends the span with an exception; a cancellation or a deferred tool call is no error."""
         if isinstance(exc, GeneratorExit):
             # The coroutine was dropped, perhaps inside the garbage collector, where ending the
             # span could deadlock.
@@ -70,7 +70,7 @@ class LocalSpan:
             self.end(self.now(), failure_of(exc))
 
     def give_up(self) -> None:
-        """Ends the span without its late attributes and measurements."""
+        """Ends the span without what `learned` and `measurements` would add."""
         if not open_calls.end(self, self._span.plan(self.now()), self.context):
             open_calls.resume(self)
 

@@ -19,11 +19,11 @@ _MAX_NAMES: Final = 100
 # (``ft:open-mistral-7b:587a6b29:20240514:7e6b5b1c``), an exception's class, or a host.
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _VISIBLE: Final = re.compile(r"[!-~]{1,128}")
-# An agent's name is free text that the application chose; it has been cut before.
+# The name of an agent or a workflow is free text that the application chose, and was cut before.
 _ANY: Final = re.compile(r".+", re.DOTALL)
 
 
-class MetricNames:
+class KnownNames:
     """Holds the names of one kind that metrics of this process have.
 
     Attributes:
@@ -63,18 +63,21 @@ class MetricNames:
         self.known.clear()
 
 
-REQUEST_MODELS: Final = MetricNames(s.REQUEST_MODEL, _VISIBLE)
-RESPONSE_MODELS: Final = MetricNames(s.RESPONSE_MODEL, _VISIBLE)
-ADDRESSES: Final = MetricNames(s.SERVER_ADDRESS, _VISIBLE)
-ERRORS: Final = MetricNames(s.ERROR_TYPE, _VISIBLE)
-CONNECTORS: Final = MetricNames(s.CONNECTOR_NAME, _WORD)
-TOOLS: Final = MetricNames(s.TOOL_NAME, _WORD)
-AGENTS: Final = MetricNames(s.AGENT_NAME, _ANY)
-ALL: Final = (REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TOOLS, AGENTS)
+REQUEST_MODELS: Final = KnownNames(s.REQUEST_MODEL, _VISIBLE)
+RESPONSE_MODELS: Final = KnownNames(s.RESPONSE_MODEL, _VISIBLE)
+ADDRESSES: Final = KnownNames(s.SERVER_ADDRESS, _VISIBLE)
+ERRORS: Final = KnownNames(s.ERROR_TYPE, _VISIBLE)
+CONNECTORS: Final = KnownNames(s.CONNECTOR_NAME, _WORD)
+TOOLS: Final = KnownNames(s.TOOL_NAME, _WORD)
+AGENTS: Final = KnownNames(s.AGENT_NAME, _ANY)
+WORKFLOWS: Final = KnownNames(s.WORKFLOW_NAME, _ANY)
+ALL: Final = (
+    REQUEST_MODELS, RESPONSE_MODELS, ADDRESSES, ERRORS, CONNECTORS, TOOLS, AGENTS, WORKFLOWS,
+)  # fmt: skip
 
 
 def by_metric_name(connectors: Mapping[str, int]) -> dict[str, int]:
-    """Returns the calls of connectors by metric name; ``_OTHER`` has the sum of the rest."""
+    """Returns the calls of each connector by the name that a metric may have, or ``_OTHER``."""
     calls: dict[str, int] = {}
     for name, n in connectors.items():
         key = CONNECTORS.bounded(name)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creates the instruments, and makes the measurements that few calls have.
+"""Creates the instruments; measures chunks, tools, agent loops and rare counts of tokens.
 
-Two sets of names exist: those of today's dashboards (GenAI conventions v1.41) and, with
-``instrument(metric_names="latest")``, the newest ones. The usage counters are the same in both. No
-id is ever a metric attribute.
+`plans` measures what each call has. Two sets of names exist: those of today's dashboards (GenAI
+conventions v1.41) and, with ``instrument(metric_names="latest")``, the newest ones. The usage
+counters are the same in both. No id is ever a metric attribute.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ Measurement = Callable[[], object]
 
 _DURATIONS: Final = [0.01 * 2**n for n in range(14)]
 _RUN_DURATIONS: Final = [0.1 * 2**n for n in range(13)]
+_WORKFLOW_DURATIONS: Final = [1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200]
 _TOKENS: Final = [4**n for n in range(14)]
 _COUNTS: Final = [2**n for n in range(8)]
 _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
@@ -39,7 +40,8 @@ _OF_TOOLS: Final = (s.TOOL_NAME, s.TOOL_TYPE, s.AGENT_NAME)
 class Instruments:
     """Holds all instruments of one meter.
 
-    `plans` records each call into the public ones; their ``…_name`` says what they are called.
+    `plans` uses the public attributes. A ``…_name`` is the name of a metric: by it a host says that
+    it records the metric itself.
     """
 
     def __init__(self, meter: Meter, *, latest: bool) -> None:
@@ -70,6 +72,7 @@ class Instruments:
             s.METRIC_CONNECTOR_TOKENS, "{token}", "Tokens that connectors used, beside the input."
         )
         self._connector_calls = counter(s.METRIC_CONNECTOR_CALLS, "{call}", "Calls of connectors.")
+        # The latest names have another duration for inferences; all other calls keep this one.
         self.operation = histogram(s.METRIC_DURATION, "s", "Duration of the operation.")
         duration = self.operation
         first, between = s.METRIC_FIRST_CHUNK, s.METRIC_CHUNK
@@ -95,6 +98,9 @@ class Instruments:
         self.first_chunk = histogram(first, "s", "Time to the first output chunk.")
         self._chunk = histogram(between, "s", "Time between output chunks.")
         self._tool = histogram(s.METRIC_TOOL_DURATION, "s", "Duration of a tool's execution.")
+        self.workflow = histogram(
+            s.METRIC_WORKFLOW_DURATION, "s", "Duration of a workflow.", _WORKFLOW_DURATIONS
+        )
         self._run = histogram(
             s.METRIC_RUN_DURATION, "s", "Duration of an agent loop.", _RUN_DURATIONS
         )
@@ -108,7 +114,7 @@ class Instruments:
     def of_details(
         self, usage: Usage, shared: CallAttributes, context: Context
     ) -> list[Measurement]:
-        """Returns the measurements of the counters that few calls use."""
+        """Returns the measurements of cached tokens, reasoning and connectors."""
         found: list[Measurement] = []
         counts = usage.counts
         for attribute, counter in self._details:

@@ -2,13 +2,13 @@
 """Ends the calls that their callers do not end: dropped ones, and those that are open at exit.
 
 * A dropped stream may be noticed inside the garbage collector, inside OpenTelemetry's own locks: a
-  span that is ended there deadlocks (reproduced with the metrics SDK). So a dropped call goes into
-  a deque. A thread that lives only for this ends it, or the next call, the next event that is more
-  than a further chunk of a message, or the exit, whichever comes first.
-* At exit, `atexit` ends what is still open. Its handlers run last in, first out, so ours is
-  registered when a configuration's first call finds a provider: after the provider's, hence before
-  that shuts down. Before Python 3.14, `atexit` never frees an unregistered handler: registering at
-  each call would leak.
+  span that is ended there deadlocks (reproduced with OpenTelemetry's metrics). So a dropped call
+  goes into a deque. Whichever comes first ends it: a thread of ours, the next call, the next event
+  whose time is read, or the exit.
+* At exit, `atexit` ends what is still open. Its handlers run last in, first out. Ours is registered
+  when a configuration's first call finds a provider, which is after the provider's own: so it runs
+  before the provider shuts down. Before Python 3.14, `atexit` never frees an unregistered handler:
+  registering at each call would leak.
 * After a fork the child has the parent's open calls in its memory, but they are the parent's:
   `after_fork` empties the child's table, so nothing in the child can end them.
 """
@@ -44,7 +44,7 @@ class OpenCalls(EndsOnce):
         atexit.register(self.end_all)
 
     def drop(self, call: OpenSpan) -> None:
-        """Hands over a call that may not be ended here.
+        """Hands over a call that must not be ended here.
 
         It is safe inside the garbage collector: it uses no lock, no logging, no OpenTelemetry.
         """

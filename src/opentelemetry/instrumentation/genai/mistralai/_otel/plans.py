@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the plan that ends a call: attributes, content, hooks, metrics, the span's end.
 
-Each step is a function of its own. An exception in one, from a provider, a hook or a redactor,
-stops no other step; after an interrupt in one, the others still run.
+Each action is a function of its own. An exception in one, from a provider, a hook or a redactor,
+stops no other; after an interrupt in one, the others still run. `adopted` uses the metrics and the
+hook, too.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from opentelemetry.trace import Span, StatusCode
 
 from .. import _log
 from .. import _names as s
-from .._reading.requests import COUNTED, INFERENCE, TIMED
+from .._reading.requests import COUNTED, INFERENCE, TIMED, TOOL, WORKFLOW
 from .._recording.ending import Ending
 from .ends_once import Plan
+from .job_metrics import of_job
 from .metric_attributes import known, made
 from .metric_names import ERRORS
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .metrics import Instruments
     from .telemetry import Telemetry
 
+_JOBS: Final = frozenset({WORKFLOW, TOOL})
 # Nearly every call reports these counts and no others.
 _PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
 
@@ -51,7 +54,7 @@ class Ended(Protocol):
 
 
 def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
-    """Returns the steps that end a call; the last item runs first.
+    """Returns the actions that end a call; the last item runs first.
 
     Args:
         call: the call, whose span is open.
@@ -65,12 +68,13 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
     plan: Plan = [partial(span.end, ended)]
     try:
         seconds = (ended - call.started) / 1e9
-        plan += measurements(telemetry.instruments, call.request, ending, seconds, context)
+        measure = of_job if call.request.measured in _JOBS else measurements
+        plan += measure(telemetry.instruments, call.request, ending, seconds, context)
     except Exception as exc:  # noqa: BLE001 -- the span must end even if a meter fails
         _log.report("measure a call", exc)
     attributes = ending.attributes
     if call.recording and telemetry.response_hook is not None:
-        plan += hook_step(telemetry, span, ending)
+        plan += hook_action(telemetry, span, ending)
     if failure is not None:
         attributes[s.ERROR_TYPE] = failure.type
         attributes.update(failure.attributes)
@@ -94,10 +98,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
 def measurements(
     instruments: Instruments, request: Request, ending: Ending, duration: float, context: Context
 ) -> Plan:
-    """Returns the steps that record a call's metrics; the last item runs first.
-
-    Each is a function of its own, because each must run once at most, and one that fails must not
-    keep the others from running.
+    """Returns the actions that record a call's metrics; the last item runs first.
 
     Args:
         instruments: where to record them.
@@ -110,7 +111,7 @@ def measurements(
     measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
     operation, inference = ending.operation or request.operation, measured == INFERENCE
     key = operation, request.model, request.server, ending.response_model
-    # The look-up is inline, because a function call costs as much as a measurement's step.
+    # The look-up is inline, because a function call costs as much as making an action.
     shared = known.get(key) or made(key)
     common = shared.common
     plan: Plan = []
@@ -137,14 +138,14 @@ def measurements(
     if measured != TIMED:
         if usage.connectors or not _PLAIN.issuperset(counts):
             plan += instruments.of_details(usage, shared, context)
-        # A count that was not reported is 0 tokens.
+        # A count that was not reported adds 0: without it there would be no series.
         plan.append(partial(instruments.add_output, answered, shared.counted, context))
         plan.append(partial(instruments.add_input, sent, shared.counted, context))
     return plan
 
 
-def hook_step(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
-    """Returns the step that calls the user's ``response_hook``, if there is one."""
+def hook_action(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
+    """Returns the action that calls the user's ``response_hook``, if there is one."""
     hook = telemetry.response_hook
     if hook is None:
         return []
@@ -157,6 +158,8 @@ def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context
     said = {} if content is None else content.whole(ending.output or [], known)
     details = {**request.attributes, **known} if telemetry.emits_details else {}
     telemetry.record_content(span, request.operation, said, details, ended, context)
+    if content is not None and content.texts and telemetry.content_on_spans and call.recording:
+        span.set_attributes(content.texts)
 
 
 def run_hook(

@@ -3,9 +3,9 @@
 
 A caller's generator with a stream in it may be collected at any allocation, and closes the stream
 then; if that happens inside OpenTelemetry's locks, ending a span there deadlocks. A ``close()``
-cannot see that it comes from the collector, and a callback in ``gc.callbacks`` that could tell
-swallows the signals that arrive while the collector runs. But only frames of this very thread can
-hold the locks, and these can be looked at: 40 ns each, only when a stream is left early.
+cannot see that it comes from the collector. A callback in ``gc.callbacks`` could tell, but it
+swallows the signals that arrive while the collector runs. Only frames of this very thread can hold
+the locks, so these are looked at: 40 ns each, only when a stream is left early.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from types import FrameType
 from typing import Final
 
 _SDK: Final = "opentelemetry.sdk"
-# These are the packages of providers that are not OpenTelemetry's own.
+# Another vendor's provider has locks, too. Without its package in this set, a span that is ended
+# inside one of them would deadlock.
 _packages: Final[set[str]] = set()
 
 

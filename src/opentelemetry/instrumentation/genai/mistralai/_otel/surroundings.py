@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what surrounds a call: OpenTelemetry's context, the clocks, the turn before it."""
+"""Holds what surrounds a call: OpenTelemetry's context, the clocks, the turn before it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from opentelemetry.trace.propagation import set_span_in_context
 
 from .._reading.fields import is_whole
 
-# A pair of the SDK object and the method's description, which each wrapper makes for itself.
+# A pair of the SDK object and the method's row, of which each `patch` makes a copy.
 Called = tuple[object, object]
-# This key holds the call that is under way in this context: the calls it makes get no span.
+# This key holds the call that is under way in this context. By it an older wrapper of ours sees
+# that the call has a span already, and `own_spans` finds the call.
 CALL: Final = otel_context.create_key("mistralai-call")
 # This key holds the agent loop that runs in this context.
 RUN: Final = otel_context.create_key("mistralai-run")
@@ -52,8 +53,8 @@ def context_for(owner: object, method: object) -> Context | None:
         call: Any = context.get(CALL)
         if call is not None and call.called is not None:
             at, by = call.called
-            # A wrapper from another `instrument` has an equal description that is another object.
-            # The same object means a new call, made by an event hook or a task meanwhile.
+            # A wrapper from another `instrument` has an equal row that is another object. The same
+            # object means a new call, made by an event hook or a task meanwhile.
             if at is owner and by is not method and by == method:
                 return None
         if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
@@ -62,11 +63,7 @@ def context_for(owner: object, method: object) -> Context | None:
 
 
 def detach(token: Any) -> None:
-    """Detaches a context, without logging if it was attached elsewhere.
-
-    `context.detach` logs an error when the SDK's coroutine is closed from another context than it
-    ran in.
-    """
+    """Detaches a context; `context.detach` would log an error if it was attached elsewhere."""
     if token is None:
         return
     try:
@@ -103,11 +100,9 @@ def whole_microseconds(nanoseconds: int) -> int:
 class LastTurns:
     """Maps a conversation to its last turn in this process, so that later turns link to it.
 
-    It discards the least recently used conversation when it is full.
-
-    It has no lock, because a fork or a late gevent patch could leave a lock held. Each line is one
-    atomic operation of an ``OrderedDict``; between two lines another thread may have removed the
-    conversation.
+    It discards the least recently used conversation when it is full. It has no lock, because a fork
+    or a late gevent patch could leave a lock held: each line is one atomic operation, and between
+    two lines another thread may have removed the conversation.
     """
 
     def __init__(self, size: int = _MAX_CONVERSATIONS) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
 from opentelemetry import context as otel_context
@@ -14,9 +14,10 @@ from opentelemetry.context import Context
 from .. import _log
 from .. import _names as s
 from .._content.exceptions import describe
-from .._content.mode import cleaner, fitted, to_json
+from .._content.mode import cleaner, fitted, on_span
 from .._reading.errors import Failure
 from ..version import __version__
+from .batch_metrics import BatchInstruments
 from .completion_hook import Said, cut_texts, on_completion
 from .configuration import Options
 from .metrics import Instruments
@@ -123,6 +124,12 @@ class Telemetry:
         meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
         return Instruments(meter, latest=self.options.metric_names == "latest")
 
+    @cached_property
+    def batches(self) -> BatchInstruments:
+        """Returns the instruments of batches, which few programs use."""
+        meter = metrics.get_meter(s.SCOPE, __version__, self.options.meter_provider)
+        return BatchInstruments(meter)
+
     def record_exception(
         self,
         span: trace.Span,
@@ -169,7 +176,7 @@ class Telemetry:
         hook = self._on_completion
         recorded = fitted(said if hook is None else cut_texts(said))
         if self.content_on_spans and span.is_recording():
-            span.set_attributes({key: to_json(value) for key, value in recorded.items()})
+            span.set_attributes({key: on_span(key, items) for key, items in recorded.items()})
         if operation not in _INFERENCE:
             return
         details = {**known, **recorded} if self.content_on_events else known
@@ -205,18 +212,16 @@ class Switch:
     """Holds the `Telemetry` that calls are recorded into; None while instrumentation is off."""
 
     telemetry: Telemetry | None = None
-    options: ClassVar[dict[str, Any]] = {}
 
     @classmethod
-    def turn_on(cls, options: Mapping[str, Any]) -> None:
-        """Records calls from now on; an argument of `Telemetry` that is not given is kept."""
-        cls.options = {**cls.options, **options}
-        cls.telemetry = Telemetry(**cls.options)
+    def turn_on(cls, options: Options) -> None:
+        """Records calls with these options from now on."""
+        cls.telemetry = Telemetry(options)
 
     @classmethod
     def turn_off(cls) -> None:
         """Lets calls pass from now on."""
-        cls.options, cls.telemetry = {}, None
+        cls.telemetry = None
 
 
 def _record(

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads facts out of the SDK's objects: requests, settings, usage, errors, times, entries.
+"""Reads facts out of the SDK's objects: requests, settings, errors, times, entries.
 
-It has pure functions and plain data, and imports neither OpenTelemetry nor mistralai. Start with
-`requests`.
+It imports neither OpenTelemetry nor mistralai. Start with `requests`.
 """

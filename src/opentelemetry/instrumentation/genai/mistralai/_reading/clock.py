@@ -4,7 +4,8 @@
 A conversation's events carry the server's clock, its span starts on ours, and the two differ. The
 first server timestamp of a stream decides: if it is inside the time that the call has lasted so
 far, the clocks agree and nothing is shifted; if not, everything from that stream is shifted so that
-the first timestamp falls on its arrival. Either way durations between server events stay exact.
+the first timestamp falls on its arrival. A shift keeps durations between server events exact; only
+an event that would lie after its arrival, or before an earlier one, is moved.
 """
 
 from __future__ import annotations

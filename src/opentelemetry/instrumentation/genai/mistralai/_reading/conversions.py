@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts the values of settings as the SDK does, except the plain numbers that most callers give.
+"""Converts the values of settings as the SDK does.
 
 The SDK's models turn values that stand for a number into one (numpy's scalars, ``Decimal``,
 ``"0.2"``, ``64.0`` where the API takes an int, ``True``), and refuse others; this module does the
-same for each value (the test compares it with the bytes sent).
+same. `requests` records a plain number, which most callers give, without it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from .fields import fields_of, items_of, name_of
 
 # OTLP carries no larger integer: one of them makes the exporter drop its whole batch.
 MAX_INTEGER: Final = 2**63 - 1
+# Without the limit, two hostile numbers would make a counter that no exporter can ever encode.
+MAX_COUNT: Final = 10**12
 # No number that a setting can have is longer.
 _MAX_DIGITS: Final = 64
 # The SDK reads these words as a bool, in any case.
@@ -188,3 +190,13 @@ def conversation_id(conversation: object) -> str | None:
     if isinstance(conversation, str):
         return name_of(conversation)
     return name_of(settings_of(conversation).get("id"))
+
+
+def count(value: object) -> int | None:
+    """Returns a usable count: an int, no bool, from 0 to 10¹². Everything else gives None."""
+    if type(value) is int and 0 <= value <= MAX_COUNT:
+        return value
+    # A count that was not sent needs no log line: it is None, or the SDK's own marker, also falsy.
+    if value:
+        _log.debug("dropped an unusable count of type %s", type(value).__name__)
+    return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names errors: exceptions of the SDK or the transport, and error events.
+"""Names errors (exceptions and error events), and tells a cancellation from an error.
 
 ``error.type`` follows https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/.
 """
@@ -16,6 +16,8 @@ from .fields import AttributeValue, name_of
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# What the SDK raises when a workflow that it waits for has ended otherwise; it has no class for it.
+_ENDED: Final = re.compile(r"Workflow failed with status: ([A-Z_]{1,64})")
 # A body is parsed only for its code: parsing many megabytes would cost the caller too much time.
 _MAX_BODY: Final = 65_536
 
@@ -68,9 +70,12 @@ def failure_of(exc: BaseException) -> Failure:
         ``mistralai.ClassName`` for the SDK's own classes, else ``module.QualName``.
     """
     status = _status_of(exc)
+    attributes: dict[str, AttributeValue] = {}
     if status is None:
-        return Failure(name_of(_class_name(type(exc))) or s.OTHER, exception=exc)
-    attributes: dict[str, AttributeValue] = {s.HTTP_STATUS_CODE: status}
+        if type(exc) is RuntimeError and (ended := _ENDED.fullmatch(str(exc))):
+            attributes[s.WORKFLOW_STATUS] = ended[1]
+        return Failure(name_of(_class_name(type(exc))) or s.OTHER, attributes, exc)
+    attributes[s.HTTP_STATUS_CODE] = status
     if code := _code_in(_read(exc, "body")):
         attributes[s.ERROR_CODE] = code
     headers = _read(exc, "headers") or _read(_read(exc, "raw_response"), "headers")

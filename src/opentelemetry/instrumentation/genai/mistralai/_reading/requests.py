@@ -8,7 +8,6 @@ every value is tested for the type that is wanted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -19,22 +18,25 @@ from .. import _log
 from .. import _names as s
 from .conversions import MAX_INTEGER, settings_of
 from .fields import AttributeValue, name_of
-from .guardrails import confirmations_of
 from .settings import SETTINGS
 
-# These calls have all metrics, tokens by the counters alone, and nothing but their duration.
+# Such a call has all metrics.
 INFERENCE: Final = "inference"
+# Such a call has a duration and tokens; with the latest names it has no histogram of tokens.
 COUNTED: Final = "counted"
+# Such a call has a duration only.
 TIMED: Final = "timed"
+# These have the duration of a workflow or of a tool, and no other metric.
+WORKFLOW: Final = "workflow"
+TOOL: Final = "tool"
 # A longer URL is no address: without the limit it would be parsed, and kept in the cache.
 _MAX_URL: Final = 2048
 # These are the conventions' names for who hosts the models that these clients of the SDK ask.
 _PROVIDERS: Final = {"gcp": "gcp.vertex_ai", "azure": "azure.ai.inference"}
 
 
-# All requests share these: Python would make new ones for each, to stay while a call is open.
+# All requests share this set: Python would make a new one for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
-_NONE_CONFIRMED: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Server(NamedTuple):
@@ -49,10 +51,22 @@ _UNKNOWN: Final = Server(None, None, s.PROVIDER)
 
 
 class Request:
-    """Holds what is known of a call when its span starts."""
+    """Holds what is known of a call when its span starts.
+
+    Attributes:
+        attributes: those of the span; deleted after its start unless calls are log events.
+        in_conversation: whether the API keeps the conversation and gives it an id.
+        continues: the conversation, or the job, whose last turn this call follows.
+        previous: the context of that turn's span, for a link.
+        measured: `INFERENCE`, `COUNTED` or `TIMED`.
+        recorded_elsewhere: the names of metrics that another library records for this call.
+        confirmed: the user's answers, by the id of the tool call that waited for one.
+    """
+
+    confirmed: Mapping[str, str] = MappingProxyType({})
 
     __slots__ = (
-        "agent_id", "attributes", "confirmed", "conversation_id", "in_conversation", "measured",
+        "agent_id", "attributes", "continues", "conversation_id", "in_conversation", "measured",
         "model", "operation", "previous", "recorded_elsewhere", "server", "span_name",
     )  # fmt: skip
 
@@ -63,32 +77,22 @@ class Request:
         self.model: str | None = None
         self.agent_id: str | None = None
         self.conversation_id: str | None = None
-        # This is True if the API keeps the conversation and gives it an id.
         self.in_conversation = False
-        # This is the link to the turn that this call follows.
+        self.continues: str | None = None
         self.previous: object = None
-        # These are the user's answers, by the id of the tool call that waited for one.
-        self.confirmed: Mapping[str, str] = _NONE_CONFIRMED
         self.measured = INFERENCE
-        # Another library records the metrics of these names for this call.
         self.recorded_elsewhere = _NOTHING
         self.span_name: str = operation
 
-    @property
-    def continues(self) -> str | None:
-        """Returns the conversation whose last turn this call follows; known until it starts."""
-        known = self.conversation_id or self.attributes.get(s.RESTARTED_FROM)
-        return known if isinstance(known, str) else None
-
     def follow(self, operation: str | None, reference: object) -> None:
-        """Takes over the operation of the conversation's last turn, if that is known.
+        """Links the call to the conversation's last turn, and takes over that turn's operation.
 
         Args:
-            operation: the turn's operation, ``invoke_agent`` if an agent answered.
+            operation: ``invoke_agent`` if an agent answered; None if the turn is not known.
             reference: the context of the turn's span.
         """
         self.previous = reference
-        if operation is not None and operation != self.operation:
+        if self.in_conversation and operation is not None and operation != self.operation:
             self.operation = self.span_name = operation
             self.attributes[s.OPERATION_NAME] = operation
             if self.model is not None and operation != s.INVOKE_AGENT:
@@ -104,6 +108,7 @@ def model_request(
     *,
     measured: str = INFERENCE,
     output_type: str | None = None,
+    kind: type[Request] = Request,
 ) -> Request:
     """Reads the model or agent that is asked, and the settings.
 
@@ -112,12 +117,13 @@ def model_request(
         kwargs: the caller's arguments; the settings are among them and in ``completion_args``.
         measured: which metrics such a call has.
         output_type: ``gen_ai.output.type``, if the method fixes it.
+        kind: the class to make.
     """
     attributes: dict[str, AttributeValue] = {
         s.OPERATION_NAME: operation,
         s.PROVIDER_NAME: s.PROVIDER,
     }
-    request = Request(operation, attributes)
+    request = kind(operation, attributes)
     request.measured = measured
     describe_settings(kwargs, attributes)
     if "completion_args" in kwargs:
@@ -140,30 +146,6 @@ def start_request(kwargs: Mapping[str, Any]) -> Request:
     by_agent = name_of(kwargs.get("agent_id")) is not None
     request = model_request(s.INVOKE_AGENT if by_agent else s.CHAT, kwargs)
     request.in_conversation = True
-    return request
-
-
-def append_request(kwargs: Mapping[str, Any]) -> Request:
-    """Reads the next turn of a conversation, which names neither model nor agent."""
-    request = model_request(s.CHAT, kwargs)
-    request.in_conversation = True
-    conversation_id = name_of(kwargs.get("conversation_id"))
-    if conversation_id is not None:
-        request.conversation_id = request.attributes[s.CONVERSATION_ID] = conversation_id
-    if "tool_confirmations" in kwargs and (found := confirmations_of(kwargs["tool_confirmations"])):
-        request.confirmed = found
-        for answer, times in Counter(found.values()).items():
-            request.attributes[s.CONFIRMED + answer] = times
-    return request
-
-
-def restart_request(kwargs: Mapping[str, Any]) -> Request:
-    """Reads a turn from the middle of a conversation; the API makes a new conversation of it."""
-    request = model_request(s.CHAT, kwargs)
-    request.in_conversation = True
-    conversation_id = name_of(kwargs.get("conversation_id"))
-    if conversation_id is not None:
-        request.attributes[s.RESTARTED_FROM] = conversation_id
     return request
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records chats, agents, fim and all methods that are never streamed.
+"""Records chats, agents and FIM, and what has no stream: embeddings, classifiers, OCR, new agents.
 
-Their streams have no ``createdAt`` and mark no event as the last: usage may come after the finish
+A stream here has no ``createdAt`` and marks no event as the last: usage may come after the finish
 reason. So the recorder waits for the end of the stream, and ends the span at its last chunk's time.
 """
 
@@ -32,7 +32,7 @@ class CompletionRecorder(Recorder):
         super().__init__(call)
         # The value is the choice's finish reason, None until it has one.
         self._choices: dict[int, str | None] = {}
-        # This is the chunks' class, set once most of the chunks carry no new fact but their time.
+        # This is the chunks' class once the first output is known: `see` reads few of them further.
         self._chunk_class: Any = None
         self._usage: object = None
         self._closing: object = None

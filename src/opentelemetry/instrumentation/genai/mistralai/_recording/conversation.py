@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records a conversation: reads its events and makes one `Ending`.
+"""Records one turn of a conversation: reads its events and makes one `Ending`.
 
-It dispatches events on their name as the API spells it, never on their class: classes differ from
-one SDK line to the next, and an event that the SDK's model rejects arrives as another class, with
-the API's JSON in ``data.raw``. A response that was not streamed is turned into events first.
+It tells events apart by the API's name for them and never by class: classes differ between SDK
+lines, and an event that the SDK's model rejects has another class, with the API's JSON in
+``data.raw``. A response that was not streamed is turned into events first.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ from .recorder import UNTIMED, Recorder
 from .steps import Steps
 
 _FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
-_LAST_WORDS: Final = ("conversation.response.done", "conversation.response.error")
 
 
 class ConversationRecorder(Recorder):
-    """Records one conversation in constant memory, whatever its length."""
+    """Records one turn of a conversation, in constant memory unless content is captured."""
 
     __slots__ = (
         "_agent_id", "_agent_name", "_called", "_capture", "_clock", "_conversation_id",
@@ -41,12 +40,11 @@ class ConversationRecorder(Recorder):
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
-        request = call.request
         self._clock = ServerClock(call.started)
-        self._conversation_id = request.conversation_id
-        self._agent_id = request.agent_id
+        self._conversation_id = call.request.conversation_id
+        self._agent_id = call.request.agent_id
         self._agent_name: str | None = None
-        # These are the class of the current message's chunks, and its last chunk, still unread.
+        # The class of the current message's chunks, and the last chunk, which is read at its end.
         self._piece_class: Any = None
         self._piece: Any = None
         self._called: FunctionCalls | None = None
@@ -80,11 +78,14 @@ class ConversationRecorder(Recorder):
         self._unheard = None
 
     def hear_again(self, unheard: Any) -> None:
-        """Takes in the last event or response once more, if an interrupt cut its reading off."""
+        """Takes in the done or error event once more; of a response only its usage."""
         if self._whole:
-            # Its entries are not read again: the steps before the interrupt were reported.
-            self._end_with(unheard)
-        elif unheard.event in _LAST_WORDS:
+            # Its entries are not read again: their steps would be reported twice.
+            fields = fields_of(unheard)
+            ending = Ending(usage=read_usage(fields.get("usage")), closing=unheard)
+            ending.attributes.update(verdicts_of(fields.get("guardrails")))
+            self.end(ending, self._call.now())
+        elif unheard.event in ("conversation.response.done", "conversation.response.error"):
             self._on_event(unheard)
 
     def on_response(self, response: Any) -> None:
@@ -98,19 +99,12 @@ class ConversationRecorder(Recorder):
             for event in events:
                 self.see(event)
         finally:
-            # Each event replaces it.
+            # Each event overwrites it: an interrupted response would lose its usage.
             self._unheard = response
-        self._end_with(response)
-
-    def _end_with(self, response: Any) -> None:
-        fields = fields_of(response)
-        ending = Ending(usage=read_usage(fields.get("usage")), closing=response)
-        if fields.get("guardrails"):
-            ending.attributes.update(verdicts_of(fields["guardrails"]))
-        self.end(ending, self._call.now())
+        self.hear_again(response)
 
     def on_started(self, _event: Any, data: Fields) -> None:
-        """Reads the conversation's id: the server has begun the response."""
+        """Reads the conversation's id, or the time of an event that has nothing else of use."""
         self._map(data)
         self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
 
@@ -143,6 +137,8 @@ class ConversationRecorder(Recorder):
         """Ends a tool."""
         on_span, kept = self._call.content_on_spans, self._capture
         content = {} if kept is None else kept.of_tool(data.get("id"), on_span=on_span)
+        if (answer := self._call.request.confirmed.get(name_of(data.get("id")) or "")) is not None:
+            content = {**content, s.TOOL_CONFIRMATION: answer}
         self._inside().end_tool(data, self._map(data), content)
 
     def on_handoff_started(self, _event: Any, data: Fields) -> None:
@@ -158,7 +154,7 @@ class ConversationRecorder(Recorder):
         self._inside().end_handoff(data, self._map(data))
 
     def on_done(self, event: Any, data: Fields) -> None:
-        """Ends the conversation at the event's ``created_at``; later events change nothing."""
+        """Ends the call at the event's ``created_at``; later events change nothing."""
         created = read_time(data.get("created_at"))
         at = self._clock.to_local(created, self._call.at(self._arrived))
         ending = Ending(Outcome.COMPLETED, usage=read_usage(data.get("usage")), closing=event)
@@ -167,13 +163,9 @@ class ConversationRecorder(Recorder):
         self.end(ending, at)
 
     def on_error(self, event: Any, data: Fields) -> None:
-        """Ends the conversation as failed."""
+        """Ends the call as failed."""
         failure = failure_of_event(data.get("code"), data.get("message"))
         self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
-
-    def on_other(self, _event: Any, data: Fields) -> None:
-        """Reads the time of an event that carries nothing else of use."""
-        self._map(data)
 
     def _output(self, data: Fields, agent_field: str) -> None:
         """Reads the answering agent and model from an output event."""
@@ -183,8 +175,7 @@ class ConversationRecorder(Recorder):
         if self._model is None:
             self._model = name_of(data.get("model"))
             asked = self._call.request
-            named = asked.operation != s.CHAT or asked.model or self._agent_id
-            if self._model is not None and not named:
+            if self._model and asked.operation == s.CHAT and not (asked.model or self._agent_id):
                 self._corrected = s.CHAT, f"{s.CHAT} {self._model}"
 
     def _learn_agent(self, agent_id: object) -> None:
@@ -194,10 +185,9 @@ class ConversationRecorder(Recorder):
             self._corrected = s.INVOKE_AGENT, s.INVOKE_AGENT
 
     def _inside(self) -> Steps:
-        if self._steps is None:
-            call, confirmed = self._call, self._call.request.confirmed
-            self._steps = Steps(call.step, call.started, self._conversation_id, confirmed)
-        return self._steps.begin(self._agent_id)
+        call = self._call
+        self._steps = self._steps or Steps(call.step, call.started, self._conversation_id)
+        return self._steps.with_agent(self._agent_id)
 
     def _catch_up(self) -> None:
         """Reads the last chunk of a message, which `see` left unread."""
@@ -211,10 +201,6 @@ class ConversationRecorder(Recorder):
     def _map(self, data: Fields) -> int:
         """Maps an event's server time onto this machine's clock."""
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
-
-    def is_complete(self) -> bool:
-        """Returns False: only its done event completes a conversation."""
-        return False
 
     def conclude(self, ending: Ending, at: int) -> int:
         """Ends the steps and adds all facts to the ending; returns when the call ends."""
@@ -230,15 +216,14 @@ class ConversationRecorder(Recorder):
         if ending.usage.connectors:
             ending.attributes.update(ending.usage.of_connectors())
         reason = _FINISH_REASONS.get(ending.outcome)
-        if reason == "stop" and self._called is not None and self._called.wait:
+        if reason == "stop" and self._called is not None and self._called.are_waiting:
             reason = "tool_call"
         known: dict[str, AttributeValue | None] = {
             s.RESPONSE_FINISH_REASONS: [reason] if reason else None,
             s.CONVERSATION_ID: self._conversation_id,
             s.AGENT_ID: self._agent_id,
             s.AGENT_NAME: self._agent_name,
-            # The attribute is in milliseconds, and absent if the clocks agree.
-            s.CLOCK_SHIFT: self._clock.shift / 1e6 if self._clock.shift else None,
+            s.CLOCK_SHIFT: self._clock.shift / 1e6 if self._clock.shift else None,  # in ms
         }
         for key, value in known.items():
             if value is not None:
@@ -254,7 +239,7 @@ class ConversationRecorder(Recorder):
 HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, Fields], None]]] = {
     "conversation.response.started": ConversationRecorder.on_started,
     "tool.execution.started": ConversationRecorder.on_tool_started,
-    "tool.execution.delta": ConversationRecorder.on_other,
+    "tool.execution.delta": ConversationRecorder.on_started,
     "tool.execution.done": ConversationRecorder.on_tool_done,
     "agent.handoff.started": ConversationRecorder.on_handoff_started,
     "agent.handoff.done": ConversationRecorder.on_handoff_done,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Defines the `Ending`, what is known of a call when it ends, and reads the usage in it."""
+"""Defines the `Ending`, the facts of a call at its end; reads the usage that the API reports."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
+from .._reading.conversions import MAX_COUNT, count
 from .._reading.counts import COUNTS, DETAILS
 from .._reading.errors import Failure, is_word
 from .._reading.fields import AttributeValue, fields_of
 
-# Without the limit, two hostile numbers would make a counter that no exporter can ever encode.
-_MAX_COUNT: Final = 10**12
 _MAX_NAMES: Final = 32
 
 
@@ -31,7 +29,7 @@ class Usage:
     connectors: Mapping[str, int] = MappingProxyType({})
 
     def of_connectors(self) -> dict[str, int]:
-        """Returns calls of connectors by span attribute, at most 32 that have fit names."""
+        """Returns the calls of each connector by span attribute: 32 at most that may be a key."""
         fit = (name for name in self.connectors if is_word(name))
         return {
             s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)
@@ -59,7 +57,7 @@ def read_usage(source: object) -> Usage:
         if attribute is None or value is None:
             continue
         # Nearly every value is such an int: the inline check saves the call of `count`.
-        if type(value) is int and 0 <= value <= _MAX_COUNT:
+        if type(value) is int and 0 <= value <= MAX_COUNT:
             counts[attribute] = value
         elif value:
             count(value)
@@ -80,16 +78,6 @@ def _with_details(reported: dict[str, object]) -> dict[str, object]:
         for field, value in fields_of(reported.get(name)).items():
             reported[ambiguous if field == "audio_tokens" else field] = value
     return reported
-
-
-def count(value: object) -> int | None:
-    """Returns a usable count: an int, no bool, from 0 to 10¹². Everything else gives None."""
-    if type(value) is int and 0 <= value <= _MAX_COUNT:
-        return value
-    # A count that was not sent needs no log line: it is None, or the SDK's own marker, also falsy.
-    if value:
-        _log.debug("dropped an unusable count of type %s", type(value).__name__)
-    return None
 
 
 # All calls that report no usage share this object.
@@ -115,7 +103,8 @@ class Ending:
         attributes: span attributes that come from the response.
         operation: ``gen_ai.operation.name``, if the response corrects the request; else None.
         span_name: the span's new name, if the response corrects the request; else None.
-        conversation_id: the conversation that this call was a turn of; later turns link to it.
+        conversation_id: the conversation that this call was a turn of, or `key_of` the execution
+            that it started; later calls link to it.
         usage: the usage that the API reported.
         response_model: the model that answered.
         outcome: how the stream ended; None for a call that was not streamed.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides whether the caller still has to answer a function call of a conversation."""
+"""Decides between the finish reasons ``tool_call`` and ``stop``.
+
+It is ``tool_call`` if the caller still has to answer a function call of the turn.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _ANSWERED: Final = frozenset({"allowed", "denied"})
 
 
 class FunctionCalls:
-    """Holds the function calls that a conversation asks the caller for."""
+    """Holds the function calls that a turn asks the caller for."""
 
     __slots__ = ("_settled",)
 
@@ -31,6 +34,6 @@ class FunctionCalls:
         self._settled[key] = settled or self._settled.get(key, False)
 
     @property
-    def wait(self) -> bool:
+    def are_waiting(self) -> bool:
         """Returns whether the caller still has to answer one of them."""
         return not all(self._settled.values())

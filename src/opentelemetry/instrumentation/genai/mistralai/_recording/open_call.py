@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Describes an open call as its recorder sees it: the one outlet of everything that is recorded."""
+"""Describes what a recorder needs of its call, and where it reports what it reads."""
 
 from __future__ import annotations
 

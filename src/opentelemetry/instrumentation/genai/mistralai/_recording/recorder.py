@@ -52,7 +52,7 @@ class Recorder:
         self._unheard: Any = None
         self.ended = False
 
-    # Each subclass implements the methods from here to `say`; none of them calls `super()`.
+    # Subclasses implement the methods from here to `say`; none of them calls `super()`.
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
@@ -67,8 +67,8 @@ class Recorder:
         raise NotImplementedError
 
     def is_complete(self) -> bool:
-        """Returns whether all output has come, though no event said that it was the last."""
-        raise NotImplementedError
+        """Returns whether all output has come; False if only a last event says so."""
+        return False
 
     def conclude(self, ending: Ending, at: int) -> int:
         """Adds to the ending what only this kind of response has; returns when the call ends.
@@ -123,7 +123,7 @@ class Recorder:
             self.end(Ending(outcome), self._call.now())
 
     def leave_later(self) -> None:
-        """Notes when the caller left, at a moment when the span may not be ended."""
+        """Notes when the caller left, at a moment when the span must not be ended."""
         self._left_at = self._call.now()
 
     def dropped(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records the methods that stream named events: the Responses API, transcription and speech.
+"""Records the Responses API, transcription and speech, whose streams have named events.
 
 The name of an event decides what it means, and whether it ends the response; the ``status`` of the
 response inside the event may be missing, or lag behind.
@@ -43,8 +43,9 @@ class ResponseRecorder(Recorder):
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
-        # These are whether the response is over, and its finish reason.
+        # True once the response is over: what comes after that is no failure.
         self._done = False
+        # The finish reason.
         self._reason: str | None = None
         self._usage: object = None
         self._tier: str | None = None
@@ -110,7 +111,7 @@ class ResponseRecorder(Recorder):
             self._speech().on_message({"id": data.get("item_id"), "content": thought})
 
     def on_silent_delta(self, _data: Fields) -> None:
-        """Notes a delta of arguments; its text is read when the arguments are complete."""
+        """Notes the time of a delta of arguments, whose text comes with the whole response only."""
         self.on_chunk()
 
     def on_whole_piece(self, data: Fields) -> None:
@@ -119,7 +120,7 @@ class ResponseRecorder(Recorder):
             self.on_chunk()
 
     def on_audio_done(self, data: Fields) -> None:
-        """Reads the event after which no more sound, or no more of its text, comes."""
+        """Reads the last event of a transcription or of speech, or the whole of one."""
         self._done = True
         self._identify(data)
         self.on_whole_piece(data)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collects the steps of a conversation on the server: tools, handoffs, and agents at work.
+"""Collects what the server does during one turn: tools, handoffs, and agents at work.
 
 A tool or a handoff is reported when its closing event arrives, with both times and all attributes.
 An agent that was handed the conversation gets a span of its own, which lasts to the next handoff.
@@ -62,23 +62,19 @@ _AllBegun = dict["str | None", list[_Begun]]
 
 
 class Steps:
-    """Tracks the tools, handoffs and agents at work of one conversation.
+    """Tracks the tools, handoffs and agents at work of one turn.
 
     All times are ns since the epoch on this machine's clock. An event without a time gets its
-    arrival, which is late; so a time before the previous one is replaced by the previous one.
+    arrival, which may be later than the next event's time: then the next event gets the same time.
     """
 
     __slots__ = (
-        "_agent", "_agent_id", "_confirmed", "_conversation_id", "_handed_over", "_handoffs",
-        "_latest", "_names", "_open", "_tell", "_tools",
+        "_agent", "_agent_id", "_conversation_id", "_handed_over", "_handoffs", "_latest", "_names",
+        "_open", "_tell", "_tools",
     )  # fmt: skip
 
     def __init__(
-        self,
-        tell: Callable[[Step], None],
-        started: int,
-        conversation_id: str | None,
-        confirmed: Mapping[str, str] | None = None,
+        self, tell: Callable[[Step], None], started: int, conversation_id: str | None
     ) -> None:
         """Begins without any step.
 
@@ -86,11 +82,9 @@ class Steps:
             tell: the function that each step is passed to.
             started: when the call started.
             conversation_id: the conversation's id, an attribute of each step.
-            confirmed: the user's answers, by the id of the tool that waited for one.
         """
         self._tell = tell
         self._conversation_id = conversation_id
-        self._confirmed = confirmed or {}
         self._agent: Step | None = None
         self._agent_id: str | None = None
         self._handed_over = False
@@ -101,7 +95,7 @@ class Steps:
         self._tools: _AllBegun = {}
         self._handoffs: _AllBegun = {}
 
-    def begin(self, agent_id: str | None) -> Steps:
+    def with_agent(self, agent_id: str | None) -> Steps:
         """Sets the agent of the client span, None if unknown; does nothing after a handoff."""
         if not self._handed_over:
             self._agent_id = agent_id
@@ -142,7 +136,7 @@ class Steps:
         self._tell(self._agent)
 
     def end(self, at: int, error_type: str | None) -> int:
-        """Ends all open steps with the conversation; returns when the conversation ends."""
+        """Ends all open steps with the call; returns the time at which the call ends."""
         at = self._not_before(at)
         # `pop` comes first, because two threads may end one stream: without it a step would be
         # reported twice.
@@ -208,8 +202,6 @@ class Steps:
             attributes[s.TOOL_NAME] = step.name
         if step_id is not None:
             attributes[s.TOOL_CALL_ID] = step_id
-            if step_id in self._confirmed:
-                attributes[s.TOOL_CONFIRMATION] = self._confirmed[step_id]
         attributes.update(content)
         self._make(step, step.name, attributes, at, error_type)
 

@@ -15,7 +15,7 @@ from .. import _names as s
 from .._content.messages import ReadContent, conversation_content
 from .._content.mode import Content
 from .._content.structure import Clean
-from .._otel.adopted import open_call
+from .._otel.adopted import begin_call
 from .._otel.client_span import Call
 from .._otel.conversation_ids import conversation_of
 from .._otel.open_calls import open_calls
@@ -31,7 +31,7 @@ from .streams import is_stream, observe, stream_classes
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from .protocols import Opened, Wrapped
+    from .protocols import Opened, Row
 
 _Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
@@ -41,7 +41,7 @@ _NOTHING: Final = object()
 
 
 def wrap_call(
-    method: Wrapped, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps a method that returns a stream or a response."""
     call, result = None, _NOTHING
@@ -56,10 +56,10 @@ def wrap_call(
 
 
 def wrap_async_call(
-    method: Wrapped, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
-    if _listening() is None:
+    if listening() is None:
         return wrapped(*args, **kwargs)
     try:
         # The SDK is called at once: a wrong argument must raise here and not at the await.
@@ -77,7 +77,7 @@ def wrap_async_call(
 
 
 async def _awaited(
-    method: Wrapped, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
 ) -> Any:
     call, result = None, _NOTHING
     try:
@@ -91,7 +91,7 @@ async def _awaited(
         raise
 
 
-def _listening() -> Telemetry | None:
+def listening() -> Telemetry | None:
     """Returns the active telemetry; None while instrumentation is off, or nobody listens."""
     telemetry = Switch.telemetry
     if telemetry is not None and not telemetry.listened_to:
@@ -100,11 +100,11 @@ def _listening() -> Telemetry | None:
     return telemetry
 
 
-def _begin(method: Wrapped, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
+def _begin(method: Row, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
-    # The first look is inline, because calling `_listening` would cost as much as the look itself.
-    if telemetry is None or not (telemetry.listened_to or _listening()):
+    # The first look is inline, because calling `listening` would cost as much as the look itself.
+    if telemetry is None or not (telemetry.listened_to or listening()):
         return None
     if owner is None:
         owner, args = bound(owner, args)
@@ -116,7 +116,7 @@ def _begin(method: Wrapped, owner: object, args: _Args, kwargs: _Arguments) -> O
         return None
 
 
-def _stopped(call: Opened, method: Wrapped, result: Any, exc: BaseException) -> None:
+def _stopped(call: Opened, method: Row, result: Any, exc: BaseException) -> None:
     """Ends a call that raised, or was interrupted after it had a result."""
     try:
         call.detach()
@@ -131,7 +131,7 @@ def _stopped(call: Opened, method: Wrapped, result: Any, exc: BaseException) -> 
         _log.report("end a call", failure)
 
 
-def _returned(call: Opened, method: Wrapped, result: Any) -> Any:
+def _returned(call: Opened, method: Row, result: Any) -> Any:
     try:
         call.detach()
         return method.returned(call, result)
@@ -145,7 +145,7 @@ def give_up(call: Opened) -> None:
     """Ends the span of a call whose recording has failed."""
     try:
         try:
-            # If the call stayed in the caller's context, their next call would get no span.
+            # If the call stayed in the caller's context, it would be the parent of their next span.
             call.detach()
         finally:
             call.give_up()
@@ -164,7 +164,8 @@ class Method(NamedTuple):
         request: reads the arguments.
         content: reads the request's content, if that is to be recorded.
         recorder: makes the recorder of the stream or the response.
-        streamed: whether it returns a stream; None: if its argument ``stream`` is True.
+        streamed: whether it returns a stream; None: if the caller passes ``stream=True``.
+        takes: an argument that tells the method from another that once had its name.
     """
 
     module: str
@@ -174,6 +175,7 @@ class Method(NamedTuple):
     content: ReadContent
     recorder: Callable[[OpenCall], Recorder]
     streamed: bool | None
+    takes: str | None = None
 
     def begin(
         self,
@@ -182,11 +184,11 @@ class Method(NamedTuple):
         _args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         context: Context,
-    ) -> Call:
-        """Starts the span of a call, whose arguments all have names, and makes it current."""
+    ) -> Opened | None:
+        """Starts the span of a call and makes it current; the SDK takes keyword arguments only."""
         request = self.request(kwargs)
-        if request.in_conversation and (before := request.continues) is not None:
-            request.follow(*last_turns.last(before))
+        if request.continues is not None:
+            request.follow(*last_turns.last(request.continues))
         locate(request, owner, kwargs)
         if context and not request.in_conversation and (named := conversation_of(context)):
             # A conversation that the call itself names is the one that the API has.
@@ -199,7 +201,7 @@ class Method(NamedTuple):
         if run is not None:
             run.requests += 1
         # A conversation always has a span of its own: no other library has its `createdAt`.
-        begin = open_call if context and self.cls != "Conversations" else Call
+        begin = begin_call if context and self.cls != "Conversations" else Call
         call = begin(telemetry, request, (owner, self), context)
         try:
             call.start()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Helps the wrappers: binds what wrapt left unbound, wraps the SDK's coroutines in ours."""
+"""Holds the SDK's coroutine until the caller awaits ours; finds the object of an unbound call."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ class Unawaited(_Started):
     """Holds the SDK's coroutine while ours waits to be awaited.
 
     If ours is never awaited, the interpreter warns once, for ours; closing the SDK's keeps it from
-    warning a second time about the same mistake.
+    warning a second time about the same mistake. A signal that arrives in a finalizer is lost:
+    `started` takes this one away, so it never runs for a coroutine that was awaited.
     """
 
     __slots__ = ()
 
     def started(self) -> _Coroutine:
         """Returns the coroutine, which the caller now awaits or closes."""
-        # `_Started` has no finalizer: a signal that arrives while a finalizer runs is lost.
+        # `_Started` has no finalizer, which could swallow Ctrl-C.
         self.__class__ = _Started  # type: ignore[assignment]
         return self.coroutine
 

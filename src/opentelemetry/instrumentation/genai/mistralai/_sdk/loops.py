@@ -97,7 +97,7 @@ class Run(LocalSpan):
         self._last = self.now()
 
     def leave_by(self, exc: BaseException) -> None:
-        """Ends the loop after the caller threw an exception into it, or closed it: no error."""
+        """Ends the loop if the caller threw into it, hands it over if they closed it: no error."""
         if isinstance(exc, GeneratorExit):
             self.fail(exc)
         else:

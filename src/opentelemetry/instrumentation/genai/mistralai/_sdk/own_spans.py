@@ -42,7 +42,8 @@ def wrap_traced_request(
     call = call_under_way()
     hook = call.exchange if call is not None else None
     request = kwargs.get("request")
-    # The hook has looked its provider up just before: it would use this one.
+    # A client with a provider of its own keeps the SDK's span: without this line that provider's
+    # backend would lose it.
     elsewhere = getattr(hook, "tracer_provider", None) is not None
     if call is None or hook is None or request is None or elsewhere:
         return wrapped(*args, **kwargs)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts one wrapper around one of the SDK's functions, beneath the wrappers of other libraries."""
+"""Puts one wrapper around one of the SDK's functions, beneath the wrappers of other libraries.
+
+For a deprecated function it issues the warning in place of the decorator's, which would name a line
+of ours and not the user's.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +136,8 @@ class _Ours(partial[Any]):
 
 
 def _whole(value: Any) -> Any:
-    # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class.
+    # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class. wrapt
+    # calls by way of its parent: a wrapper that is put into the bound form would never be called.
     return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt has no public name for it
 
 

@@ -15,6 +15,7 @@ wrapper out.
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -24,6 +25,7 @@ from weakref import ref
 
 from .. import _log
 from .._otel.open_calls import open_calls
+from .batches import wrap_output_line
 from .calls import Method, wrap_async_call, wrap_call
 from .imports import ImportWatch
 from .loops import Loop
@@ -31,24 +33,28 @@ from .own_spans import wrap_after_success, wrap_before_request, wrap_traced_requ
 from .patches import Make, Patch, wrapped_by
 from .quiet_tracers import QuietTrace, QuietTracer
 from .streams import stream_classes, wrap_async_exit, wrap_exit
-from .table import LOOPS, METHODS, ROOTS
+from .table import BATCHES, LOOPS, METHODS, ROOTS
 from .tools import wrap_tool
 from .versions import conflict
 
-_STREAMS: Final = "utils.eventstreaming"
+_STREAMS: Final = {
+    "utils.eventstreaming": ("EventStream", "EventStreamAsync"),
+    "utils.jsonl": ("JsonLStream", "JsonLStreamAsync"),
+}
 _TRACING: Final = "_hooks.tracing"
 _CONVERSATIONS: Final = "conversations"
 _LOOPS: Final = "extra.run.context"
 _TOOLS: Final = "extra.run.tools"
+_BATCHES: Final = "extra.batch.client"
 _MODULES: Final = dict.fromkeys(
-    [_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS]
+    [*_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS, _BATCHES]
 )
 _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
 
 # A module's patches include those of the classes that it had before it was reloaded.
 _patches: Final[dict[str, list[Patch]]] = {}
-# Each row of the table has one copy here; `context` tells our wrappers from older ones by it. A
+# Each row of the table has one copy here; `context_for` tells our wrappers from older ones by it. A
 # method and its async twin share a copy, because one may be called inside the other.
 _copies: Final[dict[Method | Loop, Method | Loop]] = {}
 _active = False
@@ -87,7 +93,7 @@ def unpatch() -> None:
     for name, patches in list(_patches.items()):
         # Open streams still need the wrapper of `__exit__`: without it they would not learn that
         # their ``with`` block ends.
-        if not (name.endswith(_STREAMS) and open_calls.any()):
+        if not (name.endswith(tuple(_STREAMS)) and open_calls.any()):
             _undo(patches)
 
 
@@ -135,9 +141,8 @@ def _targets(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
 
 def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     name = module.__name__
-    if name.endswith(f".{_STREAMS}"):
-        stream = getattr(module, "EventStream", None)
-        async_stream = getattr(module, "EventStreamAsync", None)
+    if (streams := _streams_of(name)) is not None:
+        stream, async_stream = (getattr(module, each, None) for each in streams)
         kinds = (cls for cls in (stream, async_stream) if cls is not None)
         # The callback removes the reference of a class that was freed: the set would grow.
         stream_classes.update(ref(cls, stream_classes.discard) for cls in kinds)
@@ -154,18 +159,39 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
         yield module, "create_function_result", wrapped_by(wrap_tool)
     elif name.endswith(f".{_TOOLS}"):
         yield module, "trace", QuietTrace
+    elif name.endswith(f".{_BATCHES}"):
+        yield module, "_parse_output_obj", wrapped_by(wrap_output_line)
     elif name.endswith(f".{_CONVERSATIONS}"):
         yield module, "tracer", QuietTracer
+    yield from _rows(name, module)
+
+
+def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     for method in METHODS:
         if name.endswith(f".{method.module}"):
             cls = getattr(module, method.cls, None)
+            if method.takes is not None and not _takes(cls, method):
+                continue
             own = partial(_own, method)
             yield cls, method.method, wrapped_by(wrap_call, own)
             yield cls, f"{method.method}_async", wrapped_by(wrap_async_call, own)
-    for loop in LOOPS:
-        if name.endswith(f".{loop.module}"):
-            cls = getattr(module, loop.cls, None)
-            yield cls, loop.method, wrapped_by(wrap_async_call, partial(_own, loop))
+    for row in (*LOOPS, *BATCHES):
+        if name.endswith(f".{row.module}"):
+            cls = getattr(module, row.cls, None)
+            yield cls, row.method, wrapped_by(wrap_async_call, partial(_own, row))
+
+
+def _takes(cls: Any, method: Method) -> bool:
+    """Returns whether the method has the argument that tells it from another of its name."""
+    function: Any = getattr(cls, method.method, None)
+    code: Any = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and method.takes in code.co_varnames
+
+
+def _streams_of(module: str) -> tuple[str, str] | None:
+    """Returns the names of the two classes of streams in a module, None if there are none."""
+    found = (names for part, names in _STREAMS.items() if module.endswith(f".{part}"))
+    return next(found, None)
 
 
 def _own(row: Method | Loop) -> Method | Loop:

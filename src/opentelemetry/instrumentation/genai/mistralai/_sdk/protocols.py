@@ -28,7 +28,7 @@ class Opened(OpenSpan, Protocol):
         """Ends the span of a call that raised."""
 
 
-class Wrapped(Protocol):
+class Row(Protocol):
     """Describes a row of `table`: a method of the SDK or a loop."""
 
     def begin(
@@ -39,8 +39,8 @@ class Wrapped(Protocol):
         kwargs: Mapping[str, Any],
         context: Context,
         /,
-    ) -> Opened:
-        """Starts the span of a call and makes it current."""
+    ) -> Opened | None:
+        """Starts the span of a call and makes it current; None if this call gets none."""
         ...
 
     def returned(self, call: Any, result: Any, /) -> Any:

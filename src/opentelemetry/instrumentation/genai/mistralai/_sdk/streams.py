@@ -83,8 +83,8 @@ class _Observer:
             open_calls.drop(self._call)
             _log.report("leave a stream", exc)
 
-    def _interrupted(self, exc: BaseException) -> None:
-        """Reports that the generator raised; it also ends by raising."""
+    def _raised(self, exc: BaseException) -> None:
+        """Reports what the generator raised: an error, or its normal end."""
         try:
             if self._recorder.ended:
                 return
@@ -118,7 +118,7 @@ class StreamObserver(_Observer):
         try:
             event = next(self._generator)
         except BaseException as exc:
-            self._interrupted(exc)
+            self._raised(exc)
             raise
         self._recorder.see(event)
         return event
@@ -143,7 +143,7 @@ class AsyncStreamObserver(_Observer):
         try:
             event = await self._generator.__anext__()
         except BaseException as exc:
-            self._interrupted(exc)
+            self._raised(exc)
             raise
         self._recorder.see(event)
         return event

@@ -2,7 +2,7 @@
 """Checks whether the SDK's version is supported, even without its metadata.
 
 PyInstaller, pex and slimmed layers ship packages without the metadata that pip writes. Then the
-version is read from a module of the SDK's that it imports first.
+version is read from the SDK's ``_version`` module, which the SDK imports first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- Ope
 if TYPE_CHECKING:
     from opentelemetry.instrumentation.dependencies import DependencyConflict
 
-# The SDK's main package has these names, in later lines and in 1.x. Its other clients have versions
-# of their own.
+# The SDK's main package is ``mistralai.client`` from 2.0 on, and was ``mistralai`` in 1.x. The
+# clients for Azure and Google Cloud have versions of their own.
 _MAIN: Final = ("mistralai.client", "mistralai")
 _PACKAGES: Final = ("mistralai", "mistralai_azure", "mistralai_gcp")
 
@@ -49,7 +49,7 @@ def conflict(root: str) -> DependencyConflict | None:
     return DependencyConflict(_instruments[0], f"{required.name} {own}")
 
 
-def is_known_later(found: DependencyConflict | None) -> bool:
+def only_metadata_is_missing(found: DependencyConflict | None) -> bool:
     """Returns whether only the metadata is missing, and the SDK's packages are there.
 
     Args:

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records how a batch's results are read with the SDK's ``BatchClient``.
+
+A batch is not one span over hours: `create_batch` and `collect_batch` are spans of their own, and
+linked. A call that first waits for the job has no span: its results are counted all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import _log
+from .._otel.surroundings import context_for
+from .._reading.batches import is_running
+from .._reading.fields import fields_of
+from .._recording.batch_lines import read_line
+from .calls import Method, listening
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+    from .._otel.telemetry import Telemetry
+    from .protocols import Opened
+
+
+class CollectingMethod(Method):
+    """Describes a method of ``BatchClient`` that reads results; it is async, and has no twin."""
+
+    __slots__ = ()
+
+    def begin(
+        self,
+        telemetry: Telemetry,
+        owner: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        context: Context,
+    ) -> Opened | None:
+        """Starts the span of a call; none if the job still runs, since the call waits for it."""
+        job = fields_of(args[0] if args else kwargs.get("handle")).get("job")
+        if is_running(fields_of(job)):
+            return None
+        client = fields_of(owner).get("_client")
+        return super().begin(telemetry, client, (), {**kwargs, "job": job}, context)
+
+
+def wrap_output_line(
+    wrapped: Callable[..., Any], _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Wraps ``_parse_output_obj``, which sees each line of results once each time it is read."""
+    result = wrapped(*args, **kwargs)
+    telemetry = listening()
+    if telemetry is not None:
+        try:
+            if args and context_for(wrapped, None) is not None:
+                telemetry.batches.add(read_line(args[0]))
+        except Exception as exc:  # noqa: BLE001 -- the caller must get its results
+            _log.report("count the results of a batch", exc)
+    return result
