@@ -175,7 +175,8 @@ def test_two_appends_that_race_link_to_the_same_turn_before(
     first, *racing = recording.spans()
     assert [links(span) for span in racing] == [[id_of(first)]] * 2
     turn("sync", client, "append", **known)
-    assert links(recording.spans()[-1]) == [id_of(racing[-1])]
+    # Which of the two is remembered last need not be the one whose span ended last.
+    assert links(recording.spans()[-1]) in [[id_of(span)] for span in racing]
 
 
 # What is kept

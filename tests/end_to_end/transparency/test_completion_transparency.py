@@ -34,7 +34,7 @@ SCENARIOS: Final = ("http_422", "html", "json_200", "no_answer")
 
 def calls(method: str, given: dict[str, Any], scenario: str | None = None) -> Callable[[Any], Any]:
     """Makes a call and reads its stream in an ``except`` block: exceptions have a context."""
-    asked = {**given, **arguments("", scenario, timeout_ms=100 if scenario else 5_000)}
+    asked = {**given, **arguments("", scenario, timeout_ms=500 if scenario else 5_000)}
 
     def body(client: Any) -> Any:
         try:
@@ -50,7 +50,7 @@ def calls_async(
     method: str, given: dict[str, Any], scenario: str | None = None
 ) -> Callable[[Any], Any]:
     """The same with the async twin."""
-    asked = {**given, **arguments("", scenario, timeout_ms=100 if scenario else 5_000)}
+    asked = {**given, **arguments("", scenario, timeout_ms=500 if scenario else 5_000)}
 
     async def body(client: Any) -> Any:
         coroutine = named(client, f"{method}_async")(**asked)

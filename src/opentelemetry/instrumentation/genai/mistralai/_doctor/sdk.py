@@ -15,6 +15,8 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 
 from .. import instrument, uninstrument
 from .._names import SCOPE
+from .._sdk.calls import Method
+from .._sdk.patching import is_meant
 from .._sdk.table import LOOPS, METHODS, ROOTS
 from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 from ..version import __version__
@@ -118,7 +120,8 @@ def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:
     """Returns each method and its state; an async twin is listed only if its state differs."""
     states: list[tuple[str, _State]] = []
     for row in (*METHODS, *LOOPS):
-        classes = [getattr(module, row.cls, None) for module in _modules(roots, row.module)]
+        found = [getattr(module, row.cls, None) for module in _modules(roots, row.module)]
+        classes = [cls for cls in found if not isinstance(row, Method) or is_meant(cls, row)]
         own = _state(classes, row.method)
         states.append((f"{row.module}.{row.method}", own))
         twin = _state(classes, f"{row.method}_async") if row in METHODS else own

@@ -170,7 +170,7 @@ def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     for method in METHODS:
         if name.endswith(f".{method.module}"):
             cls = getattr(module, method.cls, None)
-            if method.takes is not None and not _takes(cls, method):
+            if not is_meant(cls, method):
                 continue
             own = partial(_own, method)
             yield cls, method.method, wrapped_by(wrap_call, own)
@@ -181,8 +181,15 @@ def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
             yield cls, row.method, wrapped_by(wrap_async_call, partial(_own, row))
 
 
-def _takes(cls: Any, method: Method) -> bool:
-    """Returns whether the method has the argument that tells it from another of its name."""
+def is_meant(cls: Any, method: Method) -> bool:
+    """Returns whether a class has the row's method, and no other one of that name.
+
+    Args:
+        cls: the class, or None if this SDK has none.
+        method: the row, whose ``takes`` is an argument that the other one lacks.
+    """
+    if method.takes is None:
+        return True
     function: Any = getattr(cls, method.method, None)
     code: Any = getattr(inspect.unwrap(function), "__code__", None)
     return code is not None and method.takes in code.co_varnames
