@@ -6,7 +6,7 @@ wrapt calls these wrappers in place of the SDK's methods. Sync and async differ 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import ref
 
@@ -31,17 +31,15 @@ from .streams import is_stream, observe, stream_classes
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from .protocols import Opened, Row
+    from .protocols import Args, Arguments, Opened, Row
 
-_Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
-_Args = tuple[Any, ...]
 # This stands for a result while there is none: None may be a result.
 _NOTHING: Final = object()
 
 
 def wrap_call(
-    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     """Wraps a method that returns a stream or a response."""
     call, result = None, _NOTHING
@@ -56,7 +54,7 @@ def wrap_call(
 
 
 def wrap_async_call(
-    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
     if listening() is None:
@@ -77,7 +75,7 @@ def wrap_async_call(
 
 
 async def _awaited(
-    method: Row, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, unawaited: Unawaited, instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     call, result = None, _NOTHING
     try:
@@ -100,7 +98,7 @@ def listening() -> Telemetry | None:
     return telemetry
 
 
-def _begin(method: Row, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
+def _begin(method: Row, owner: object, args: Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
     # The first look is inline, because calling `listening` would cost as much as the look itself.
@@ -154,6 +152,14 @@ def give_up(call: Opened) -> None:
         _log.report("give a call up", exc)
 
 
+def end_unobserved(call: Call, result: object, why: str) -> None:
+    """Ends the span of a call with the call, because what it returned cannot be observed."""
+    _log.say_once(
+        "%s of the SDK, so its span ended with the call: is it wrapped by another library?", why
+    )
+    call.end(Ending(closing=result))
+
+
 class Method(NamedTuple):
     """Describes one method of the SDK: a row of the table.
 
@@ -178,12 +184,7 @@ class Method(NamedTuple):
     takes: str | None = None
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        _args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, owner: object, _args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call and makes it current; the SDK takes keyword arguments only."""
         request = self.request(kwargs)
@@ -216,7 +217,7 @@ class Method(NamedTuple):
             give_up(call)
             raise
 
-    def _read_content(self, kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    def _read_content(self, kwargs: Arguments, clean: Clean) -> Content:
         try:
             return self.content(kwargs, clean)
         except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without its content
@@ -235,11 +236,5 @@ class Method(NamedTuple):
             recorder = call.recorder = self.recorder(call)
             recorder.on_response(result)
         else:
-            _log.say_once(
-                "%s.%s returned no stream of the SDK, so its span ended with the call: is it"
-                " wrapped by another library?",
-                self.cls,
-                self.method,
-            )
-            call.end(Ending(closing=result))
+            end_unobserved(call, result, f"{self.cls}.{self.method} returned no stream")
         return result

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from .._otel.telemetry import Telemetry
 
+# These are the arguments of a call: those without a name, and those with one.
+Args = tuple[Any, ...]
+Arguments = Mapping[str, Any]
+
 
 class Opened(OpenSpan, Protocol):
     """Describes a call whose span is open and current."""
@@ -32,13 +36,7 @@ class Row(Protocol):
     """Describes a row of `table`: a method of the SDK or a loop."""
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
-        /,
+        self, telemetry: Telemetry, owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call and makes it current; None if this call gets none."""
         ...
