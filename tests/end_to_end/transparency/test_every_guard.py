@@ -228,7 +228,7 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_sdk/patching.py", "_undo"): Row(calls.switching, "unpatch .*"),
     Guard("_otel/plans.py", "plan_of"): Row(calls.chat, "measure a call", (METRICS,)),
-    Guard("_otel/plans.py", "run_hook"): Row(
+    Guard("_otel/opt_in.py", "run_hook"): Row(
         calls.chat,
         r"response_hook\(span, result\)",
         ("chat m: hook=",),
