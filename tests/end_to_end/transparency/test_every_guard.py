@@ -106,7 +106,7 @@ ROWS: Final[dict[Guard, Row]] = {
         calls.refused, "end a call", (*ERROR, r"log gen_ai\.client\.operation\.exception ")
     ),
     Guard("_sdk/calls.py", "_returned"): Row(calls.chat, "hand a result over", (ANSWER, METRICS)),
-    Guard("_sdk/calls.py", "give_up"): Row(
+    Guard("_sdk/unrecorded.py", "give_up"): Row(
         calls.chat,
         "give a call up",
         around=lambda: broken(Method, "returned"),
@@ -116,7 +116,7 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_content/cleaning.py", "Redactor.shown"): Row(
         calls.chat, "redact", (INPUT,), {**CONTENT, "redact": str.upper}
     ),
-    Guard("_sdk/calls.py", "Method._read_content"): Row(
+    Guard("_content/messages.py", "read_content"): Row(
         calls.chat, "read what is asked", (INPUT,), CONTENT
     ),
     Guard("_otel/completion_hook.py", "hook_from_environment"): Row(

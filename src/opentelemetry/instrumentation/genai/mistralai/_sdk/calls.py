@@ -12,9 +12,7 @@ from weakref import ref
 
 from .. import _log
 from .. import _names as s
-from .._content.messages import ReadContent, conversation_content
-from .._content.mode import Content
-from .._content.structure import Clean
+from .._content.messages import ReadContent, conversation_content, read_content
 from .._otel.adopted import begin_call
 from .._otel.client_span import Call
 from .._otel.conversation_ids import conversation_of
@@ -22,11 +20,12 @@ from .._otel.open_calls import open_calls
 from .._otel.surroundings import RUN, context_for, last_turns
 from .._otel.telemetry import Switch, Telemetry
 from .._reading.requests import ReadRequest, locate
-from .._recording.ending import Ending
+from .._reading.turns import follow
 from .._recording.open_call import OpenCall
 from .._recording.recorder import Recorder
 from .coroutines import Unawaited, bound, is_coroutine, named_like
 from .streams import is_stream, observe, stream_classes
+from .unrecorded import end_unobserved, give_up
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -139,27 +138,6 @@ def _returned(call: Opened, method: Row, result: Any) -> Any:
         return result
 
 
-def give_up(call: Opened) -> None:
-    """Ends the span of a call whose recording has failed."""
-    try:
-        try:
-            # If the call stayed in the caller's context, it would be the parent of their next span.
-            call.detach()
-        finally:
-            call.give_up()
-    except Exception as exc:  # noqa: BLE001 -- a thread of ours tries once more
-        open_calls.drop(call)
-        _log.report("give a call up", exc)
-
-
-def end_unobserved(call: Call, result: object, why: str) -> None:
-    """Ends the span of a call with the call, because what it returned cannot be observed."""
-    _log.say_once(
-        "%s of the SDK, so its span ended with the call: is it wrapped by another library?", why
-    )
-    call.end(Ending(closing=result))
-
-
 class Method(NamedTuple):
     """Describes one method of the SDK: a row of the table.
 
@@ -189,7 +167,7 @@ class Method(NamedTuple):
         """Starts the span of a call and makes it current; the SDK takes keyword arguments only."""
         request = self.request(kwargs)
         if request.continues is not None:
-            request.follow(*last_turns.last(request.continues))
+            follow(request, *last_turns.last(request.continues))
         locate(request, owner, kwargs)
         if context and not request.in_conversation and (named := conversation_of(context)):
             # A conversation that the call itself names is the one that the API has.
@@ -207,7 +185,7 @@ class Method(NamedTuple):
         try:
             call.start()
             if call.clean is not None:
-                call.content = self._read_content(kwargs, call.clean)
+                call.content = read_content(self.content, kwargs, call.clean)
                 if run is not None and self.content is conversation_content:
                     call.content.heard = run.hear
             call.attach(kwargs)
@@ -216,13 +194,6 @@ class Method(NamedTuple):
             # After an interrupt, or an exit in the user's hook, the span would stay open.
             give_up(call)
             raise
-
-    def _read_content(self, kwargs: Arguments, clean: Clean) -> Content:
-        try:
-            return self.content(kwargs, clean)
-        except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without its content
-            _log.report("read what is asked", exc)
-            return Content([], [], [])
 
     def returned(self, call: Call, result: object) -> object:
         """Hands the result of a call to its recorder, and returns it unchanged."""

@@ -25,8 +25,8 @@ from .._otel.metrics import Measurement
 from .._otel.open_calls import open_calls
 from .._otel.surroundings import RUN, detach
 from .._reading.fields import fields_of, name_of
-from .calls import give_up
 from .streams import is_alive
+from .unrecorded import give_up
 
 _Step = Coroutine[Any, Any, Any]
 

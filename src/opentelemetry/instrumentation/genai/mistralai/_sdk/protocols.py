@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._otel.ends_once import OpenSpan
+from .._otel.open_span import OpenSpan
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

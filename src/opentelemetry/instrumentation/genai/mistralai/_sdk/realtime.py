@@ -12,8 +12,8 @@ from .._otel.session_span import SessionCall
 from .._otel.surroundings import RUN
 from .._reading.requests import locate, model_request
 from .._recording.sessions import SessionRecorder
-from .calls import end_unobserved, give_up
 from .connections import is_connection, observe_connection
+from .unrecorded import end_unobserved, give_up
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -13,7 +13,7 @@ from .streams import AsyncStreamObserver
 if TYPE_CHECKING:
     from types import FrameType
 
-    from .._otel.ends_once import OpenSpan
+    from .._otel.open_span import OpenSpan
     from .._recording.sessions import SessionRecorder
 
 # These are raised where the caller leaves the loop, or is interrupted.
