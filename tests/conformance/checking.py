@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from tests.conformance import registry as r
 from tests.conformance.playing import Played, Seen
 
 OURS: Final = "mistral_ai."
+# Names that end with what a connector or a guardrail is called.
+_NAMED: Final = re.compile(r"^(mistral_ai\.(?:usage\.connectors|guardrails)\.).+$")
 # Values of ours where none of the conventions applies.
 CUSTOM: Final[Mapping[str, frozenset[str]]] = {
     "gen_ai.operation.name": frozenset({"classification", "moderation"}),
@@ -54,14 +57,12 @@ def findings(played: Played, *, latest: bool) -> set[str]:
 
 
 def names_of_ours(played: Played) -> set[str]:
-    """Each name of ours, of an attribute or a metric, that was recorded; of connectors, the key."""
+    """Each name of ours that was recorded; what is called by the API or the caller is {name}."""
     points = (point for metric in played.metrics for point in metric.data.data_points)
     found = {metric.name for metric in played.metrics}
     for holder in (*(seen.span for seen in played.spans), *points):
         found.update(holder.attributes or ())
-    connectors = f"{OURS}usage.connectors."
-    named = {f"{connectors}{{name}}" if name.startswith(connectors) else name for name in found}
-    return {name for name in named if name.startswith(OURS)}
+    return {_NAMED.sub(r"\1{name}", name) for name in found if name.startswith(OURS)}
 
 
 def type_of(span: Any) -> str | None:
