@@ -104,7 +104,7 @@ instrument(tracer_provider=provider, **options)
 client = client_of(URL)
 def drop():
     next(conversation(client, 'hang'))
-def wait(condition, seconds=10):
+def wait(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)

@@ -19,7 +19,7 @@ from tests.workers.inside import *
 def threads():
     '''Of the interpreter, and of the kernel.'''
     return [len(threading.enumerate()), len(os.listdir('/proc/self/task'))]
-def wait(condition, seconds=10):
+def wait(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
