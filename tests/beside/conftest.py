@@ -11,7 +11,6 @@ import pytest
 from emulator import Emulator, serve
 from tests.beside.programs import PROGRAMS
 from tests.beside.running import ORDERS, run
-from tests.support import usages_async
 
 
 @pytest.fixture(scope="session")
@@ -24,9 +23,6 @@ def emulator() -> Iterator[Emulator]:
 @pytest.fixture(scope="session", autouse=True)
 def warmed_up(emulator: Emulator) -> Iterator[None]:
     """What only a first run has: imports, their warnings, a conversation without earlier turns."""
-    # A usage that cancels a request gives it 50 ms to arrive; here many more runs must agree.
-    patched = pytest.MonkeyPatch()
-    patched.setattr(usages_async, "_SHORTLY", 0.15)
     for name in ("chat async reads_to_the_end", "conversations sync appends_and_restarts"):
         run(PROGRAMS[name], emulator, ORDERS["they come first"])
     # Each of a thousand gc.collect() is to look at what is new only.
@@ -34,4 +30,3 @@ def warmed_up(emulator: Emulator) -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
-    patched.undo()

@@ -176,9 +176,8 @@ async def reads_one_stream_in_two_tasks(conversations: Any) -> Any:
     stream = await conversations.start_stream_async(**asking("hang"))
     events = [await anext(stream) for _ in range(_ALL)]
     task = asyncio.ensure_future(anext(stream))
-    # Beneath our observer, if there is one.
-    generator = getattr(stream.generator, "_generator", stream.generator)
-    await until(lambda: generator.ag_running)
+    # It has read all that comes: after its first turn it waits.
+    await turns()
     errors: list[BaseException] = []
     for awaited in (anext(stream), task):
         try:
