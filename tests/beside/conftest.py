@@ -8,16 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from tests.beside.programs import PROGRAMS
 from tests.beside.running import ORDERS, run
+from tests.support.serving import emulator
 
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """One emulator for all tests."""
-    with serve() as running:
-        yield running
+__all__ = ["emulator"]
 
 
 @pytest.fixture(scope="session", autouse=True)
