@@ -83,13 +83,13 @@ class OneJaeger:
             stack: what ends it.
             folder: where it works, and what it keeps.
         """
-        self.otlp_port, self.query_port, otlp_grpc, query_grpc = free_ports(4)
+        self.otlp_port, self.query_port, self.otlp_grpc_port, query_grpc = free_ports(4)
         environment = {
             "JAEGER_DATA": str(folder / "badger"),
             "JAEGER_QUERY_ENDPOINT": f"127.0.0.1:{self.query_port}",
             "JAEGER_QUERY_GRPC_ENDPOINT": f"127.0.0.1:{query_grpc}",
             "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{self.otlp_port}",
-            "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{otlp_grpc}",
+            "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{self.otlp_grpc_port}",
         }
         self.part = run_jaeger(stack, "one_jaeger/jaeger.yaml", folder, environment)
 
