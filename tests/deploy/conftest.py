@@ -15,6 +15,7 @@ from tests.deploy.gateway import nginx
 from tests.deploy.runs import Facts
 from tests.deploy.stores import jars, java
 from tests.jaeger.server import binary
+from tests.prometheus.server import binary as prometheus
 from tests.support.servers import without
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import ExitStack
 
-_SECURED = Path(__file__).parents[2] / "examples" / "deploy" / "secured"
+DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
+_SECURED = DEPLOY / "secured"
 _README = _SECURED.with_name("README.md")
 _ASK_SECONDS = 10.0
 
