@@ -76,6 +76,18 @@ def names(part: JaegerPart) -> set[str]:
     return set(re.findall(r"^(\w+)(?=[{ ])", body.decode(), re.MULTILINE))
 
 
+def total(part: JaegerPart, counter: str) -> float:
+    """A counter of a part, all of its series together.
+
+    Args:
+        part: whose.
+        counter: its name without ``otelcol_`` and ``_total``.
+    """
+    _, body = fetch(f"http://{part.telemetry}/metrics")
+    series = re.findall(rf"^otelcol_{counter}_total{{.*}} (\S+)$", body.decode(), re.MULTILINE)
+    return sum(map(float, series))
+
+
 def asked_names() -> set[str]:
     """The metrics that the parts' alerts ask for."""
     return set(re.findall(r"\botelcol_\w+", _PARTS.read_text()))

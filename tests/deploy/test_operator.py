@@ -103,9 +103,5 @@ def test_a_program_that_knows_nothing_is_seen(
         asked = [span for span in spans if span.kind == "CLIENT"]
         assert [span.attributes[s.STREAM_OUTCOME] for span in asked] == ["completed"] * 2
         assert {span.resource["service.name"] for span in spans} == {"shop"}
-        counts = [
-            point.value[0]
-            for point in receiver.points
-            if point.name == "gen_ai.client.operation.duration"
-        ]
+        counts = [point.value[0] for point in receiver.points if point.name == s.METRIC_DURATION]
         assert sum(counts) == 2

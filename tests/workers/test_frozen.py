@@ -80,7 +80,7 @@ class Function:
         latest = {
             json.dumps(point.attributes, sort_keys=True): point.value[0]
             for point in self._receiver.points
-            if point.name == "gen_ai.client.operation.duration"
+            if point.name == s.METRIC_DURATION
         }
         return sum(latest.values())
 
