@@ -36,6 +36,7 @@ from tests.support.usages import OwnError
 
 Usage = Callable[[Any, str], Awaitable[Any]]
 _told: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("told", default="nothing")
+_server: Final[contextvars.ContextVar[Emulator]] = contextvars.ContextVar("server")
 
 
 async def uses_the_helper(client: Any, kind: str) -> Any:
@@ -113,8 +114,14 @@ async def reading(connection: Any) -> asyncio.Task[list[Any]]:
     task = asyncio.create_task(reads(connection, into=read))
     while len(read) < 3:
         await asyncio.sleep(0.002)
-    await asyncio.sleep(0.01)
     return task
+
+
+async def settled(tasks: int) -> None:
+    """Waits until the loop has done what dropped generators made it do; it has that many tasks."""
+    await asyncio.sleep(0)
+    while len(asyncio.all_tasks()) > tasks:
+        await asyncio.sleep(0.002)
 
 
 def scenario(name: str) -> Usage:
@@ -170,12 +177,13 @@ async def raises_in_its_block(client: Any, kind: str) -> Any:
 
 async def breaks_and_goes_on(client: Any, kind: str) -> Any:
     connection = await connect(client, kind, OPEN[kind])
+    tasks = len(asyncio.all_tasks())
     first = await reads(connection, 1)
     gc.collect()
-    await asyncio.sleep(0.01)
+    await settled(tasks)
     second = await reads(connection, 1)
     gc.collect()
-    await asyncio.sleep(0.05)
+    await settled(tasks)
     return [first, second, connection.is_closed, await reads(connection)]
 
 
@@ -301,7 +309,8 @@ async def keeps_its_own_context(client: Any, kind: str) -> Any:
 
 async def is_cancelled_while_connecting(client: Any, kind: str) -> Any:
     task = asyncio.create_task(connect(client, kind, "no_answer"))
-    await asyncio.sleep(0.05)
+    while not _server.get().requests:
+        await asyncio.sleep(0.002)
     task.cancel()
     return await asyncio.gather(task, return_exceptions=True)
 
@@ -337,10 +346,11 @@ USAGES: Final[list[tuple[Usage, str]]] = [
 ]  # fmt: skip
 
 
-def program(usage: Usage, kind: str) -> Callable[[Any], Any]:
+def program(usage: Usage, kind: str, emulator: Emulator) -> Callable[[Any], Any]:
     """A usage, which is given ``client.beta.conversations``, of the client that it belongs to."""
 
     async def run(conversations: Any) -> Any:
+        _server.set(emulator)
         configuration = conversations.sdk_configuration
         client = sdk.Mistral("key", server_url=configuration.server_url,
                              client=configuration.client,
@@ -363,7 +373,7 @@ def told(seen: Seen) -> dict[str, Any]:
 def test_watched_and_unwatched_sessions_are_indistinguishable(
     emulator: Emulator, usage: Usage, outcome: str, kind: str, options: dict[str, Any]
 ) -> None:
-    run = program(usage, kind)
+    run = program(usage, kind, emulator)
     # Modules that are imported for the first time tell more.
     observe(run, emulator)
     unwatched = told(observe(run, emulator))

@@ -7,7 +7,7 @@ linked. A call that first waits for the job has no span: its results are counted
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import _log
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from .._otel.telemetry import Telemetry
-    from .protocols import Opened
+    from .protocols import Args, Arguments, Opened
 
 
 class CollectingMethod(Method):
@@ -30,12 +30,7 @@ class CollectingMethod(Method):
     __slots__ = ()
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call; none if the job still runs, since the call waits for it."""
         job = fields_of(args[0] if args else kwargs.get("handle")).get("job")
@@ -46,7 +41,7 @@ class CollectingMethod(Method):
 
 
 def wrap_output_line(
-    wrapped: Callable[..., Any], _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    wrapped: Callable[..., Any], _instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     """Wraps ``_parse_output_obj``, which sees each line of results once each time it is read."""
     result = wrapped(*args, **kwargs)
