@@ -44,6 +44,8 @@ _BATCH: Final = 512
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 RATES: Final = (100, 1000)
+# Until which all must be stored, in seconds.
+_PATIENCE: Final = 150.0
 
 
 class Nowhere(BaseHTTPRequestHandler):
@@ -65,9 +67,9 @@ class Nowhere(BaseHTTPRequestHandler):
 class Batch:
     """A full export of conversations of one shape, again and again with other trace ids."""
 
-    def __init__(self, shape: str) -> None:
-        """Holds the conversations."""
-        self.conversations = _BATCH // SHAPES[shape].spans
+    def __init__(self, shape: str, spans: int = _BATCH) -> None:
+        """Holds the conversations, of so many spans together."""
+        self.conversations = spans // SHAPES[shape].spans
         memory = InMemorySpanExporter()
         provider = TracerProvider(shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(memory))
@@ -82,9 +84,10 @@ class Batch:
         finally:
             uninstrument()
         request = encode_spans(memory.get_finished_spans())
-        spans = [s for r in request.resource_spans for c in r.scope_spans for s in c.spans]
-        self.spans = len(spans)
-        self._ids = sorted({span.trace_id for span in spans})
+        scopes = [each for resource in request.resource_spans for each in resource.scope_spans]
+        ids = [span.trace_id for scope in scopes for span in scope.spans]
+        self.spans = len(ids)
+        self._ids = sorted(set(ids))
         self._body = request.SerializeToString()
 
     def fresh(self) -> bytes:
@@ -147,15 +150,14 @@ def report(what: str, before: Mapping[str, Usage], after: Mapping[str, Usage], t
     sys.stdout.flush()
 
 
-def load_collector(shape: str, rate: float, wait: int) -> None:
+def load_collector(shape: str, rate: float, settings: Mapping[str, str]) -> None:
     """The Collector that samples: its verdicts come after a while, which must be over."""
+    wait = int(settings["DECISION_WAIT"].removesuffix("s"))
     batch = Batch(shape)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = stack.enter_context(serve_handler(Nowhere))
-        part, http = run_collector(
-            stack, folder, port, f"http://127.0.0.1:{port}", {"DECISION_WAIT": f"{wait}s"}
-        )
+        part, http = run_collector(stack, folder, port, f"http://127.0.0.1:{port}", settings)
         url = f"http://127.0.0.1:{http}"
         part.until(lambda: takes(f"{url}/v1/traces"))
         sent = send([url], batch, rate, wait + 5)
@@ -169,7 +171,8 @@ def load_collector(shape: str, rate: float, wait: int) -> None:
 
 def load_chain(chain: Chain, shape: str, rate: float, seconds: float) -> None:
     """Collectors, Kafka, ingesters and Cassandra, until all is stored."""
-    batch = Batch(shape)
+    # As each of many programs sends them; a batch is one partition's, and written span after span.
+    batch = Batch(shape, 64)
     parts: dict[str, Part] = {
         "collector 1": chain.collectors[0],
         "ingester 1": chain.ingesters[0],
@@ -181,27 +184,24 @@ def load_chain(chain: Chain, shape: str, rate: float, seconds: float) -> None:
     def stored() -> float:
         return sum(total(part, "exporter_sent_spans") for part in chain.ingesters)
 
-    send(chain.otlp_urls, batch, rate, 5)
     already = stored()
     before, began = {name: usage(part) for name, part in parts.items()}, monotonic()
     sent = send(chain.otlp_urls, batch, rate, seconds)
-    took = monotonic() - began
-    done = stored() - already
-    after = {name: usage(part) for name, part in parts.items()}
-    report(f"{shape}, {rate}/s", before, after, took)
-    quiet = monotonic()
-    last = -1.0
-    while stored() != last or monotonic() - quiet < 3:
-        if stored() != last:
-            last, quiet = stored(), monotonic()
+    took, done = monotonic() - began, stored() - already
+    while (there := stored() - already) < sent and monotonic() < began + _PATIENCE:
         sleep(0.2)
+    whole = monotonic() - began
+    after = {name: usage(part) for name, part in parts.items()}
+    report(f"{shape}, {rate}/s", before, after, whole)
     ingested = {name for name in parts if "ingester" in name}
-    cpu = sum(usage(parts[name]).seconds - before[name].seconds for name in ingested)
-    each = 1e6 * cpu / (last - already)
     sys.stdout.write(
-        f"  {sent / took:.0f} spans/s sent, {done / took:.0f}/s stored meanwhile, all of them "
-        f"{quiet - began - took:.1f} s later; ingesters: {each:.0f} us a span\n"
+        f"  {sent} spans sent at {sent / took:.0f}/s, {done / took:.0f}/s stored meanwhile; "
+        f"{there:.0f} stored in {whole:.0f} s, {there / whole:.0f}/s\n"
     )
+    for names in ({"collector 1"}, ingested, {"kafka"}, {"cassandra"}):
+        cpu = sum(after[name].seconds - before[name].seconds for name in names)
+        each = 1e6 * cpu / there * (2 if "collector 1" in names else 1)
+        sys.stdout.write(f"  {', '.join(sorted(names))}: {each:.0f} us of CPU a span\n")
     sys.stdout.flush()
 
 
@@ -209,19 +209,23 @@ def main() -> None:
     """Measures, and prints."""
     parser = argparse.ArgumentParser(prog="python -m tests.deploy.load", description=__doc__)
     parser.add_argument("--wait", type=int, default=60, help="DECISION_WAIT of the Collector")
+    # Enough for all, so that what it needs is seen and not what it may have.
+    parser.add_argument("--memory", type=int, default=8192, help="its MEMORY_LIMIT_MIB")
     parser.add_argument("--only", choices=["collector", "chain"])
     chosen = parser.parse_args()
+    settings = {"DECISION_WAIT": f"{chosen.wait}s", "MEMORY_LIMIT_MIB": str(chosen.memory)}
     shapes = (next(iter(SHAPES)), list(SHAPES)[-1])
     if chosen.only != "chain":
         for shape in shapes:
             for rate in RATES:
-                load_collector(shape, rate, chosen.wait)
+                load_collector(shape, rate, settings)
     if chosen.only != "collector":
         with ExitStack() as stack:
             chain = Chain(stack, Path(stack.enter_context(tempfile.TemporaryDirectory())))
-            for shape in shapes:
-                for rate in RATES:
-                    load_chain(chain, shape, rate, 30)
+            # To warm up: the consumer group, the tables and the compilers of Java.
+            load_chain(chain, shapes[0], RATES[0], 10)
+            for shape, rate in ((shapes[0], 100), (shapes[0], 1000), (shapes[1], 100)):
+                load_chain(chain, shape, rate, 10)
 
 
 if __name__ == "__main__":
