@@ -88,8 +88,9 @@ test-family: $(VENV)/dev ## the shared variables mean what they mean in the offi
 	@mkdir -p .nox
 	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s family
 
-test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
+test-deploy: $(VENV)/dev jaeger prometheus ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh
+	@tests/deploy/nginx.sh
 	$(BIN)/python -m pytest tests/deploy
 
 test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, signals, forks: real processes
