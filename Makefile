@@ -11,11 +11,26 @@ export PYTHONDONTWRITEBYTECODE :=
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers
 
+# Nothing here needs a tool of GNU's or of Linux alone.
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*##/ { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Whoever names a Python gets it: a .venv of another one is made anew. Unnamed, any .venv serves.
+ifneq ($(origin PYTHON),file)
+WHICH := -c 'import platform, sys; print(platform.python_implementation(), sys.version, getattr(sys, "abiflags", ""))'
+ifneq ($(shell $(PYTHON) $(WHICH) 2>/dev/null),$(shell $(BIN)/python $(WHICH) 2>/dev/null))
+ANEW := --clear
+$(UV): made-by-another
+endif
+endif
+.PHONY: made-by-another
+made-by-another: ;
 
 $(UV):
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "this needs Python 3.10 or newer, and PYTHON=$(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1)" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(ANEW) $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/demo: $(UV) pyproject.toml

@@ -24,11 +24,14 @@ from tests.deploy.parts import Part, ask
 from tests.deploy.runs import SETTINGS, Run, wait
 from tests.jaeger.program import ids
 from tests.support import names as s
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.deploy.runs import Facts
+
+pytestmark = needs_posix
 
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
