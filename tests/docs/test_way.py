@@ -21,7 +21,7 @@ class Limit(NamedTuple):
 
 # A change that shortens the way lowers the numbers here. The aim for a chat is 1,600 lines.
 LIMITS: Final = {
-    "chat": Limit(files=11, lines=1765),
+    "chat": Limit(files=11, lines=1745),
     "conversation": Limit(files=14, lines=None),
 }
 

@@ -31,6 +31,7 @@ TOLD: dict[str, list[tuple[str, str | None]]] = {
     "chat_choices": [("Hello world", "stop"), ("Good mor", "length")],
     "chat_choices_together": [("Hello world", "stop"), ("Good mor", "length")],
     "chat_cached": [("Hello", "stop")],
+    "chat_tier": [("Hello", "stop")],
     "chat_no_finish": [("Hello wor", None)],
     "chat_no_done": [("Hello world", "stop")],
     "chat_after_done": [("Hello world", "stop")],

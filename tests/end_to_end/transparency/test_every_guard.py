@@ -191,6 +191,9 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_reading/errors.py", "_read"): Row(
         calls.unreachable, None, ERROR, why="a failure of the exception's own class"
     ),
+    Guard("_reading/errors.py", "_header"): Row(
+        calls.refused, None, why="headers that the user's transport put in"
+    ),
     Guard("_log.py", "_log"): Row(
         calls.chat,
         None,

@@ -110,7 +110,7 @@ def measurements(
     usage = ending.usage
     measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
     operation, inference = ending.operation or request.operation, measured == INFERENCE
-    key = operation, request.model, request.address, request.port, ending.response_model
+    key = operation, request.model, request.server, ending.response_model
     # The look-up is inline, because a function call costs as much as making an action.
     shared = known.get(key) or made(key)
     common = shared.common

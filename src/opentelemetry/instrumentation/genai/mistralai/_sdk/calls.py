@@ -191,7 +191,8 @@ class Method(NamedTuple):
             request.follow(*last_turns.last(request.continues))
         locate(request, owner, kwargs)
         if context and not request.in_conversation and (named := conversation_of(context)):
-            request.attributes[s.CONVERSATION_ID] = named
+            # A conversation that the call itself names is the one that the API has.
+            request.attributes.setdefault(s.CONVERSATION_ID, named)
         if self.streamed or (self.streamed is None and kwargs.get("stream") is True):
             request.attributes[s.REQUEST_STREAM] = True
         run: Any = context.get(RUN)

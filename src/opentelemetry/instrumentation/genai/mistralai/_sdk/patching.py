@@ -30,7 +30,7 @@ from .calls import Method, wrap_async_call, wrap_call
 from .connections import CONNECTIONS, connection_targets
 from .imports import ImportWatch
 from .loops import Loop
-from .own_spans import wrap_before_request, wrap_traced_request
+from .own_spans import wrap_after_success, wrap_before_request, wrap_traced_request
 from .patches import Make, Patch, wrapped_by
 from .quiet_tracers import QuietTrace, QuietTracer
 from .realtime import Session
@@ -158,6 +158,7 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     elif name.endswith(f".{_TRACING}"):
         hook = getattr(module, "TracingHook", None)
         yield hook, "before_request", wrapped_by(wrap_before_request)
+        yield hook, "after_success", wrapped_by(wrap_after_success)
         yield module, "get_traced_request_and_span", wrapped_by(wrap_traced_request)
     elif name.endswith(f".{_LOOPS}"):
         yield module, "create_function_result", wrapped_by(wrap_tool)

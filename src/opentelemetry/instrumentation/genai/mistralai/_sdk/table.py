@@ -30,12 +30,11 @@ from .._reading.jobs import (
 from .._reading.requests import (
     COUNTED,
     TIMED,
-    append_request,
     model_request,
-    restart_request,
     start_request,
 )
 from .._reading.searches import search_request
+from .._reading.turns import append_request, restart_request
 from .._recording.completions import CompletionRecorder
 from .._recording.conversation import ConversationRecorder
 from .._recording.followed import FollowRecorder, SummaryRecorder
