@@ -107,9 +107,10 @@ test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, m
 	@tests/deploy/jars/download.sh
 	$(BIN)/python -m pytest tests/deploy
 
-test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, signals, forks: real processes
-	$(BIN)/python -m pytest -n 2 tests/workers
+test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks, notebooks, archives: real processes
+	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
+	$(call each_in_nox,TRIO,trio(sdk='"'EACH'"'))
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet

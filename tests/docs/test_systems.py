@@ -174,10 +174,10 @@ def test_all_tests_can_be_collected_without_posix() -> None:
 
 
 # Programs in processes of their own, forks, clocks, threads that end what was dropped.
+_PROCESS: Final = "tests/end_to_end/process/test_process.py"
 PART: Final = (
     "tests/end_to_end/process/test_forks.py",
-    "tests/end_to_end/process/test_process.py::"
-    "test_an_async_stream_that_is_open_at_exit_is_abandoned",
+    f"{_PROCESS}::test_an_async_stream_that_is_open_at_exit_is_abandoned",
     "tests/unit/otel/test_open_calls.py",
 )
 
