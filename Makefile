@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers test-pythons
 
 # Nothing here needs a tool of GNU's or of Linux alone.
 help: ## what there is
@@ -111,6 +111,10 @@ test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks
 	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
 	$(call each_in_nox,TRIO,trio(sdk='"'EACH'"'))
+
+# Never in CI: a debootstrap is slow, and Python 3.15's packages are young.
+test-pythons: ## the tests on Pythons out of Debian sid; PYTHONS="3.14 3.15", or 3.14t if it is on the PATH
+	@tests/pythons/run.sh $(PYTHONS)
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet
