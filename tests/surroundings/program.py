@@ -86,6 +86,12 @@ def providers() -> tuple[InMemorySpanExporter, dict[str, Any]]:
     return memory, {"tracer_provider": tracers, "meter_provider": meters}
 
 
+def outcome_of(attributes: Any) -> str:
+    """How the stream of a span ended; ``none`` for one of which there was none."""
+    found = (value for key, value in attributes.items() if key.endswith(".stream.outcome"))
+    return next(found, "none")
+
+
 def told(memory: InMemorySpanExporter, ended: int = 0) -> list[list[Any]]:
     """The spans, as name, status and outcome; waits for as many: a thread ends the dropped."""
     deadline = time.monotonic() + 20
@@ -95,7 +101,7 @@ def told(memory: InMemorySpanExporter, ended: int = 0) -> list[list[Any]]:
         [
             span.name,
             span.status.status_code.name,
-            (span.attributes or {}).get("mistral_ai.stream.outcome") or "none",
+            outcome_of(span.attributes or {}),
         ]
         for span in memory.get_finished_spans()
     )
