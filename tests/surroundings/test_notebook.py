@@ -13,7 +13,7 @@ import pytest
 from tests.surroundings.running import ASYNC, ROOT, SYNC, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from emulator import Emulator
 
@@ -67,7 +67,7 @@ class Notebook:
 
 
 @contextmanager
-def notebook() -> Iterator[Notebook]:
+def notebook() -> Generator[Notebook]:
     """A real kernel in a process of its own, which ends with the block."""
     manager = jupyter_client.KernelManager(kernel_name="python3")
     manager.start_kernel(
