@@ -20,6 +20,7 @@ from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
 from opentelemetry.instrumentation.genai.mistralai._reading.searches import search_request
 from opentelemetry.instrumentation.genai.mistralai._reading.turns import (
     append_request,
+    follow,
     restart_request,
 )
 from tests.support import names as s
@@ -154,11 +155,11 @@ def test_an_append_is_a_chat_until_the_response_says_more() -> None:
 def test_an_append_takes_from_the_turn_before_the_operation_and_nothing_else() -> None:
     request = append_request({"conversation_id": "conv_1"})
     assert request.continues == "conv_1"
-    request.follow("invoke_agent", None)
+    follow(request, "invoke_agent", None)
     attributes = {**AGENT, s.CONVERSATION_ID: "conv_1"}
     assert said(request) == ("invoke_agent", attributes, (None, None, "conv_1"))
     request = append_request({"conversation_id": "conv_2"})
-    request.follow(None, None)
+    follow(request, None, None)
     assert said(request) == (
         "chat",
         {**CHAT, s.CONVERSATION_ID: "conv_2"},
@@ -170,7 +171,7 @@ def test_a_restart_names_where_it_comes_from_since_the_api_answers_with_a_new_co
     None
 ):
     request = restart_request({"conversation_id": "conv_1", "agent_version": "prod"})
-    request.follow("invoke_agent", None)
+    follow(request, "invoke_agent", None)
     attributes = {**AGENT, s.AGENT_VERSION: "prod"}
     attributes[s.RESTARTED_FROM] = "conv_1"
     assert said(request) == ("invoke_agent", attributes, NOBODY)

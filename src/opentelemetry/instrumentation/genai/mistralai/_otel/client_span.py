@@ -26,9 +26,10 @@ from .._reading.requests import Request
 from .._recording.ending import Ending
 from .._recording.steps import Step
 from .child_spans import ChildSpan, record_step
-from .ends_once import Abandoned
 from .open_calls import open_calls
-from .plans import plan_of, run_hook
+from .open_span import Abandoned
+from .opt_in import run_hook
+from .plans import plan_of
 from .surroundings import CALL, ONE_MOMENT, SPAN, Called, all_clocks, detach, ticks
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from .. import _names as s
 from .metric_names import ADDRESSES, REQUEST_MODELS, RESPONSE_MODELS
 
 if TYPE_CHECKING:
-    from .._reading.requests import Server
+    from .._reading.servers import Server
 
     Attributes = dict[str, "str | int"]
 

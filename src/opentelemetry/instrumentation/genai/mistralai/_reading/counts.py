@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists the counts in the API's usage: the attribute of each."""
+"""Lists the counts in the API's usage, with the attribute of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Final
 
 from .. import _names as s
+from .errors import is_word
+from .fields import fields_of
 
 # The keys are the API's names, in any of its usage objects; the values are span attributes.
 COUNTS: Final[Mapping[str, str]] = {
@@ -34,3 +37,19 @@ DETAILS: Final[Mapping[str, str]] = {
     "input_tokens_details": "audio_tokens",
     "output_tokens_details": "output_audio_tokens",
 }
+# More connectors than this are no tools of one agent: each makes an attribute.
+_MAX_NAMES: Final = 32
+
+
+def with_details(reported: dict[str, object]) -> dict[str, object]:
+    """Adds to what was reported the counts in its details."""
+    for name, ambiguous in DETAILS.items():
+        for field, value in fields_of(reported.get(name)).items():
+            reported[ambiguous if field == "audio_tokens" else field] = value
+    return reported
+
+
+def connector_counts(connectors: Mapping[str, int]) -> dict[str, int]:
+    """Returns the calls of each connector by span attribute: 32 at most that may be a key."""
+    fit = (name for name in connectors if is_word(name))
+    return {s.USAGE_CONNECTORS + name: connectors[name] for name in islice(fit, _MAX_NAMES)}

@@ -9,15 +9,14 @@ every value is tested for the type that is wanted.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, cast
-from urllib.parse import urlsplit
+from typing import Any, Final, cast
 
 from .. import _log
 from .. import _names as s
 from .conversions import MAX_INTEGER, settings_of
 from .fields import AttributeValue, name_of
+from .servers import Server, server_at
 from .settings import SETTINGS
 
 # Such a call has all metrics.
@@ -29,22 +28,9 @@ TIMED: Final = "timed"
 # These have the duration of a workflow or of a tool, and no other metric.
 WORKFLOW: Final = "workflow"
 TOOL: Final = "tool"
-# A longer URL is no address: without the limit it would be parsed, and kept in the cache.
-_MAX_URL: Final = 2048
-# These are the conventions' names for who hosts the models that these clients of the SDK ask.
-_PROVIDERS: Final = {"gcp": "gcp.vertex_ai", "azure": "azure.ai.inference"}
-
 
 # All requests share this set: Python would make a new one for each, to stay while a call is open.
 _NOTHING: Final[frozenset[str]] = frozenset()
-
-
-class Server(NamedTuple):
-    """Describes where a request goes, and who hosts the model; alike requests share one."""
-
-    address: str | None
-    port: int | None
-    provider: str
 
 
 _UNKNOWN: Final = Server(None, None, s.PROVIDER)
@@ -83,20 +69,6 @@ class Request:
         self.measured = INFERENCE
         self.recorded_elsewhere = _NOTHING
         self.span_name: str = operation
-
-    def follow(self, operation: str | None, reference: object) -> None:
-        """Links the call to the conversation's last turn, and takes over that turn's operation.
-
-        Args:
-            operation: ``invoke_agent`` if an agent answered; None if the turn is not known.
-            reference: the context of the turn's span.
-        """
-        self.previous = reference
-        if self.in_conversation and operation is not None and operation != self.operation:
-            self.operation = self.span_name = operation
-            self.attributes[s.OPERATION_NAME] = operation
-            if self.model is not None and operation != s.INVOKE_AGENT:
-                self.span_name = f"{operation} {self.model}"
 
 
 ReadRequest = Callable[[Mapping[str, Any]], Request]
@@ -158,10 +130,10 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
         if not isinstance(url, str):
             url = getattr(configuration, "server_url", None)
             url = url or configuration.get_server_details()[0]
-        server = _server_at(url, package)
+        server = server_at(url, package)
     except Exception as exc:  # noqa: BLE001 -- the SDK raises its own error for this URL
         _log.let_signals_pass(exc)
-        server = _server_at("", package)
+        server = server_at("", package)
     request.server, attributes = server, request.attributes
     if server.address:
         attributes[s.SERVER_ADDRESS] = server.address
@@ -169,17 +141,6 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
             attributes[s.SERVER_PORT] = server.port
     if server.provider is not s.PROVIDER:
         attributes[s.PROVIDER_NAME] = server.provider
-
-
-@lru_cache(maxsize=64)
-def _server_at(url: str, package: str) -> Server:
-    # The SDK's clients for other clouds are packages of their own, in 1.x beside `mistralai`.
-    of = _PROVIDERS.get(package.removeprefix("mistralai")[1:].partition(".")[0], s.PROVIDER)
-    if len(url) > _MAX_URL:
-        return Server(None, None, of)
-    parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return Server(name_of(parts.hostname), port, of)
 
 
 def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> None:

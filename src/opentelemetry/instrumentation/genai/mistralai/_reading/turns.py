@@ -44,3 +44,19 @@ def restart_request(kwargs: Mapping[str, Any]) -> Request:
     if conversation_id is not None:
         request.attributes[s.RESTARTED_FROM] = conversation_id
     return request
+
+
+def follow(request: Request, operation: str | None, reference: object) -> None:
+    """Links the call to the conversation's last turn, and takes over that turn's operation.
+
+    Args:
+        request: of the call.
+        operation: ``invoke_agent`` if an agent answered; None if the turn is not known.
+        reference: the context of the turn's span.
+    """
+    request.previous = reference
+    if request.in_conversation and operation is not None and operation != request.operation:
+        request.operation = request.span_name = operation
+        request.attributes[s.OPERATION_NAME] = operation
+        if request.model is not None and operation != s.INVOKE_AGENT:
+            request.span_name = f"{operation} {request.model}"

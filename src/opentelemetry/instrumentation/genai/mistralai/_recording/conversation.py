@@ -16,6 +16,7 @@ from .. import _log
 from .. import _names as s
 from .._content.structure import Clean
 from .._reading.clock import ServerClock, read_time
+from .._reading.counts import connector_counts
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
 from .._reading.fields import AttributeValue, Fields, fields_of, name_of, payload_of
@@ -214,7 +215,7 @@ class ConversationRecorder(Recorder):
             ending.operation, ending.span_name = self._corrected
             ending.attributes[s.OPERATION_NAME] = ending.operation
         if ending.usage.connectors:
-            ending.attributes.update(ending.usage.of_connectors())
+            ending.attributes.update(connector_counts(ending.usage.connectors))
         reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._called is not None and self._called.are_waiting:
             reason = "tool_call"
@@ -232,8 +233,7 @@ class ConversationRecorder(Recorder):
 
     def say(self, ending: Ending, clean: Clean) -> None:
         """Moves the response's one message into the ending."""
-        if self._capture is not None:
-            ending.output = self._capture.output(clean)
+        ending.output = None if self._capture is None else self._capture.output(clean)
 
 
 HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, Fields], None]]] = {

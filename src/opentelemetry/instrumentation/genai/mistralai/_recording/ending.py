@@ -4,17 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
 from .. import _names as s
 from .._reading.conversions import MAX_COUNT, count
-from .._reading.counts import COUNTS, DETAILS
-from .._reading.errors import Failure, is_word
+from .._reading.counts import COUNTS, DETAILS, with_details
+from .._reading.errors import Failure
 from .._reading.fields import AttributeValue, fields_of
-
-_MAX_NAMES: Final = 32
 
 
 class Usage:
@@ -27,13 +24,6 @@ class Usage:
 
     counts: Mapping[str, int] = MappingProxyType({})
     connectors: Mapping[str, int] = MappingProxyType({})
-
-    def of_connectors(self) -> dict[str, int]:
-        """Returns the calls of each connector by span attribute: 32 at most that may be a key."""
-        fit = (name for name in self.connectors if is_word(name))
-        return {
-            s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)
-        }
 
 
 def read_usage(source: object) -> Usage:
@@ -51,7 +41,7 @@ def read_usage(source: object) -> Usage:
     # pydantic keeps fields that the SDK's model does not know in `__pydantic_extra__`.
     extra: object = getattr(source, "__pydantic_extra__", None)
     if extra or not DETAILS.keys().isdisjoint(reported):
-        reported = _with_details({**reported, **fields_of(extra)})
+        reported = with_details({**reported, **fields_of(extra)})
     for name, value in reported.items():
         attribute = COUNTS.get(name)
         if attribute is None or value is None:
@@ -71,13 +61,6 @@ def read_usage(source: object) -> Usage:
             name: found for name, found in calls.items() if found is not None and type(name) is str
         }
     return usage
-
-
-def _with_details(reported: dict[str, object]) -> dict[str, object]:
-    for name, ambiguous in DETAILS.items():
-        for field, value in fields_of(reported.get(name)).items():
-            reported[ambiguous if field == "audio_tokens" else field] = value
-    return reported
 
 
 # All calls that report no usage share this object.

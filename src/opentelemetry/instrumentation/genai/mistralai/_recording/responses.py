@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from time import monotonic_ns
 from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
 from .._content.messages import parts_of_items
 from .._content.structure import Clean
@@ -55,16 +53,6 @@ class ResponseRecorder(Recorder):
         self._said: Transcript | None = None
         self._output: list[Output] | None = None
 
-    def see(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
-        try:
-            if not self.ended:
-                self._arrived, self._unheard = monotonic_ns(), event
-                self._handle(event)
-                self._unheard = None
-        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
-            _log.report("read an event", exc)
-
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
         self._whole, self._closing, self._unheard = True, response, response
@@ -81,11 +69,12 @@ class ResponseRecorder(Recorder):
             self._said = None
             self.on_response(unheard)
         elif name_of(fields_of(unheard).get("event")) in _CLOSING:
-            self._handle(unheard)
+            self.hear(unheard)
         else:
             self._usage = fields_of(unheard.data).get("usage") or self._usage
 
-    def _handle(self, event: Any) -> None:
+    def hear(self, event: Any) -> None:
+        """Reads one event by its name."""
         name = name_of(fields_of(event).get("event"))
         handler = HANDLERS.get(name)
         if handler is not None:

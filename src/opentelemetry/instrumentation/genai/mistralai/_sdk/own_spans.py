@@ -26,8 +26,10 @@ def wrap_before_request(
     """Wraps ``TracingHook.before_request``: notes the hook, and counts attempts."""
     call = call_under_way()
     if call is not None:
+        if call.exchange is None:
+            # After an answer this is another request of the same call, which asks for a result.
+            call.attempts += 1
         call.exchange = instance
-        call.attempts += 1
     try:
         return wrapped(*args, **kwargs)
     finally:
