@@ -30,6 +30,7 @@ MATRIX: dict[str, tuple[str, list[str]]] = {
 # What no line of the SDK has to do with, and takes long: run on the newest SDK and on one more.
 ON_TWO = (
     "process/test_clocks_that_jump.py",
+    "process/test_many_threads.py",
     "content/test_content_kept.py",
     "transparency/test_every_guard.py",
     "completions/test_inside_inferences.py",
@@ -65,6 +66,9 @@ FAMILY: list[str] = [
 ]
 # Pythons on which interpreters end and processes fork otherwise than on the one of `make test`.
 INTERPRETERS: tuple[str, ...] = ("3.12", "3.13")
+
+# Lines of the SDK that trio is tried with: one that runs on it, and one that does not.
+TRIO: tuple[str, ...] = ("1.12.4", "newest")
 
 
 def interpreter(version: str) -> str:
@@ -156,3 +160,13 @@ def interpreters(session: nox.Session, python: str) -> None:
     """Runs the tests of subinterpreters and forks on another Python."""
     executable = environment(session, f"interpreters-{python}", python, "newest")
     session.run(executable, "-m", "pytest", "tests/workers/test_interpreters.py", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("sdk", list(TRIO))
+def trio(session: nox.Session, sdk: str) -> None:
+    """Runs the tests on trio, which breaks eventlet where both are."""
+    # The group without hypothesis, whose hook of trio's warns.
+    executable = environment(session, f"trio-{sdk}", "3.12", sdk, "trio", group="frameworks")
+    tests = "tests/surroundings/test_loops.py"
+    session.run(executable, "-m", "pytest", tests, "-k", "trio", *session.posargs)

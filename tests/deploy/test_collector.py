@@ -26,6 +26,7 @@ from tests.deploy.sink import LogSink, run_log_sink
 from tests.jaeger.program import Program, ids, run_program
 from tests.jaeger.server import Jaeger
 from tests.support import names as s
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from emulator import Emulator
     from tests.deploy.runs import Facts
+
+pytestmark = needs_posix
 
 MODEL = "mistral-medium-latest"
 ORDINARY = 200

@@ -25,11 +25,14 @@ from tests.deploy.parts import Part, ask
 from tests.deploy.runs import SETTINGS, Run, wait
 from tests.jaeger.program import ids
 from tests.support import names as s
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.deploy.runs import Facts
+
+pytestmark = needs_posix
 
 _PROMETHEUS = "kafka_cassandra/prometheus.yml"
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
