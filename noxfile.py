@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests on each line of the SDK, beside other instrumentations, under frameworks."""
+"""The tests on each line of the SDK, beside other instrumentations, under frameworks, in viewers."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
     "instructor": ("3.7.0", "3.12", ["instructor==1.17.0"]),
     "agno": ("3.7.0", "3.12", ["agno==3.1.0"]),
     "any-llm": ("3.7.0", "3.12", ["any-llm-sdk[mistral]==1.40.0"]),
+}
+# (python, what is installed): viewers of traces, at the versions that the pages name.
+VIEWERS: dict[str, tuple[str, str]] = {
+    "mlflow": ("3.12", "mlflow==3.17.2"),
+    "phoenix": ("3.12", "arize-phoenix==20.26.1"),
 }
 # What frameworks leave open is theirs; pytest would fail for it after the last test.
 _NOT_OURS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
@@ -141,6 +146,15 @@ def frameworks(session: nox.Session, name: str) -> None:
     ignored = [part for kind in _NOT_OURS for part in ("-W", f"ignore::{kind}")]
     tests = f"tests/frameworks/test_{name.replace('-', '_')}.py"
     session.run(executable, "-m", "pytest", tests, *ignored, *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("name", list(VIEWERS))
+def viewers(session: nox.Session, name: str) -> None:
+    """Runs the tests of one viewer, which is started for real."""
+    python, package = VIEWERS[name]
+    executable = environment(session, f"viewers-{name}", python, "newest", package, group="viewers")
+    session.run(executable, "-m", "pytest", f"tests/viewers/test_{name}.py", *session.posargs)
 
 
 @nox.session(python=False)
