@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests on each line of the SDK, beside other instrumentations, under frameworks, in viewers."""
+"""The tests on each SDK line, beside other instrumentations, under frameworks, in viewers."""
 
 from __future__ import annotations
 
@@ -154,7 +154,9 @@ def viewers(session: nox.Session, name: str) -> None:
     """Runs the tests of one viewer, which is started for real."""
     python, package = VIEWERS[name]
     executable = environment(session, f"viewers-{name}", python, "newest", package, group="viewers")
-    session.run(executable, "-m", "pytest", f"tests/viewers/test_{name}.py", *session.posargs)
+    # Phoenix brings a plugin of its own for pytest, which warns while it is imported.
+    tests = ["-p", "no:phoenix", f"tests/viewers/test_{name}.py"]
+    session.run(executable, "-m", "pytest", *tests, *session.posargs)
 
 
 @nox.session(python=False)

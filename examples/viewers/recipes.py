@@ -27,7 +27,8 @@ def read_by_phoenix(known: Mapping[str, Any]) -> dict[str, Any]:
     for column in ("input", "output"):
         if messages := known.get(f"gen_ai.{column}.messages"):
             read |= {f"{column}.value": text_of(messages), f"{column}.mime_type": "text/plain"}
-    if known.get("gen_ai.operation.name") == "invoke_agent" and "gen_ai.usage.input_tokens" in known:
+    is_agent = known.get("gen_ai.operation.name") == "invoke_agent"
+    if is_agent and "gen_ai.usage.input_tokens" in known:
         read["openinference.span.kind"] = "LLM"
     if model := known.get("gen_ai.response.model"):
         read["llm.model_name"] = model
@@ -71,8 +72,9 @@ def _with_columns(span: ReadableSpan) -> ReadableSpan:
 
 def for_mlflow(span: Any, result: Any = None) -> None:  # noqa: ARG001 -- a hook is given both
     """Has MLflow draw a chat where tools ran on the server; a ``response_hook``."""
+    known: Mapping[str, Any] = span.attributes or {}
     for key in ("gen_ai.input.messages", "gen_ai.output.messages"):
-        messages = json.loads((span.attributes or {}).get(key, "[]"))
+        messages = json.loads(known.get(key, "[]"))
         for message in messages:
             drawn = [part for each in message["parts"] if (part := drawn_by_mlflow(each))]
             message["parts"] = drawn or message["parts"]

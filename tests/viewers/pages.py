@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = ROOT / "examples" / "viewers"
@@ -51,3 +53,8 @@ class Page:
         """
         assert self.send.endswith(" make demo")
         return self.send.replace(self.port, str(port)).replace("make demo", demo)
+
+
+def as_shown(recipe: Callable[..., Any]) -> str:
+    """The source of a recipe without what is there for this project's linter."""
+    return re.sub(r"  # noqa: .*", "", inspect.getsource(recipe))

@@ -76,7 +76,7 @@ class Viewer(Server):
 
 def _run(command: list[str], added: Mapping[str, str]) -> None:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-    # The first span that a viewer is sent makes it load its prices: on a busy machine it answers late.
+    # A viewer loads its prices when the first span comes: on a busy machine it answers late.
     waits = {"OTEL_EXPORTER_OTLP_TIMEOUT": "120"}
     environment = {**kept, **waits, "MISTRAL_API_KEY": "", **added}
     done = subprocess.run(  # noqa: S603 -- ours

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -12,9 +11,11 @@ from typing import Any, Final
 
 import pytest
 
+from examples.viewers import recipes
 from tests.support import names as s
 from tests.viewers import expected
 from tests.viewers.expected import AGENT, CHAT, SEARCH, Seen, price_of, the
+from tests.viewers.pages import as_shown
 from tests.viewers.program import BROKEN, LEFT, REFUSED
 from tests.viewers.servers import Viewer, run_viewer
 
@@ -87,7 +88,9 @@ def seen(span: dict[str, Any], names: dict[str, str], sessions: dict[str, Any]) 
         input=known.get("mlflow.spanInputs"),
         output=known.get("mlflow.spanOutputs"),
         error=span["status"].get("message", "") if failed else "",
-        told=[(event[s.EXCEPTION_TYPE], event.get(s.EXCEPTION_MESSAGE)) for event in events],
+        told=[
+            (event.get(s.EXCEPTION_TYPE, ""), event.get(s.EXCEPTION_MESSAGE)) for event in events
+        ],
         attributes=known,
     )
 
@@ -145,6 +148,12 @@ def test_the_commands_of_the_page_end_at_the_demos_traces(mlflow: MLflow) -> Non
     run = Run(mlflow, "0", count=4)
     assert sum(span.tokens[0] + span.tokens[1] for span in run.spans if span.tokens) == 407
     assert expected.LOOK_UP in str([span.input for span in run.spans])
+
+
+def test_the_page_shows_the_recipe_as_it_is(mlflow: MLflow) -> None:
+    shown = "".join(mlflow.page.programs)
+    for recipe in (recipes.for_mlflow, recipes.drawn_by_mlflow):
+        assert as_shown(recipe) in shown
 
 
 def test_agents_models_and_tools_are_told_apart(run: Run) -> None:
@@ -225,15 +234,15 @@ def test_errors_are_told_with_the_message_only_if_content_is(told: Run, untold: 
 
 
 def test_a_turn_links_to_the_turn_before_it(run: Run) -> None:
-    (linked,) = (span for span in run.raw if span.get("links"))
-    (link,) = linked["links"]
-    (before,) = (span for span in run.raw if span["span_id"] == link["span_id"])
-    assert link["trace_id"] == before["trace_id"]
-    ids = [span["attributes"][s.CONVERSATION_ID] for span in (linked, before)]
-    assert ids[0] == ids[1]
-    used = [span["attributes"][s.USAGE_INPUT_TOKENS] for span in (linked, before)]
-    assert used == [24, 142]
-    assert len(base64.b64decode(link["span_id"])) == 8
+    by_id = {(span["trace_id"], span["span_id"]): span["attributes"] for span in run.raw}
+    turns: list[tuple[int, int]] = []
+    for span in run.raw:
+        for link in span.get("links", []):
+            known, before = span["attributes"], by_id[link["trace_id"], link["span_id"]]
+            assert known[s.CONVERSATION_ID] == before[s.CONVERSATION_ID]
+            turns.append((before[s.USAGE_INPUT_TOKENS], known[s.USAGE_INPUT_TOKENS]))
+    # The second is inside the agent loop.
+    assert sorted(turns) == [(18, 32), (142, 24)]
 
 
 def test_nothing_that_was_said_is_told_unasked(untold: Run, told: Run) -> None:
@@ -245,7 +254,7 @@ def test_nothing_that_was_said_is_told_unasked(untold: Run, told: Run) -> None:
 
 def kinds_of(span: Seen) -> set[str]:
     """The types of the parts of its messages."""
-    messages = [*(span.input or []), *(span.output or [])]
+    messages: list[dict[str, Any]] = [*(span.input or []), *(span.output or [])]
     return {part["type"] for each in messages for part in each["parts"]}
 
 
@@ -260,7 +269,7 @@ def test_with_the_recipe_all_messages_are_drawn_as_a_chat(mlflow: MLflow, told: 
     experiment = mlflow.experiment("drawn")
     mlflow.send(experiment, content=True, recipe="for_mlflow")
     run = Run(mlflow, experiment)
-    assert len(calls_of(run.spans)) == len(calls_of(told.spans)) == 8
+    assert len(calls_of(run.spans)) == len(calls_of(told.spans)) == 9
     assert [span for span in calls_of(run.spans) if not kinds_of(span) <= DRAWN] == []
     (answer,) = the(run.spans, AGENT, expected.WRITE_DOWN).output
     calls = [part for part in answer["parts"] if part["type"] == "tool_call"]

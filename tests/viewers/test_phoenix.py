@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Phoenix, sent the demo's conversations: what its API tells of them, and with the recipe."""
+"""A real Phoenix, sent the demo's conversations: what its API tells, and with the recipes."""
 
 from __future__ import annotations
 
-import inspect
+import importlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +13,10 @@ from typing import Any, Final
 import pytest
 
 from examples.viewers import recipes
+from tests.support import names as s
 from tests.viewers import expected
 from tests.viewers.expected import AGENT, CHAT, SEARCH, TOKENS, Seen, price_of, the
+from tests.viewers.pages import as_shown
 from tests.viewers.program import BROKEN, LEFT, REFUSED
 from tests.viewers.servers import Viewer, run_viewer
 
@@ -41,7 +43,6 @@ class Phoenix(Viewer):
     health = "/healthz"
     into = "x-project-name"
 
-
     def project(self, name: str, priced: int, traces: int) -> dict[str, Any]:
         """What it tells of a project, as soon as all has come and so many spans have a price.
 
@@ -61,7 +62,6 @@ class Phoenix(Viewer):
             return found if done else None
 
         return self.poll(ask)
-
 
 
 def nodes(edges: dict[str, Any]) -> list[dict[str, Any]]:
@@ -97,8 +97,8 @@ def seen(span: dict[str, Any], names: dict[str, str]) -> Seen:
         tokens=tokens if any(tokens) else None,
         cost=span["costSummary"]["total"]["cost"] if span["costSummary"] else None,
         session=known.get("session", {}).get("id"),
-        input=(span["input"] or {}).get("value"),
-        output=(span["output"] or {}).get("value"),
+        input=span["input"]["value"] if span["input"] else None,
+        output=span["output"]["value"] if span["output"] else None,
         error=span["statusMessage"] if failed else "",
         told=[(event["name"], event["message"] or None) for event in span["events"]],
         attributes=known,
@@ -169,9 +169,7 @@ def test_the_commands_of_the_page_end_at_the_demos_traces(phoenix: Phoenix) -> N
 def test_the_page_shows_the_recipes_as_they_are(phoenix: Phoenix) -> None:
     shown = "".join(phoenix.page.programs)
     for recipe in (recipes.for_phoenix, recipes.read_by_phoenix, recipes.text_of):
-        assert inspect.getsource(recipe).replace("  # noqa: ARG001 -- a hook is given both", "") in (
-            shown
-        )
+        assert as_shown(recipe) in shown
 
 
 def test_agents_models_and_tools_are_told_apart(run: Run) -> None:
@@ -288,12 +286,15 @@ def test_with_the_exporter_each_trace_is_listed_with_what_was_said(exported: Run
     assert (loop.kind, loop.output) == ("agent", "It rains in Paris.")
 
 
-def test_the_recipes_add_what_phoenix_reads_and_change_nothing_else(
-    told: Run, better: Run
-) -> None:
+def test_the_recipes_add_what_phoenix_reads_and_change_nothing_else(told: Run, better: Run) -> None:
     assert sorted((span.name, span.parent) for span in better.spans) == expected.TREE
-    ours = [{"gen_ai", "mistral_ai", "error", "server"} & span.attributes.keys() for span in told.spans]
-    same = [{"gen_ai", "mistral_ai", "error", "server"} & span.attributes.keys() for span in better.spans]
+    ours = [
+        {"gen_ai", "mistral_ai", "error", "server"} & span.attributes.keys() for span in told.spans
+    ]
+    same = [
+        {"gen_ai", "mistral_ai", "error", "server"} & span.attributes.keys()
+        for span in better.spans
+    ]
     assert Counter(map(frozenset, ours)) == Counter(map(frozenset, same))
 
 
@@ -314,6 +315,32 @@ def test_nothing_that_was_said_is_told_unasked(untold: Run, told: Run) -> None:
     assert [word for word in expected.WORDS if word in heard] == []
 
 
+TEXT: Final = {"type": "text", "content": "Said."}
+CALL: Final = {"type": "tool_call", "id": "tool_1", "name": "web_search", "arguments": {"q": 1}}
+RESULT: Final = {"type": "tool_call_response", "id": "tool_1", "response": {"n": 3}}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what Phoenix imports
+@pytest.mark.parametrize(
+    ("parts", "read", "calls"),
+    [
+        ([CALL, TEXT], "Said.", 1),
+        # The reason why tools of the server are not recorded like this.
+        ([CALL, RESULT, TEXT], '{"n": 3}', 0),
+    ],
+    ids=["without a result", "with a result"],
+)
+def test_a_tools_result_in_an_answer_takes_its_text_away(
+    parts: list[dict[str, Any]], read: str, calls: int
+) -> None:
+    conversion: Any = importlib.import_module("phoenix.trace.gen_ai.conversion")
+    answer = {"role": "assistant", "parts": parts, "finish_reason": "stop"}
+    known = {s.OUTPUT_MESSAGES: json.dumps([answer])}
+    found: dict[str, Any] = conversion.get_openinference_message_attributes(known)
+    assert found["llm.output_messages.0.message.content"] == read
+    assert sum(key.endswith("function.name") for key in found) == calls
+
+
 def test_links_are_not_kept(phoenix: Phoenix, told: Run) -> None:
     # The page says so: what Phoenix stores of a span has no place for them.
     assert told.spans
@@ -321,4 +348,3 @@ def test_links_are_not_kept(phoenix: Phoenix, told: Run) -> None:
     names = {field["name"] for field in kinds["data"]["__type"]["fields"]}
     assert "events" in names
     assert not {name for name in names if "link" in name.lower()}
-
