@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -23,6 +23,11 @@ _SCENARIO_HEADER = "x-emulator-scenario"
 _CLOCK_HEADER = "x-emulator-clock-offset"
 # How many times longer each pause of a scenario takes: people read slower than tests.
 _SLOWER_HEADER = "x-emulator-slower"
+# What the answer has as the id that the API gave the request; the API says it in either header.
+_ID_HEADERS = {
+    "x-emulator-correlation-id": "mistral-correlation-id",
+    "x-emulator-request-id": "x-request-id",
+}
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ class _Handler:
 
         call = Call(
             api=row.api,
-            answer=_answer(self._state, authorization, name, row.scenario),
+            answer=_identified(_answer(self._state, authorization, name, row.scenario), headers),
             names={**own, **names.of_time(now())},
             stream=body.get("stream") is True if row.streams is None else row.streams,
             now=now,
@@ -221,6 +226,11 @@ def _answer(state: State, authorization: str, name: str, default: str) -> Answer
         return answer
     other = default if answer.scenario == DEFAULT else answer.scenario
     return scenarios[other].answer(0)
+
+
+def _identified(answer: Answer, headers: dict[str, str]) -> Answer:
+    ids = {own: headers[asked] for asked, own in _ID_HEADERS.items() if asked in headers}
+    return replace(answer, headers={**answer.headers, **ids}) if ids else answer
 
 
 def routes(state: State) -> list[Route]:

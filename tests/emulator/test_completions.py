@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from emulator.scenario import COMPLETION, load_scenarios
 from tests.support.sdk import VERSION, Mistral, httpx
 
@@ -31,6 +31,7 @@ TOLD: dict[str, list[tuple[str, str | None]]] = {
     "chat_choices": [("Hello world", "stop"), ("Good mor", "length")],
     "chat_choices_together": [("Hello world", "stop"), ("Good mor", "length")],
     "chat_cached": [("Hello", "stop")],
+    "chat_tier": [("Hello", "stop")],
     "chat_no_finish": [("Hello wor", None)],
     "chat_no_done": [("Hello world", "stop")],
     "chat_after_done": [("Hello world", "stop")],
@@ -48,12 +49,6 @@ ENDS = {
     "chat_broken_json": rf"{UNPARSABLE}|parsing|model_attributes_type",
     "chat_error_midway": UNPARSABLE,
 }
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ class Told:
     ) -> None:
         self.clock = FakeClock()
         self.clock.set(0.1)
-        for module in ("recorder", "completions", "responses"):
+        for module in ("recorder", "completions"):
             monkeypatch.setattr(f"{PACKAGE}._recording.{module}.monotonic_ns", self.clock)
         self.call = Call(self.clock, Request("chat", {}), chunk_times, clean=clean)
         self.recorder = kind(self.call)

@@ -65,7 +65,7 @@ class Ended:
     usage: Counts = (None, None, None, None, {})
     response_model: str | None = None
     first_chunk: float | None = None
-    failure: tuple[str, dict[str, str | int], object] | None = None
+    failure: tuple[str, dict[str, Any], object] | None = None
     closing: object = None
     corrected: tuple[str | None, str | None] = (None, None)
     conversation_id: str | None = field(default=None, compare=False)

@@ -26,7 +26,7 @@ from tests.support.batches import batch, output
 from tests.support.completions import METHODS, ask_sync
 from tests.support.conversations import read_sync
 from tests.support.methods import calls, methods
-from tests.support.sdk import Mistral
+from tests.support.sdk import Mistral, retries
 from tests.support.sessions import helper
 
 README = Path(__file__).parents[2] / "README.md"
@@ -42,6 +42,12 @@ _EVERY_SETTING = {
     "presence_penalty": 0.1, "frequency_penalty": 0.1, "reasoning_effort": "high",
     "response_format": {"type": "text"},
 }  # fmt: skip
+_CHAT_SETTINGS: dict[str, Any] = {
+    "top_k": 40, "tool_choice": "auto", "parallel_tool_calls": False, "prompt_mode": "reasoning",
+    "prompt_cache_key": "tenant-7", "safe_prompt": True, "service_tier": "auto",
+}  # fmt: skip
+_GUARDRAILS: Any = [{"moderation_llm_v2": {"action": "block"}}]
+_LIBRARY = {"type": "document_library", "library_ids": ["lib_1"]}
 
 
 class _Attributes(SpanProcessor):
@@ -64,7 +70,9 @@ class _Attributes(SpanProcessor):
 
     def _names(self, span: ReadableSpan) -> set[str]:
         attributes = {
-            re.sub(r"(usage\.connectors)\..*", r"\1.{name}", key): _TYPES[type(value)]
+            re.sub(r"(usage\.connectors|ai\.guardrails)\..*", r"\1.{name}", key): _TYPES[
+                type(value)
+            ]
             for key, value in (span.attributes or {}).items()
         }
         self.seen |= attributes
@@ -129,6 +137,13 @@ def use() -> None:
 def _converse(client: Any) -> None:
     read_sync(client, "web_search", model="m", completion_args=_EVERY_SETTING,
               http_headers={"x-emulator-clock-offset": "3600"})  # fmt: skip
+    read_sync(client, "answer", model="m", tools=[_LIBRARY])
+    client.beta.conversations.start(model="m", inputs="Hello?", guardrails=_GUARDRAILS,
+                                    http_headers={"x-emulator-scenario": "guardrails"})  # fmt: skip
+    confirmed = [{"tool_call_id": "tool_1", "confirmation": "allow"},
+                 {"tool_call_id": "tool_2", "confirmation": "deny"}]  # fmt: skip
+    read_sync(client, "web_search", method="append_stream", conversation_id="conv",
+              tool_confirmations=confirmed)  # fmt: skip
     read_sync(client, "handoff", agent_id="ag_triage", agent_version=1)
     read_sync(client, "answer", method="append_stream", conversation_id="conv")
     read_sync(client, "answer", method="restart_stream", conversation_id="conv",
@@ -141,6 +156,11 @@ def _complete(client: Any) -> None:
     for method in METHODS:
         ask_sync(client, method, "chat_cached")
     ask_sync(client, "chat.stream", "chat_choices", n=2)
+    again = {"x-emulator-scenario": "retry_then_ok", "x-emulator-correlation-id": "0199"}
+    ask_sync(client, "chat.complete", **_CHAT_SETTINGS, retries=retries(), http_headers=again)
+    ask_sync(client, "chat.complete", "chat_tier")
+    with pytest.raises(Exception, match="429"):
+        ask_sync(client, "chat.complete", "http_429_wait")
 
 
 def _use_the_rest(client: Any) -> None:

@@ -61,7 +61,10 @@ DOCUMENTS = [
 ]
 IMAGE = {"type": "uri", "modality": "image", "uri": "https://example.com/circle.png"}
 BLOB = {"type": "omitted_blob", "modality": "image", "size": 8, "mime_type": "image/png"}
-PDF = {"type": "uri", "modality": "document", "uri": "https://example.com/circles.pdf"}
+PDF = {"type": "uri", "modality": "document", "uri": "https://example.com/circles.pdf",
+       "document_name": "circles.pdf"}  # fmt: skip
+DRAWN = {"type": "file", "modality": "image", "file_id": "file_1", "tool": "image_generation",
+         "file_name": "circle"}  # fmt: skip
 CIRCLES = reference("Circles", "https://example.com/circles")
 SAID: dict[str, dict[str, Any]] = {
     "answer": answer("stop", text(
@@ -93,7 +96,7 @@ SAID: dict[str, dict[str, Any]] = {
     "content_mixed": answer(
         "stop", {"type": "reasoning", "content": "Let me draw what I found."},
         CIRCLES, text("A circle is round"), CIRCLES, IMAGE,
-        BLOB, PDF, {"type": "file", "modality": "image", "file_id": "file_1"},
+        BLOB, PDF, DRAWN,
         text(", as you see.")),
 }  # fmt: skip
 

@@ -83,9 +83,9 @@ def rounds() -> list[Payload]:
         {**say, "content": found},
         {**say, "content": {"type": "image_url", "image_url": f"https://{telling('image')}.example"}},
         {**say, "content": {"type": "document_url", "document_url": telling("document"),
-                            "document_name": telling("never-name")}},
+                            "document_name": telling("name-of-document")}},
         {**say, "content": {"type": "tool_file", "tool": "image_generation", "file_id": "file_1",
-                            "file_name": telling("never-file")}},
+                            "file_name": telling("name-of-file")}},
         call(),
         DONE,
     ]  # fmt: skip

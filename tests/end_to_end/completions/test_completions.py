@@ -155,3 +155,21 @@ def test_typed_arguments_say_the_same_as_dicts(client: Any, recording: Recording
     asked = {key: value for key, value in one.items() if key.startswith(s.REQUEST)}
     stops = {s.REQUEST_STOP_SEQUENCES: ("A", "B")}
     assert asked == {s.REQUEST_MODEL: MODEL, **stops}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["complete", "stream"])
+def test_the_tier_and_the_tokens_of_sound_are_told_where_the_sdk_keeps_them(
+    emulator: Emulator, client: Any, recording: Recording, ask: Ask, kind: str
+) -> None:
+    ask(client, f"chat.{kind}", "chat_tier")
+    asked = {s.OPERATION_NAME: "chat", s.REQUEST_MODEL: MODEL}
+    told: dict[str, Any] = {}
+    if KEEPS_EXTRA_USAGE:
+        told[s.USAGE_INPUT_AUDIO] = 50
+        told[s.USAGE_OUTPUT_AUDIO] = 7
+    # Before 2.10 the tier is no field of the SDK's.
+    if sdk.VERSION >= (2, 10):
+        told[s.RESPONSE_SERVICE_TIER] = "priority"
+    expected = {**place(emulator), **asked, **answered(MODEL, "stop"), **usage(64, 12, 76), **told}
+    assert_is(whole(recording, streamed=kind == "stream"), Span(f"chat {MODEL}", expected))

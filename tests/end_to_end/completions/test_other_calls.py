@@ -67,6 +67,12 @@ def identified(response_id: str) -> dict[str, Any]:
     return {s.RESPONSE_ID: response_id, s.RESPONSE_MODEL: "m"}
 
 
+REFUSED: Final = {
+    **identified("resp_1"),
+    **usage(5, 6, 11),
+    **NO_DETAILS,
+    s.RESPONSE_SERVICE_TIER: "priority",
+}
 SPOKEN: Final = {s.OUTPUT_TYPE: "speech"}
 CUT: Final = f"{sdk.HTTP}.RemoteProtocolError"
 CALLS: Final = [
@@ -104,6 +110,12 @@ CALLS: Final = [
          "response_function_call", reasons=["tool_call"]),
     Told(RESPOND, ASKED | STREAM, "chat", identified("resp_1") | usage(60, 12, 72) | NO_DETAILS,
          "response_function_call", "completed", reasons=["tool_call"]),
+    Told(RESPOND, ASKED, "chat", REFUSED, "response_refusal", reasons=["content_filter"]),
+    Told(RESPOND, ASKED | STREAM, "chat", REFUSED, "response_refusal", "completed",
+         reasons=["content_filter"]),
+    Told(RESPOND, ASKED | {"conversation": {"id": "conv_1"}}, "chat",
+         REFUSED | {s.CONVERSATION_ID: "conv_1"}, "response_refusal",
+         reasons=["content_filter"]),
     Told(RESPOND, ASKED, "chat", identified("resp_1"), "response_failed", error="server_error"),
     Told(RESPOND, ASKED | STREAM, "chat", identified("resp_1"), "response_failed", "failed",
          "server_error"),

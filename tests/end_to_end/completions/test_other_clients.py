@@ -37,6 +37,8 @@ CALLS: Final = [
     ("google", "fim.complete", FIM),
     ("google", "fim.stream", FIM),
 ]
+# The conventions' names for who hosts the models.
+PROVIDERS: Final = {"azure": "azure.ai.inference", "google": "gcp.vertex_ai"}
 OPERATIONS: Final = {"chat": "chat", "fim": "text_completion"}
 USED: Final = usage(14, 9, 23)  # Google has one path for both
 AZURE_HAS_OCR: Final = sdk.VERSION >= (1, 12)
@@ -91,6 +93,7 @@ def test_a_call_to_a_cloud_is_the_same_span_elsewhere(
     operation = OPERATIONS[api]
     expected = {
         **place(emulator),
+        s.PROVIDER_NAME: PROVIDERS[cloud],
         s.OPERATION_NAME: operation,
         s.REQUEST_MODEL: model,
         **answered(model, "stop"),
@@ -98,6 +101,9 @@ def test_a_call_to_a_cloud_is_the_same_span_elsewhere(
     }
     span = whole(recording, streamed=method.endswith("stream"))
     assert_is(span, Span(f"{operation} {model}", expected))
+    points = [attributes for told in recording.metrics().values() for attributes, _ in told]
+    assert points
+    assert {point[s.PROVIDER_NAME] for point in points} == {PROVIDERS[cloud]}
 
 
 @pytest.mark.skipif(not AZURE_HAS_OCR, reason="the client of Azure has no OCR before 1.12")
@@ -107,6 +113,7 @@ def test_azure_reads_documents(
     clients["azure"].ocr.process(model="m", document=PAPER)
     expected = {
         **place(emulator),
+        s.PROVIDER_NAME: PROVIDERS["azure"],
         s.OPERATION_NAME: "generate_content",
         s.REQUEST_MODEL: "m",
         s.RESPONSE_MODEL: "m",
@@ -175,4 +182,15 @@ def test_the_host_of_a_cloud_is_told(recording: Recording, monkeypatch: pytest.M
     spans = [dict(span.attributes or {}) for span in recording.spans()]
     places = [(span[s.SERVER_ADDRESS], span[s.SERVER_PORT]) for span in spans]
     assert places == [("mine.azure.example", 443), ("here-gcp.example", 8443)]
-    assert [span[s.PROVIDER_NAME] for span in spans] == ["mistral_ai"] * 2
+    assert [span[s.PROVIDER_NAME] for span in spans] == list(PROVIDERS.values())
+
+
+@pytest.mark.parametrize("cloud", ["azure", "google"])
+def test_a_cloud_is_told_even_where_its_host_is_not(
+    clients: dict[str, Any], recording: Recording, cloud: str
+) -> None:
+    with pytest.raises(Exception):  # noqa: B017, PT011 -- refused, by an HTTP client of which there are two
+        clients[cloud].chat.complete(**CHAT, server_url="http://[broken")
+    attributes = recording.span().attributes
+    assert attributes[s.PROVIDER_NAME] == PROVIDERS[cloud]
+    assert s.SERVER_ADDRESS not in attributes

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import Enum, IntEnum
 from fractions import Fraction
+from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,11 @@ INTEGERS: Final = {
     "random_seed": s.REQUEST_SEED,
     "n": s.REQUEST_CHOICE_COUNT,
 }
+
+
+def chat_has(name: str) -> bool:
+    """Whether the SDK's chat takes an argument: newer lines take more."""
+    return name in signature(sdk.Mistral(api_key="key").chat.complete).parameters
 
 
 class Text(str):
@@ -166,6 +172,79 @@ def test_a_number_is_recorded_as_it_is_sent(
     assert told == expected
 
 
+SWITCHES: Final = {
+    "safe_prompt": s.REQUEST_SAFE_PROMPT,
+    "parallel_tool_calls": s.REQUEST_PARALLEL_TOOL_CALLS,
+}
+WORDS: Final = [
+    "yes",
+    "No",
+    "ON",
+    "off",
+    "T",
+    "f",
+    "1",
+    "0",
+    b"true",
+    b"y",
+    " true",
+    "2",
+    0,
+    1,
+    1.0,
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("value", [*VALUES.values(), *WORDS], ids=[*VALUES, *map(repr, WORDS)])
+def test_a_switch_is_recorded_as_it_is_sent(
+    server: RawServer, asker: Any, recording: Recording, value: Any
+) -> None:
+    for name, key in SWITCHES.items():
+        if not chat_has(name):
+            continue
+        body, attributes = sent_and_recorded(server, asker, recording, **{name: value})
+        assert attributes.get(key) is (None if body is None else body[name])
+
+
+@pytest.mark.skipif(not chat_has("top_k"), reason="this SDK's chat has no top_k")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_the_number_of_candidates_is_recorded_as_it_is_sent(
+    server: RawServer, asker: Any, recording: Recording, value: Any
+) -> None:
+    body, attributes = sent_and_recorded(server, asker, recording, top_k=value)
+    sent = None if body is None else as_told("top_k", body["top_k"])
+    told = attributes.get(s.REQUEST_TOP_K)
+    assert (type(told), told) == (type(sent), sent)
+
+
+CHOSEN: Final[dict[str, tuple[Any, str]]] = {
+    "tool_choice": ("any", s.REQUEST_TOOL_CHOICE),
+    "prompt_mode": ("reasoning", s.REQUEST_PROMPT_MODE),
+    "prompt_cache_key": ("tenant-7", s.REQUEST_PROMPT_CACHE_KEY),
+    "service_tier": ("auto", s.REQUEST_SERVICE_TIER),
+    "safe_prompt": (True, s.REQUEST_SAFE_PROMPT),
+    "parallel_tool_calls": (False, s.REQUEST_PARALLEL_TOOL_CALLS),
+    "top_k": (40, s.REQUEST_TOP_K),
+}
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_what_users_filter_by_is_on_the_span_alone(
+    server: RawServer, asker: Any, recording: Recording, name: str
+) -> None:
+    if not chat_has(name):
+        pytest.skip(f"this SDK's chat has no {name}")
+    value, key = CHOSEN[name]
+    body, attributes = sent_and_recorded(server, asker, recording, **{name: value})
+    assert body is not None
+    assert typed({key: attributes[key]}) == typed({key: body[name]}) == typed({key: value})
+    told = [attributes for points in recording.metrics().values() for attributes, _ in points]
+    assert told
+    assert not any(key in attributes for attributes in told)
+
+
 STOPS: Final[dict[str, Any]] = {
     "one": "END",
     "of the user's class": Text("END"),
@@ -273,7 +352,8 @@ NAMES: Final = [
     "temperature", "top_p", "max_tokens", "frequency_penalty", "presence_penalty", "stop",
     "random_seed", "reasoning_effort", "response_format", "n", "output_dimension",
     "encoding_format", "max_output_tokens", "previous_response_id", "reasoning", "text",
-    "agent_version",
+    "agent_version", "top_k", "tool_choice", "parallel_tool_calls", "prompt_mode", "service_tier",
+    "prompt_cache_key", "safe_prompt", "tools", "conversation",
 ]  # fmt: skip
 RAISING: Final[dict[str, Callable[[], Any]]] = {
     "an object": Trap,

@@ -24,7 +24,6 @@ from tests.support import guarded_calls as calls
 from tests.support import sdk
 from tests.support.guarded_calls import Scene, Seen, Stage, broken, perform
 from tests.support.guards import Guard, Tracer, guards
-from tests.support.methods import SINCE
 from tests.support.recording import Recording
 
 WORDS: Final = "the user's words"
@@ -107,7 +106,7 @@ ROWS: Final[dict[Guard, Row]] = {
         calls.refused, "end a call", (*ERROR, r"log gen_ai\.client\.operation\.exception ")
     ),
     Guard("_sdk/calls.py", "_returned"): Row(calls.chat, "hand a result over", (ANSWER, METRICS)),
-    Guard("_sdk/calls.py", "give_up"): Row(
+    Guard("_sdk/unrecorded.py", "give_up"): Row(
         calls.chat,
         "give a call up",
         around=lambda: broken(Method, "returned"),
@@ -117,7 +116,7 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_content/cleaning.py", "Redactor.shown"): Row(
         calls.chat, "redact", (INPUT,), {**CONTENT, "redact": str.upper}
     ),
-    Guard("_sdk/calls.py", "Method._read_content"): Row(
+    Guard("_content/messages.py", "read_content"): Row(
         calls.chat, "read what is asked", (INPUT,), CONTENT
     ),
     Guard("_otel/completion_hook.py", "hook_from_environment"): Row(
@@ -136,18 +135,13 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_recording/conversation.py", "ConversationRecorder.see"): Row(
         calls.conversation, "read an event", (r".*: gen_ai\.conversation\.id=",)
     ),
-    Guard("_recording/followed.py", "FollowRecorder.see"): Row(
-        calls.workflow_events, "read an event", since=SINCE["workflows"]
-    ),
-    Guard("_recording/followed.py", "SummaryRecorder.see"): Row(
-        calls.index_summary, "read an event", since=SINCE["context_search_indexes"]
-    ),
-    Guard("_sdk/batches.py", "wrap_output_line"): Row(
+    Guard("_sdk/batches.py", "_count"): Row(
         calls.batch_results,
         "count the results of a batch",
         (r"metric mistral_ai\.client\.batch\.",),
         since=(2, 10, 0),
     ),
+    Guard("_recording/recorder.py", "Recorder.see"): Row(calls.transcription, "read an event"),
     Guard("_recording/recorder.py", "Recorder.end"): Row(
         calls.conversation,
         "describe a response",
@@ -160,14 +154,6 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_recording/recorder.py", "Recorder.end", 1): Row(
         calls.chat, "capture content", (OUTPUT,), CONTENT
-    ),
-    Guard("_recording/responses.py", "ResponseRecorder.see"): Row(
-        calls.transcription, "read an event"
-    ),
-    Guard("_recording/sessions.py", "SessionRecorder.see"): Row(
-        calls.session,
-        "read an event",
-        needs=WEBSOCKETS,
     ),
     Guard("_sdk/connections.py", "_noted"): Row(
         calls.session_of_words,
@@ -190,6 +176,9 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_reading/errors.py", "_read"): Row(
         calls.unreachable, None, ERROR, why="a failure of the exception's own class"
+    ),
+    Guard("_reading/errors.py", "_header"): Row(
+        calls.refused, None, why="headers that the user's transport put in"
     ),
     Guard("_log.py", "_log"): Row(
         calls.chat,
@@ -239,7 +228,7 @@ ROWS: Final[dict[Guard, Row]] = {
     ),
     Guard("_sdk/patching.py", "_undo"): Row(calls.switching, "unpatch .*"),
     Guard("_otel/plans.py", "plan_of"): Row(calls.chat, "measure a call", (METRICS,)),
-    Guard("_otel/plans.py", "run_hook"): Row(
+    Guard("_otel/opt_in.py", "run_hook"): Row(
         calls.chat,
         r"response_hook\(span, result\)",
         ("chat m: hook=",),

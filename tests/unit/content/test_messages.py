@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from opentelemetry.instrumentation.genai.mistralai._content.cleaning import Redactor
 from opentelemetry.instrumentation.genai.mistralai._content.messages import (
     completion_content,
     conversation_content,
@@ -55,6 +56,21 @@ PNG = "data:image/png;base64,iVBORw0K"
         ({"file_id": "f"}, {"type": "file", "modality": "document", "file_id": "f"}),
         ({"file_id": "f", "file_type": "PNG"},
          {"type": "file", "modality": "image", "file_id": "f"}),
+        ({"file_id": "f", "file_name": "secret.pdf"},
+         {"type": "file", "modality": "document", "file_id": "f", "file_name": "secret.pdf"}),
+        ({"document_url": "https://a/d", "document_name": "secret.pdf"},
+         {"type": "uri", "modality": "document", "uri": "https://a/d",
+          "document_name": "secret.pdf"}),
+        ({"type": "reference", "reference_ids": [1, "two", None, True]},
+         {"type": "reference", "reference_ids": ["1", "two"]}),
+        ({"type": "resource_link", "uri": "file:///a", "metadata": {"title": "T", "size": 7}},
+         {"type": "resource_link", "title": "T", "uri": "file:///a"}),
+        ({"type": "refusal", "refusal": "I cannot."}, {"type": "text", "content": "I cannot."}),
+        # The SDK keeps what it does not know as it came.
+        ({"type": "UNKNOWN", "raw": {"type": "new", "title": "T"}, "is_unknown": True},
+         {"type": "new", "title": "T"}),
+        ({"type": "UNKNOWN", "raw": {"type": "text", "text": "Hello"}, "is_unknown": True},
+         {"type": "text", "content": "Hello"}),
         ({"type": "tool_reference", "tool": "t", "title": "T", "url": "https://a", "favicon": "f"},
          {"type": "tool_reference", "tool": "t", "title": "T", "url": "https://a"}),
         ({"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}, {"text": "m."}]},
@@ -208,3 +224,41 @@ def test_what_is_no_json_is_recorded_as_the_text_it_is(value: str) -> None:
 def test_a_call_without_arguments_has_none() -> None:
     none: dict[str, Any] = {}
     assert structure("{}", plainly) == structure(none, plainly) == {}
+
+
+def test_a_resource_brings_what_is_inside() -> None:
+    chunk = {"type": "resource", "uri": "file:///a", "content": {"type": "text", "text": "Hello"}}
+    parts = said([{"role": "user", "content": [chunk]}])[0]["parts"]
+    assert parts == [{"type": "resource", "uri": "file:///a"}, text("Hello")]
+
+
+def test_a_resource_inside_resources_without_end_costs_only_itself(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    chunk: dict[str, Any] = {"uri": "a"}
+    chunk["content"] = chunk
+    with caplog.at_level("CRITICAL"):
+        messages = input_messages([{"role": "user", "content": [chunk, "Hello"]}], plainly)
+    assert messages[0]["parts"][-1] == text("Hello")
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"file_id": "f", "file_name": "SECRET"},
+        {"document_url": "https://a", "document_name": "SECRET"},
+        {"type": "refusal", "refusal": "SECRET"},
+        {"type": "resource", "uri": "file:///SECRET"},
+        {"type": "resource", "uri": "file:///%53ECRET"},
+        {"type": "resource", "uri": "a", "content": {"type": "text", "text": "SECRET"}},
+        {"type": "resource_link", "uri": "a", "metadata": {"title": "SECRET"}},
+        {"type": "reference", "reference_ids": ["SECRET"]},
+        {"type": "UNKNOWN", "raw": {"type": "new", "title": "SECRET"}},
+    ],
+)
+def test_redact_sees_every_name_and_address_of_a_chunk(chunk: Any) -> None:
+    def redact(known: str) -> str | None:
+        return None if "SECRET" in known else known
+
+    messages = input_messages([{"role": "user", "content": [chunk]}], Redactor(redact))
+    assert "ECRET" not in str(messages)

@@ -20,7 +20,7 @@ from opentelemetry.instrumentation.genai.mistralai._log import (
     report,
     say_once,
 )
-from opentelemetry.instrumentation.genai.mistralai._otel.plans import run_hook
+from opentelemetry.instrumentation.genai.mistralai._otel.opt_in import run_hook
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import Request
 from opentelemetry.instrumentation.genai.mistralai._recording.completions import CompletionRecorder
 from opentelemetry.instrumentation.genai.mistralai._recording.conversation import (

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.genai.mistralai._reading.errors import (
     is_cancellation,
     is_word,
 )
+from opentelemetry.instrumentation.genai.mistralai._reading.fields import AttributeValue
 from tests.support import names as s
 from tests.support.fakes import typed
 
@@ -35,7 +36,7 @@ def http_error(status: object, body: object = "") -> Exception:
     return sdk_error("SDKError", status_code=status, body=body)
 
 
-def parts(failure: Failure) -> tuple[str, dict[str, str | int], object]:
+def parts(failure: Failure) -> tuple[str, dict[str, AttributeValue], object]:
     return failure.type, dict(failure.attributes), failure.exception
 
 
@@ -244,3 +245,33 @@ def test_an_exception_whose_text_cannot_be_had_is_still_described(redact: Any) -
     described = describe(UnreadableError(), redact)
     assert described[s.EXCEPTION_TYPE] == f"{__name__}.UnreadableError"
     assert s.EXCEPTION_STACKTRACE in described
+
+
+class Raw:
+    def __init__(self, headers: object) -> None:
+        self.headers = headers
+
+
+WAITS: Final = {"retry-after": "7"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        (WAITS, {s.RETRY_AFTER: ["7"]}),
+        ({"mistral-correlation-id": "c", "x-request-id": "r"}, {s.REQUEST_ID: "c"}),
+        ({"x-request-id": "r" * 300}, {s.REQUEST_ID: "r" * 255 + "…"}),
+        ({"x-request-id": 7, "retry-after": ""}, {}),
+        ({}, {}),
+        (None, {}),
+        ("x-request-id", {}),
+    ],
+)
+def test_the_headers_of_a_refusal_tell_its_id_and_when_to_ask_again(
+    headers: Any, told: dict[str, Any]
+) -> None:
+    new = sdk_error("SDKError", "mistralai.client.errors", status_code=429, headers=headers)
+    # mistralai 1.8 has them only in the response.
+    old = sdk_error("SDKError", "mistralai.models", status_code=429, raw_response=Raw(headers))
+    for exc in (new, old):
+        assert parts(failure_of(exc)) == ("429", {s.HTTP_STATUS_CODE: 429, **told}, exc)

@@ -13,13 +13,16 @@ import pytest
 from opentelemetry.instrumentation.genai.mistralai._reading.create_agent import create_agent_request
 from opentelemetry.instrumentation.genai.mistralai._reading.requests import (
     Request,
-    append_request,
     locate,
     model_request,
-    restart_request,
     start_request,
 )
 from opentelemetry.instrumentation.genai.mistralai._reading.searches import search_request
+from opentelemetry.instrumentation.genai.mistralai._reading.turns import (
+    append_request,
+    follow,
+    restart_request,
+)
 from tests.support import names as s
 from tests.support.fake_events import UNSET
 from tests.support.fakes import typed
@@ -152,11 +155,11 @@ def test_an_append_is_a_chat_until_the_response_says_more() -> None:
 def test_an_append_takes_from_the_turn_before_the_operation_and_nothing_else() -> None:
     request = append_request({"conversation_id": "conv_1"})
     assert request.continues == "conv_1"
-    request.follow("invoke_agent", None)
+    follow(request, "invoke_agent", None)
     attributes = {**AGENT, s.CONVERSATION_ID: "conv_1"}
     assert said(request) == ("invoke_agent", attributes, (None, None, "conv_1"))
     request = append_request({"conversation_id": "conv_2"})
-    request.follow(None, None)
+    follow(request, None, None)
     assert said(request) == (
         "chat",
         {**CHAT, s.CONVERSATION_ID: "conv_2"},
@@ -168,7 +171,7 @@ def test_a_restart_names_where_it_comes_from_since_the_api_answers_with_a_new_co
     None
 ):
     request = restart_request({"conversation_id": "conv_1", "agent_version": "prod"})
-    request.follow("invoke_agent", None)
+    follow(request, "invoke_agent", None)
     attributes = {**AGENT, s.AGENT_VERSION: "prod"}
     attributes[s.RESTARTED_FROM] = "conv_1"
     assert said(request) == ("invoke_agent", attributes, NOBODY)
@@ -185,6 +188,13 @@ SETTINGS = {
     "reasoning_effort": "high",
     "response_format": {"type": "json_schema", "json_schema": {"name": "the user's words"}},
     "prediction": "the user's words",
+    "top_k": 40,
+    "tool_choice": "any",
+    "parallel_tool_calls": False,
+    "prompt_mode": "reasoning",
+    "prompt_cache_key": "tenant-7",
+    "safe_prompt": True,
+    "service_tier": "standard_only",
 }
 
 
@@ -202,8 +212,23 @@ def test_every_setting_is_recorded_with_its_type(read: Any) -> None:
             s.REQUEST_SEED: 0,
             s.REQUEST_REASONING_LEVEL: "high",
             s.OUTPUT_TYPE: "json",
+            s.REQUEST_TOP_K: 40,
+            s.REQUEST_TOOL_CHOICE: "any",
+            s.REQUEST_PARALLEL_TOOL_CALLS: False,
+            s.REQUEST_PROMPT_MODE: "reasoning",
+            s.REQUEST_PROMPT_CACHE_KEY: "tenant-7",
+            s.REQUEST_SAFE_PROMPT: True,
+            s.REQUEST_SERVICE_TIER: "standard_only",
         }
     )
+
+
+def test_the_settings_beside_the_arguments_of_the_completion_are_recorded_too() -> None:
+    library = {"type": "document_library", "library_ids": ["lib_1"]}
+    args = {"temperature": 0.5}
+    request = start_request({"tools": [library], "agent_version": 2, "completion_args": args})
+    expected = {**CHAT, s.AGENT_VERSION: "2", s.DATA_SOURCE_ID: "lib_1"}
+    assert request.attributes == {**expected, s.REQUEST_TEMPERATURE: 0.5}
 
 
 @pytest.mark.parametrize("settings", [None, UNSET, {}, [], 7, "temperature", CompletionArgs()])
@@ -231,6 +256,92 @@ def test_a_setting_of_the_wrong_type_is_not_recorded(field: str, unusable: objec
 def test_settings_may_be_the_sdks_model_or_a_dict(settings: Any, key: str, value: object) -> None:
     request = start_request({"completion_args": settings})
     assert typed(request.attributes) == typed({**CHAT, key: value})
+
+
+class FunctionName:
+    def __init__(self) -> None:
+        self.name = "add"
+
+
+class ToolChoice:
+    def __init__(self) -> None:
+        self.function = FunctionName()
+        self.type = "function"
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("none", "none"),
+        ("a" * 300, "a" * 255 + "…"),
+        ({"type": "function", "function": {"name": "add"}}, "add"),
+        (ToolChoice(), "add"),
+        # The Responses API has the name one level up.
+        ({"type": "function", "name": "add"}, "add"),
+        ({"type": "function", "function": "add"}, None),
+        ({}, None),
+        (["auto"], None),
+        (7, None),
+        (UNSET, None),
+    ],
+)
+def test_a_choice_of_tools_is_its_word_or_the_functions_name(choice: object, told: object) -> None:
+    request = model_request("chat", {"tool_choice": choice})
+    expected = {} if told is None else {s.REQUEST_TOOL_CHOICE: told}
+    assert request.attributes == {**CHAT, **expected}
+
+
+class Library:
+    def __init__(self, ids: object) -> None:
+        self.library_ids = ids
+        self.TYPE = "document_library"
+
+
+def endless() -> Any:
+    raise AssertionError("a generator of the caller's was read")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("tools", "told"),
+    [
+        ([{"type": "web_search"}], None),
+        ([{"type": "document_library", "library_ids": ["lib_1"]}], "lib_1"),
+        ((Library(["lib_1", "lib_2"]), {"library_ids": ("lib_2", "lib_3")}), "lib_1,lib_2,lib_3"),
+        ([Library(["l" * 200, "m" * 200])], "l" * 200 + "," + "m" * 54 + "…"),
+        ([Library([7, None, ""])], None),
+        ([Library("lib_1")], None),
+        ([Library(endless())], None),
+        (endless(), None),
+        ([None, 7, "lib"], None),
+        (UNSET, None),
+    ],
+)
+def test_the_document_libraries_among_the_tools_are_a_data_source(
+    tools: object, told: object
+) -> None:
+    request = start_request({"tools": tools})
+    expected = {} if told is None else {s.DATA_SOURCE_ID: told}
+    assert request.attributes == {**CHAT, **expected}
+
+
+@pytest.mark.parametrize(
+    ("conversation", "told"),
+    [
+        ("conv_1", "conv_1"),
+        ({"id": "conv_1"}, "conv_1"),
+        ("c" * 300, "c" * 255 + "…"),
+        ({"id": 7}, None),
+        (UNSET, None),
+        (None, None),
+    ],
+)
+def test_a_request_of_the_responses_api_may_name_its_conversation(
+    conversation: object, told: object
+) -> None:
+    request = model_request("chat", {"conversation": conversation})
+    expected = {} if told is None else {s.CONVERSATION_ID: told}
+    assert request.attributes == {**CHAT, **expected}
 
 
 class Sdk:
@@ -268,9 +379,11 @@ def server_of(sdk: object, kwargs: dict[str, object]) -> tuple[str | None, int |
     """Where a request is found to go; the attributes say the same."""
     request = Request("chat", {})
     locate(request, sdk, kwargs)
-    found = {s.SERVER_ADDRESS: request.address, s.SERVER_PORT: request.port}
+    address, port, provider = request.server
+    assert provider == "mistral_ai"
+    found = {s.SERVER_ADDRESS: address, s.SERVER_PORT: port}
     assert request.attributes == {key: value for key, value in found.items() if value is not None}
-    return request.address, request.port
+    return address, port
 
 
 def test_a_server_that_cannot_be_known_leaves_the_call_without_one(

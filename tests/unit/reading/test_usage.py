@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opentelemetry.instrumentation.genai.mistralai._reading.conversions import count
+from opentelemetry.instrumentation.genai.mistralai._reading.counts import connector_counts
 from opentelemetry.instrumentation.genai.mistralai._recording.ending import read_usage
 from tests.support import names as s
 from tests.support.fake_events import (
@@ -42,7 +43,7 @@ def read(source: object) -> tuple[object, ...]:
 
 def described(source: object) -> dict[str, object]:
     usage = read_usage(source)
-    return {**usage.counts, **usage.of_connectors()}
+    return {**usage.counts, **connector_counts(usage.connectors)}
 
 
 @pytest.mark.parametrize(

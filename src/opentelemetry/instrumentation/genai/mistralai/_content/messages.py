@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from .. import _log
 from .. import _names as s
 from .._reading.fields import fields_of, items_of, text
 from .cleaning import cut
@@ -31,6 +32,15 @@ from .structure import Clean, as_text
 
 ReadContent = Callable[[Mapping[str, Any], Clean], Content]
 Message = dict[str, Any]
+
+
+def read_content(read: ReadContent, kwargs: Mapping[str, Any], clean: Clean) -> Content:
+    """Reads the content of a request; of one that cannot be read there is none."""
+    try:
+        return read(kwargs, clean)
+    except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without its content
+        _log.report("read what is asked", exc)
+        return Content([], [], [])
 
 
 def conversation_content(kwargs: Mapping[str, Any], clean: Clean) -> Content:

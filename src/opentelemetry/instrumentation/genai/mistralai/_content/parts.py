@@ -13,7 +13,7 @@ from typing import Final, TypeVar, cast
 from urllib.parse import unquote
 
 from .. import _log
-from .._reading.fields import fields_of, items_of, text
+from .._reading.fields import fields_of, items_of, text, unpacked
 from .cleaning import clean_spellings
 from .mode import Part
 from .structure import Clean, structure
@@ -22,6 +22,9 @@ _S = TypeVar("_S")
 _T = TypeVar("_T")
 _IMAGES: Final = frozenset({"png", "jpg", "jpeg", "gif", "webp", "bmp", "svg"})
 _MEDIA: Final = (("image_url", "image"), ("document_url", "document"), ("input_audio", "audio"))
+_NAMES: Final = ("tool", "title", "file_name", "document_name")
+_URLS: Final = ("url", "uri")
+_MAX_IDS: Final = 128
 _ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
 _CHUNKS: Final = frozenset({
     "text", "thinking", "reference", "tool_reference", "tool_file", "file", "image_url",
@@ -97,9 +100,11 @@ def server_tool(
 
 def chunk_parts(chunk: object, clean: Clean) -> list[Part]:
     """Reads one chunk of a message's content."""
-    fields = {"text": chunk} if isinstance(chunk, str) else fields_of(chunk)
-    if isinstance(fields.get("text"), str):
-        return _some(text_part("text", cast("str", fields["text"]), clean))
+    # A chunk that the SDK does not know has the API's JSON in ``raw``.
+    fields = {"text": chunk} if isinstance(chunk, str) else unpacked(fields_of(chunk))
+    for field in ("text", "refusal"):
+        if isinstance(fields.get(field), str):
+            return _some(text_part("text", cast("str", fields[field]), clean))
     if "thinking" in fields:
         thought = _some(text_part("reasoning", thoughts_of(fields["thinking"]), clean))
         return thought + collect(
@@ -107,21 +112,38 @@ def chunk_parts(chunk: object, clean: Clean) -> list[Part]:
         )
     for field, modality in _MEDIA:
         if field in fields:
-            return [_media(fields[field], modality, clean)]
+            return [_named(_media(fields[field], modality, clean), fields, clean)]
     if "file_id" in fields:
         kind = text(fields.get("file_type")) or ""
         modality = "image" if kind.lower() in _IMAGES else "document"
         file_id = word(fields["file_id"], clean) or ""
-        return [{"type": "file", "modality": modality, "file_id": file_id}]
+        part: Part = {"type": "file", "modality": modality, "file_id": file_id}
+        return [_named(part, fields, clean)]
     if not fields:
         return []
     kind = text(type_of(fields)) or "unknown"
-    part: Part = {"type": kind if kind in _CHUNKS else clean(kind) or "unknown"}
-    for field, shown in (("tool", clean), ("title", clean), ("url", url_cleaner(clean))):
+    part = {"type": kind if kind in _CHUNKS else clean(kind) or "unknown"}
+    ids = items_of(fields.get("reference_ids"))[:_MAX_IDS]
+    if told := list(filter(None, (clean(f"{each}") for each in ids if type(each) in (str, int)))):
+        part["reference_ids"] = told
+    # A resource has its text, or its image, inside, but no other resource: that may have no end.
+    content = fields.get("content") if "uri" in fields else None
+    inside = [content] if content and "uri" not in fields_of(content) else []
+    known = {**fields_of(fields.get("metadata")), **fields}
+    return [_named(part, known, clean), *collect(inside, lambda one: chunk_parts(one, clean))]
+
+
+def _named(part: Part, fields: Mapping[str, object], clean: Clean) -> Part:
+    """Adds to a part the names and addresses that a chunk has: words of the user's, or of a tool's.
+
+    A file's or document's name is content, and never an attribute of a span.
+    """
+    shows = (*((name, clean) for name in _NAMES), *((name, url_cleaner(clean)) for name in _URLS))
+    for field, shown in shows:
         value = fields.get(field)
         if isinstance(value, str) and (cleaned := shown(value)) is not None:
             part[field] = cleaned
-    return [part]
+    return part
 
 
 def url_cleaner(clean: Clean) -> Clean:

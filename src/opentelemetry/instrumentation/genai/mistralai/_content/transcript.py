@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from .. import _names as s
-from .._reading.fields import Fields, fields_of, items_of, text
+from .._reading.fields import Fields, fields_of, items_of, text, unpacked
 from .cleaning import cut
 from .mode import Part
 from .parts import collect, joined, references_of, thoughts_of
@@ -34,7 +34,7 @@ class Transcript:
             return
         chunks = cast("list[object]", content) if isinstance(content, list) else [content]
         for chunk in chunks:
-            fields = fields_of(chunk)
+            fields = unpacked(fields_of(chunk))
             if isinstance(fields.get("text"), str):
                 self._add_text("text", data.get("id"), cast("str", fields["text"]))
             elif "thinking" in fields:

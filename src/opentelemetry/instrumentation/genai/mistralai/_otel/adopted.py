@@ -19,7 +19,8 @@ from .._recording.steps import Step
 from .client_span import Call
 from .ends_once import Plan
 from .hosts import Host, find_host
-from .plans import hook_action, measurements
+from .opt_in import hook_action
+from .plans import measurements
 from .surroundings import Called
 
 if TYPE_CHECKING:

@@ -21,13 +21,15 @@ from .._content.mode import Content
 from .._content.structure import Clean
 from .._otel.surroundings import last_turns
 from .._reading.errors import failure_of, is_cancellation
+from .._reading.fields import name_of
 from .._reading.requests import Request
 from .._recording.ending import Ending
 from .._recording.steps import Step
 from .child_spans import ChildSpan, record_step
-from .ends_once import Abandoned
 from .open_calls import open_calls
-from .plans import plan_of, run_hook
+from .open_span import Abandoned
+from .opt_in import run_hook
+from .plans import plan_of
 from .surroundings import CALL, ONE_MOMENT, SPAN, Called, all_clocks, detach, ticks
 
 if TYPE_CHECKING:
@@ -38,17 +40,19 @@ class Call:
     """Holds one client span, from its start to its one end.
 
     Attributes:
+        attempts: how often the request was sent, 0 if the SDK does not show it.
         called: the SDK object and the method's row; None when the method has returned.
         children: the steps whose spans are open.
         content: the call's content, if that is recorded.
-        native_hook: the SDK's tracing hook, while that asks for a span.
+        exchange: the SDK's tracing hook while that asks for a span, later the response's headers.
         recorder: the recorder, which ends the call if its stream is dropped.
         watch: the weak reference that reports when the caller dropped the stream.
     """
 
     __slots__ = (
-        "_offset", "_parent", "_token", "called", "children", "clean", "clock_offset", "content",
-        "native_hook", "recorder", "recording", "request", "span", "started", "telemetry", "watch",
+        "_offset", "_parent", "_token", "attempts", "called", "children", "clean", "clock_offset",
+        "content", "exchange", "recorder", "recording", "request", "span", "started", "telemetry",
+        "watch",
     )  # fmt: skip
 
     def __init__(
@@ -58,7 +62,8 @@ class Call:
         self.telemetry = telemetry
         self.request = request
         self.called: Called | None = called
-        self.native_hook: object = None
+        self.attempts = 0
+        self.exchange: Any = None
         self._parent = parent
         self.span: Span | None = None
         self.recording = False
@@ -195,6 +200,14 @@ class Call:
             ended = max(self.started, min(at, ended))
         # Viewers cut times to microseconds, and would show other durations: see `all_clocks`.
         ended -= ended % 1000
+        if self.attempts > 1:
+            ending.attributes[s.RESEND_COUNT] = self.attempts - 1
+        if (headers := self.exchange) is not None:
+            # Should they raise, the call is given up, and ends without them.
+            self.exchange = None
+            sent = headers.get(s.CORRELATION_ID) or headers.get(s.REQUEST_ID_HEADER)
+            if (named := name_of(sent)) is not None:
+                ending.attributes[s.REQUEST_ID] = named
         context = self._parent
         if self.span is not None:
             context = Context({**context, SPAN: self.span})

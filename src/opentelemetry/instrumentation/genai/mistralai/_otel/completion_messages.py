@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import make_dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry.util.genai.types import (  # pyright: ignore[reportMissingTypeStubs]
     FilePart,
@@ -61,40 +61,33 @@ def tools(definitions: Iterable[Part]) -> list[ToolDefinition]:
 
 
 def _part(part: Part) -> MessagePart:
-    make = _MAKE.get(part["type"])
-    return _other(part) if make is None else make(part)
-
-
-def _other(part: Part) -> MessagePart:
-    # util-genai has no class for such parts (an image of which only the size is known, a
-    # reference), and its generic one has no field but the type: it would lose the others.
-    return _other_class(tuple(key for key in part if key != "type"))(**part)
+    # A part of another type is an image of which only the size is known, or a reference.
+    cls, names = _CLASSES.get(part["type"], (GenericPart, ("type",)))
+    more = tuple(key for key in part if key not in names and key != "type")
+    fields: dict[str, Any] = {**dict.fromkeys(names), **part}
+    if cls is not GenericPart:
+        del fields["type"]
+    make: Any = _wider(cls, more) if more else cls
+    made: MessagePart = make(**fields)
+    return made
 
 
 @lru_cache(maxsize=64)
-def _other_class(names: tuple[str, ...]) -> type[GenericPart]:
-    return make_dataclass("OtherPart", names, bases=(GenericPart,))
+def _wider(cls: Callable[..., MessagePart], more: tuple[str, ...]) -> Any:
+    """Returns a class that has further fields: util-genai's own would lose a document's name."""
+    fields = [(name, Any, None) for name in more]
+    return make_dataclass("WiderPart", fields, bases=(cast("type[Any]", cls),))
 
 
-def _with(cls: Callable[..., MessagePart], *names: str) -> Callable[[Part], MessagePart]:
-    return lambda part: cls(**{name: part.get(name) for name in names})
-
-
-def _media(cls: Callable[..., MessagePart], name: str) -> Callable[[Part], MessagePart]:
-    return lambda part: cls(
-        mime_type=part.get("mime_type"), modality=part["modality"], **{name: part[name]}
-    )
-
-
-_MAKE: Final[Mapping[Any, Callable[[Part], MessagePart]]] = {
-    "text": _with(TextPart, "content"),
-    "reasoning": _with(ReasoningPart, "content"),
-    "tool_call": _with(ToolCallRequestPart, "arguments", "name", "id"),
-    "tool_call_response": _with(ToolCallResponsePart, "response", "id"),
-    "server_tool_call": _with(ServerToolCallPart, "name", "server_tool_call", "id"),
-    "server_tool_call_response": _with(
-        ServerToolCallResponsePart, "server_tool_call_response", "id"
+_CLASSES: Final[Mapping[Any, tuple[Callable[..., MessagePart], tuple[str, ...]]]] = {
+    "text": (TextPart, ("content",)),
+    "reasoning": (ReasoningPart, ("content",)),
+    "tool_call": (ToolCallRequestPart, ("arguments", "name", "id")),
+    "tool_call_response": (ToolCallResponsePart, ("response", "id")),
+    "server_tool_call": (ServerToolCallPart, ("name", "server_tool_call", "id")),
+    "server_tool_call_response": (
+        ServerToolCallResponsePart, ("server_tool_call_response", "id")
     ),
-    "uri": _media(UriPart, "uri"),
-    "file": _media(FilePart, "file_id"),
-}
+    "uri": (UriPart, ("mime_type", "modality", "uri")),
+    "file": (FilePart, ("mime_type", "modality", "file_id")),
+}  # fmt: skip

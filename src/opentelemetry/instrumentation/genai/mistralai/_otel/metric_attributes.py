@@ -14,6 +14,8 @@ from .. import _names as s
 from .metric_names import ADDRESSES, REQUEST_MODELS, RESPONSE_MODELS
 
 if TYPE_CHECKING:
+    from .._reading.servers import Server
+
     Attributes = dict[str, "str | int"]
 
 # Without the limit, a server that invents model names would fill the memory. The attributes of
@@ -38,11 +40,11 @@ class CallAttributes:
         self,
         operation: str,
         model: str | None,
-        address: str | None,
-        port: int | None,
+        server: Server,
         response_model: str | None,
     ) -> None:
-        common: Attributes = {s.OPERATION_NAME: operation, s.PROVIDER_NAME: s.PROVIDER}
+        address, port, provider = server
+        common: Attributes = {s.OPERATION_NAME: operation, s.PROVIDER_NAME: provider}
         if model is not None:
             common[s.REQUEST_MODEL] = REQUEST_MODELS.bounded(model)
         if address is not None:
@@ -57,8 +59,8 @@ class CallAttributes:
         self.answered: Attributes = {**common, s.TOKEN_TYPE: "output"}
 
 
-# A key is operation, requested model, address, port and the model that answered.
-Key = tuple[str, "str | None", "str | None", "int | None", "str | None"]
+# A key is operation, requested model, server and the model that answered.
+Key = tuple[str, "str | None", "Server", "str | None"]
 known: Final[dict[Key, CallAttributes]] = {}
 
 

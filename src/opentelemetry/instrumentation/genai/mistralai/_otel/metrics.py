@@ -147,7 +147,7 @@ class Instruments:
         """Records the time between two output chunks; ``ending`` holds what is known so far."""
         if self._between_name not in request.recorded_elsewhere:
             operation = ending.operation or request.operation
-            key = operation, request.model, request.address, request.port, ending.response_model
+            key = operation, request.model, request.server, ending.response_model
             self._chunk.record(seconds, (known.get(key) or made(key)).common, context)
 
     def of_tool(

@@ -23,7 +23,8 @@ from typing import Any, Final
 
 from .. import _log
 from .dropped import Waker, Watch
-from .ends_once import EndsOnce, OpenSpan
+from .ends_once import EndsOnce
+from .open_span import OpenSpan
 
 
 class OpenCalls(EndsOnce):

@@ -2,18 +2,16 @@
 """Makes the plan that ends a call: attributes, content, hooks, metrics, the span's end.
 
 Each action is a function of its own. An exception in one, from a provider, a hook or a redactor,
-stops no other; after an interrupt in one, the others still run. `adopted` uses the metrics and the
-hook, too.
+stops no other; after an interrupt in one, the others still run. `adopted` uses the metrics, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, StatusCode
+from opentelemetry.trace import StatusCode
 
 from .. import _log
 from .. import _names as s
@@ -23,34 +21,16 @@ from .ends_once import Plan
 from .job_metrics import of_job
 from .metric_attributes import known, made
 from .metric_names import ERRORS
+from .opt_in import hook_action, record_content
 
 if TYPE_CHECKING:
-    from .._content.mode import Content
     from .._reading.requests import Request
-    from .child_spans import ChildSpan
     from .metrics import Instruments
-    from .telemetry import Telemetry
+    from .opt_in import Ended
 
 _JOBS: Final = frozenset({WORKFLOW, TOOL})
 # Nearly every call reports these counts and no others.
 _PLAIN: Final = frozenset({s.USAGE_INPUT_TOKENS, s.USAGE_OUTPUT_TOKENS, s.USAGE_TOTAL_TOKENS})
-
-
-class Ended(Protocol):
-    """Describes a call that ends, as its plan sees it."""
-
-    telemetry: Telemetry
-    request: Request
-    span: Span | None
-    recording: bool
-    started: int
-    content: Content | None
-    children: list[ChildSpan] | None
-
-    @property
-    def context(self) -> Context:
-        """Returns the caller's context at the call's start, with the span in it."""
-        ...
 
 
 def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
@@ -82,7 +62,7 @@ def plan_of(call: Ended, ending: Ending, ended: int, context: Context) -> Plan:
         inside = max(call.started, ended - 1000)
         plan.append(partial(telemetry.record_exception, span, failure, inside, context))
     if call.content is not None or telemetry.emits_details:
-        plan.append(partial(_record_content, call, span, ending, ended, context))
+        plan.append(partial(record_content, call, span, ending, ended, context))
     if call.recording:
         if ending.span_name is not None:
             plan.append(partial(span.update_name, ending.span_name))
@@ -110,7 +90,7 @@ def measurements(
     usage = ending.usage
     measured, elsewhere, counts = request.measured, request.recorded_elsewhere, usage.counts
     operation, inference = ending.operation or request.operation, measured == INFERENCE
-    key = operation, request.model, request.address, request.port, ending.response_model
+    key = operation, request.model, request.server, ending.response_model
     # The look-up is inline, because a function call costs as much as making an action.
     shared = known.get(key) or made(key)
     common = shared.common
@@ -144,31 +124,3 @@ def measurements(
         plan.append(partial(instruments.add_output, answered, shared.counted, context))
         plan.append(partial(instruments.add_input, sent, shared.counted, context))
     return plan
-
-
-def hook_action(telemetry: Telemetry, span: Span, ending: Ending) -> Plan:
-    """Returns the action that calls the user's ``response_hook``, if there is one."""
-    hook = telemetry.response_hook
-    if hook is None:
-        return []
-    return [partial(run_hook, "response_hook(span, result)", hook, span, ending.closing)]
-
-
-def _record_content(call: Ended, span: Span, ending: Ending, ended: int, context: Context) -> None:
-    telemetry, content, request = call.telemetry, call.content, call.request
-    known = ending.attributes
-    said = {} if content is None else content.whole(ending.output or [], known)
-    details = {**request.attributes, **known} if telemetry.emits_details else {}
-    telemetry.record_content(span, request.operation, said, details, ended, context)
-    if content is not None and content.texts and telemetry.content_on_spans and call.recording:
-        span.set_attributes(content.texts)
-
-
-def run_hook(
-    name: str, hook: Callable[[Any, Any], None], span: Span | None, argument: object
-) -> None:
-    """Calls the user's hook, and logs what it raises once."""
-    try:
-        hook(span, argument)
-    except Exception as exc:  # noqa: BLE001 -- a hook must not fail the user's call
-        _log.report(name, exc)

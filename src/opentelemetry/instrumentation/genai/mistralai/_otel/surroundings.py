@@ -92,11 +92,6 @@ def all_clocks() -> tuple[int, int, int]:
     return now + 999 - (now + 999) % 1000, before, arrival
 
 
-def whole_microseconds(nanoseconds: int) -> int:
-    """Rounds down to whole microseconds."""
-    return nanoseconds - nanoseconds % 1000
-
-
 class LastTurns:
     """Maps a conversation to its last turn in this process, so that later turns link to it.
 

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from .. import _log
-from .fields import fields_of, name_of
+from .fields import fields_of, items_of, name_of
 
 # OTLP carries no larger integer: one of them makes the exporter drop its whole batch.
 MAX_INTEGER: Final = 2**63 - 1
@@ -24,6 +24,11 @@ MAX_INTEGER: Final = 2**63 - 1
 MAX_COUNT: Final = 10**12
 # No number that a setting can have is longer.
 _MAX_DIGITS: Final = 64
+# The SDK reads these words as a bool, in any case.
+_TRUE: Final = frozenset({"1", "on", "t", "true", "y", "yes"})
+_FALSE: Final = frozenset({"0", "off", "f", "false", "n", "no"})
+# A request offers at most so many tools; later ones are not looked at.
+_MAX_TOOLS: Final = 128
 _OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
 
 
@@ -108,6 +113,20 @@ def _written(value: object) -> str | None:
     return written.replace("_", "")
 
 
+def boolean(value: object) -> bool | None:
+    """Returns a bool as the SDK sends it; None if it refuses it."""
+    if isinstance(value, (bool, int, float)):
+        return bool(value) if value in (0, 1) else None
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):
+        return bool(value)
+    known = value.decode("ascii", "replace") if isinstance(value, bytes) else value
+    if not isinstance(known, str) or str.__len__(known) > _MAX_DIGITS:
+        return None
+    word = str.__str__(known).lower()
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
 def texts(value: object) -> list[str] | None:
     """Returns a list of strings, or one; None if the SDK refuses it."""
     items = [value] if isinstance(value, str) else value
@@ -146,6 +165,31 @@ def format_of_text(config: object) -> str | None:
     """Returns ``gen_ai.output.type`` of a Responses request."""
     fields = settings_of(config)
     return output_type(fields.get("format") or fields.get("format_"))
+
+
+def tool_choice(value: object) -> str | None:
+    """Returns the word for a choice of tools, or the name of the one function to call."""
+    if isinstance(value, str):
+        return name_of(value)
+    choice = settings_of(value)
+    return name_of(fields_of(choice.get("function")).get("name") or choice.get("name"))
+
+
+def data_source(tools: object) -> str | None:
+    """Returns the ids of the document libraries among the tools, joined by commas."""
+    ids: list[str] = []
+    for tool in items_of(tools)[:_MAX_TOOLS]:
+        for each in items_of(fields_of(tool).get("library_ids"))[:_MAX_TOOLS]:
+            if (named := name_of(each)) is not None and named not in ids:
+                ids.append(named)
+    return name_of(",".join(ids))
+
+
+def conversation_id(conversation: object) -> str | None:
+    """Returns the conversation of a Responses request: its id, or an object with one."""
+    if isinstance(conversation, str):
+        return name_of(conversation)
+    return name_of(settings_of(conversation).get("id"))
 
 
 def count(value: object) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from .. import _log
 from .. import _names as s
-from .fields import name_of
+from .fields import AttributeValue, name_of
 
 _SDK_PACKAGES: Final = frozenset({"mistralai", "mistralai_azure", "mistralai_gcp"})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -37,7 +37,7 @@ class Failure:
     def __init__(
         self,
         error_type: str,
-        attributes: Mapping[str, str | int] | None = None,
+        attributes: Mapping[str, AttributeValue] | None = None,
         exception: BaseException | None = None,
     ) -> None:
         self.type = error_type
@@ -69,7 +69,7 @@ def failure_of(exc: BaseException) -> Failure:
         The HTTP status as ``error.type`` where there is one of 400 or more, else
         ``mistralai.ClassName`` for the SDK's own classes, else ``module.QualName``.
     """
-    attributes: dict[str, str | int] = {}
+    attributes: dict[str, AttributeValue] = {}
     # The SDK gives no HTTP response to the exceptions of its websockets, but their cause has it.
     session = _is_of_session(type(exc))
     response = _read(_read(exc, "__cause__"), "response") if session else exc
@@ -78,12 +78,30 @@ def failure_of(exc: BaseException) -> Failure:
     if status is not None:
         attributes[s.HTTP_STATUS_CODE] = status
         code = _code_in(_read(response, "body")) or code
+        attributes.update(_headers_of(response))
     elif type(exc) is RuntimeError and (ended := _ENDED.fullmatch(str(exc))):
         attributes[s.WORKFLOW_STATUS] = ended[1]
     if code:
         attributes[s.ERROR_CODE] = code
     kind = str(status) if status is not None else name_of(_class_name(type(exc))) or s.OTHER
     return Failure(kind, attributes, exc)
+
+
+def _headers_of(response: object) -> dict[str, AttributeValue]:
+    """Tells from the headers of a refusal which request it was, and how long to wait."""
+    headers = _read(response, "headers") or _read(_read(response, "raw_response"), "headers")
+    found: dict[str, AttributeValue] = {}
+    if (sent := _request_id(headers)) is not None:
+        found[s.REQUEST_ID] = sent
+    if (wait := _header(headers, "retry-after")) is not None:
+        # The conventions' attributes of headers are lists: a header may come twice.
+        found[s.RETRY_AFTER] = [wait]
+    return found
+
+
+def _request_id(headers: object) -> str | None:
+    """Returns the id that the API gave a request, from the headers of its response."""
+    return _header(headers, s.CORRELATION_ID) or _header(headers, s.REQUEST_ID_HEADER)
 
 
 def failure_of_event(code: object, message: object = None) -> Failure:
@@ -101,6 +119,14 @@ def _status_of(exc: object) -> int | None:
     if type(exc).__name__ == "HTTPValidationError" and _is_sdk_class(type(exc)):
         return 422
     return None
+
+
+def _header(headers: Any, name: str) -> str | None:
+    try:
+        return None if headers is None else name_of(headers.get(name))
+    except Exception as failure:  # noqa: BLE001 -- the user's transport may put in anything
+        _log.let_signals_pass(failure)
+        return None
 
 
 def _read(exc: object, name: str) -> object:

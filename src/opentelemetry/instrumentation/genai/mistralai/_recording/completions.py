@@ -112,6 +112,8 @@ class CompletionRecorder(Recorder):
         self._chunk_class = None
         ending.closing = self._closing
         ending.usage = read_usage(self._usage)
+        if (tier := name_of(fields_of(self._usage).get("service_tier"))) is not None:
+            ending.attributes[s.RESPONSE_SERVICE_TIER] = tier
         # A comprehension would cost a function call here before Python 3.12.
         if told := list(filter(None, map(self._choices.get, sorted(self._choices)))):
             ending.attributes[s.RESPONSE_FINISH_REASONS] = told

@@ -16,9 +16,11 @@ from .. import _log
 from .. import _names as s
 from .._content.structure import Clean
 from .._reading.clock import ServerClock, read_time
+from .._reading.counts import connector_counts
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
 from .._reading.fields import AttributeValue, Fields, fields_of, name_of, payload_of
+from .._reading.guardrails import verdicts_of
 from .capturing import Capture
 from .ending import Ending, Outcome, read_usage
 from .function_calls import FunctionCalls
@@ -80,8 +82,10 @@ class ConversationRecorder(Recorder):
         """Takes in the done or error event once more; of a response only its usage."""
         if self._whole:
             # Its entries are not read again: their steps would be reported twice.
-            usage = read_usage(fields_of(unheard).get("usage"))
-            self.end(Ending(usage=usage, closing=unheard), self._call.now())
+            fields = fields_of(unheard)
+            ending = Ending(usage=read_usage(fields.get("usage")), closing=unheard)
+            ending.attributes.update(verdicts_of(fields.get("guardrails")))
+            self.end(ending, self._call.now())
         elif unheard.event in ("conversation.response.done", "conversation.response.error"):
             self._on_event(unheard)
 
@@ -101,7 +105,7 @@ class ConversationRecorder(Recorder):
         self.hear_again(response)
 
     def on_started(self, _event: Any, data: Fields) -> None:
-        """Reads the conversation's id: the server has begun the response."""
+        """Reads the conversation's id, or the time of an event that has nothing else of use."""
         self._map(data)
         self._conversation_id = name_of(data.get("conversation_id")) or self._conversation_id
 
@@ -134,6 +138,8 @@ class ConversationRecorder(Recorder):
         """Ends a tool."""
         on_span, kept = self._call.content_on_spans, self._capture
         content = {} if kept is None else kept.of_tool(data.get("id"), on_span=on_span)
+        if (answer := self._call.request.confirmed.get(name_of(data.get("id")) or "")) is not None:
+            content = {**content, s.TOOL_CONFIRMATION: answer}
         self._inside().end_tool(data, self._map(data), content)
 
     def on_handoff_started(self, _event: Any, data: Fields) -> None:
@@ -161,10 +167,6 @@ class ConversationRecorder(Recorder):
         """Ends the call as failed."""
         failure = failure_of_event(data.get("code"), data.get("message"))
         self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._map(data))
-
-    def on_other(self, _event: Any, data: Fields) -> None:
-        """Reads the time of an event that carries nothing else of use."""
-        self._map(data)
 
     def _output(self, data: Fields, agent_field: str) -> None:
         """Reads the answering agent and model from an output event."""
@@ -213,7 +215,7 @@ class ConversationRecorder(Recorder):
             ending.operation, ending.span_name = self._corrected
             ending.attributes[s.OPERATION_NAME] = ending.operation
         if ending.usage.connectors:
-            ending.attributes.update(ending.usage.of_connectors())
+            ending.attributes.update(connector_counts(ending.usage.connectors))
         reason = _FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._called is not None and self._called.are_waiting:
             reason = "tool_call"
@@ -222,8 +224,7 @@ class ConversationRecorder(Recorder):
             s.CONVERSATION_ID: self._conversation_id,
             s.AGENT_ID: self._agent_id,
             s.AGENT_NAME: self._agent_name,
-            # The attribute is in milliseconds, and absent if the clocks agree.
-            s.CLOCK_SHIFT: self._clock.shift / 1e6 if self._clock.shift else None,
+            s.CLOCK_SHIFT: self._clock.shift / 1e6 if self._clock.shift else None,  # in ms
         }
         for key, value in known.items():
             if value is not None:
@@ -232,14 +233,13 @@ class ConversationRecorder(Recorder):
 
     def say(self, ending: Ending, clean: Clean) -> None:
         """Moves the response's one message into the ending."""
-        if self._capture is not None:
-            ending.output = self._capture.output(clean)
+        ending.output = None if self._capture is None else self._capture.output(clean)
 
 
 HANDLERS: Final[Mapping[str, Callable[[ConversationRecorder, Any, Fields], None]]] = {
     "conversation.response.started": ConversationRecorder.on_started,
     "tool.execution.started": ConversationRecorder.on_tool_started,
-    "tool.execution.delta": ConversationRecorder.on_other,
+    "tool.execution.delta": ConversationRecorder.on_started,
     "tool.execution.done": ConversationRecorder.on_tool_done,
     "agent.handoff.started": ConversationRecorder.on_handoff_started,
     "agent.handoff.done": ConversationRecorder.on_handoff_done,

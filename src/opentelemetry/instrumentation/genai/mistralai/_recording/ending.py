@@ -4,38 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final
 
 from .. import _names as s
 from .._reading.conversions import MAX_COUNT, count
-from .._reading.errors import Failure, is_word
+from .._reading.counts import COUNTS, DETAILS, with_details
+from .._reading.errors import Failure
 from .._reading.fields import AttributeValue, fields_of
-
-_MAX_NAMES: Final = 32
-
-# The keys are the API's names, in any of its usage objects; the values are span attributes.
-_ATTRIBUTES: Final[Mapping[str, str]] = {
-    "prompt_tokens": s.USAGE_INPUT_TOKENS,
-    "input_tokens": s.USAGE_INPUT_TOKENS,
-    "completion_tokens": s.USAGE_OUTPUT_TOKENS,
-    "output_tokens": s.USAGE_OUTPUT_TOKENS,
-    "total_tokens": s.USAGE_TOTAL_TOKENS,
-    "connector_tokens": s.USAGE_CONNECTOR_TOKENS,
-    "cached_tokens": s.USAGE_CACHE_READ,
-    "num_cached_tokens": s.USAGE_CACHE_READ,
-    "cache_write_tokens": s.USAGE_CACHE_WRITE,
-    "reasoning_tokens": s.USAGE_REASONING,
-    "pages_processed": s.USAGE_PAGES,
-    "doc_size_bytes": s.USAGE_DOCUMENT_BYTES,
-    "prompt_audio_seconds": s.USAGE_AUDIO_SECONDS,
-}
-# The API puts further counts into these objects; no two of them count the same thing.
-_DETAILS: Final = frozenset((
-    "prompt_tokens_details", "completion_tokens_details",
-    "input_tokens_details", "output_tokens_details",
-))  # fmt: skip
 
 
 class Usage:
@@ -48,13 +24,6 @@ class Usage:
 
     counts: Mapping[str, int] = MappingProxyType({})
     connectors: Mapping[str, int] = MappingProxyType({})
-
-    def of_connectors(self) -> dict[str, int]:
-        """Returns the calls of each connector by span attribute: 32 at most that may be a key."""
-        fit = (name for name in self.connectors if is_word(name))
-        return {
-            s.USAGE_CONNECTORS + name: self.connectors[name] for name in islice(fit, _MAX_NAMES)
-        }
 
 
 def read_usage(source: object) -> Usage:
@@ -71,10 +40,10 @@ def read_usage(source: object) -> Usage:
     counts: dict[str, int] = {}
     # pydantic keeps fields that the SDK's model does not know in `__pydantic_extra__`.
     extra: object = getattr(source, "__pydantic_extra__", None)
-    if extra or not _DETAILS.isdisjoint(reported):
-        reported = _with_details({**reported, **fields_of(extra)})
+    if extra or not DETAILS.keys().isdisjoint(reported):
+        reported = with_details({**reported, **fields_of(extra)})
     for name, value in reported.items():
-        attribute = _ATTRIBUTES.get(name)
+        attribute = COUNTS.get(name)
         if attribute is None or value is None:
             continue
         # Nearly every value is such an int: the inline check saves the call of `count`.
@@ -92,12 +61,6 @@ def read_usage(source: object) -> Usage:
             name: found for name, found in calls.items() if found is not None and type(name) is str
         }
     return usage
-
-
-def _with_details(reported: dict[str, object]) -> dict[str, object]:
-    for name in _DETAILS:
-        reported.update(fields_of(reported.get(name)))
-    return reported
 
 
 # All calls that report no usage share this object.

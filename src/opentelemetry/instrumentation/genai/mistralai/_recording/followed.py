@@ -6,10 +6,8 @@ Such a stream is complete when it is exhausted, or when the execution that it is
 
 from __future__ import annotations
 
-from time import monotonic_ns
 from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
 from .._content.structure import Clean
 from .._content.transcript import Transcript
@@ -29,6 +27,8 @@ class FollowRecorder(Recorder):
     """Records the stream of an execution's events; each is looked at for status and name."""
 
     __slots__ = ("_closing", "_execution", "_name", "_status")
+    # The server closes such a stream when it likes.
+    ends_silently = True
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
@@ -39,24 +39,14 @@ class FollowRecorder(Recorder):
         self._name: str | None = None
         self._status: str | None = None
 
-    def see(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
-        try:
-            if not self.ended:
-                self._arrived, self._unheard = monotonic_ns(), event
-                self._on_event(event)
-                self._unheard = None
-        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
-            _log.report("read an event", exc)
-
-    def _on_event(self, event: Any) -> None:
+    def hear(self, event: Any) -> None:
+        """Reads one event."""
         fields = fields_of(event)
         told = fields_of(fields.get("data"))
         if fields.get("event") == "error":
             # Newer lines of the SDK raise here instead.
             failure = failure_of_event(told.get("reason"), told.get("error"))
-            self._closing = event
-            self.end(Ending(Outcome.FAILED, failure=failure), self._call.now())
+            self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._call.now())
             return
         about = fields_of(told.get("workflow_context"))
         execution = name_of(about.get("workflow_exec_id"))
@@ -73,25 +63,16 @@ class FollowRecorder(Recorder):
 
     def on_response(self, response: Any) -> None:
         """Ends the call: something that is no stream of the SDK tells nothing."""
-        self._closing = response
-        self.end(Ending(), self._call.at(self._arrived))
-
-    def hear_again(self, unheard: Any) -> None:
-        """Takes in the last event once more."""
-        self._on_event(unheard)
+        self.end(Ending(closing=response), self._call.at(self._arrived))
 
     def is_complete(self) -> bool:
         """Returns whether the execution has ended."""
         return self._status not in (None, _RUNNING)
 
-    def exhausted(self) -> None:
-        """Ends the call when no more events come: the server closes such a stream when it likes."""
-        if not self.ended:
-            self.end(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
-
     def conclude(self, ending: Ending, at: int) -> int:
         """Adds name, execution and status to the ending."""
-        ending.closing = self._closing
+        if ending.closing is None:
+            ending.closing = self._closing
         known = (
             (s.WORKFLOW_EXECUTION, self._execution),
             (s.WORKFLOW_NAME, self._name),
@@ -109,24 +90,15 @@ class FollowRecorder(Recorder):
 class SummaryRecorder(Recorder):
     """Records the summary of an index, which comes in pieces of text."""
 
-    __slots__ = ("_closing", "_said")
+    __slots__ = ("_said",)
+    ends_silently = True
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
-        self._closing: Any = None
         self._said: Transcript | None = None
 
-    def see(self, event: Any) -> None:
-        """Takes in one piece, before the caller gets it; never raises an ``Exception``."""
-        try:
-            if not self.ended:
-                self._arrived, self._unheard = monotonic_ns(), event
-                self._on_piece(event)
-                self._unheard = None
-        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
-            _log.report("read an event", exc)
-
-    def _on_piece(self, event: Any) -> None:
+    def hear(self, event: Any) -> None:
+        """Reads one piece."""
         piece = fields_of(event)
         if isinstance(piece.get("content"), str):
             self.on_chunk()
@@ -134,31 +106,15 @@ class SummaryRecorder(Recorder):
                 said = self._said = self._said or Transcript()
                 said.on_message({"content": piece["content"]})
         elif "error" in piece:
-            self._closing = event
             failure = failure_of_event(piece["error"], piece["error"])
-            self.end(Ending(Outcome.FAILED, failure=failure), self._call.now())
+            self.end(Ending(Outcome.FAILED, failure=failure, closing=event), self._call.now())
 
     def on_response(self, response: Any) -> None:
         """Ends the call: something that is no stream of the SDK tells nothing."""
-        self._closing = response
-        self.end(Ending(), self._call.at(self._arrived))
+        self.end(Ending(closing=response), self._call.at(self._arrived))
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in nothing: the caller has the piece, and a summary reports no usage."""
-
-    def is_complete(self) -> bool:
-        """Returns that more may come: no piece says that it is the last."""
-        return False
-
-    def exhausted(self) -> None:
-        """Ends the call when no more pieces come: nothing else tells the end."""
-        if not self.ended:
-            self.end(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
-
-    def conclude(self, ending: Ending, at: int) -> int:
-        """Adds nothing: a summary reports neither a model nor usage."""
-        ending.closing = self._closing
-        return at
 
     def say(self, ending: Ending, clean: Clean) -> None:
         """Moves the summary into the ending."""

@@ -8,7 +8,7 @@ stream's observer, reports each step and each chunk's time to its call, and ends
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .. import _log
 from .. import _names as s
@@ -27,7 +27,11 @@ class Recorder:
     Attributes:
         ended: whether the call has ended. An interrupt while it ends leaves this False, and
             the next use of the stream finishes the end.
+        ends_silently: whether no event says that it is the last, so that a stream of this kind is
+            whole once it is exhausted.
     """
+
+    ends_silently: ClassVar[bool] = False
 
     __slots__ = (
         "_arrived", "_call", "_corrected", "_first_chunk", "_last_chunk",
@@ -52,11 +56,23 @@ class Recorder:
         self._unheard: Any = None
         self.ended = False
 
-    # Subclasses implement the methods from here to `say`; none of them calls `super()`.
+    # Subclasses implement the methods from here to `say`, where theirs differ.
 
     def see(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
-        raise NotImplementedError
+        """Takes in one event, before the caller gets it; never raises an ``Exception``.
+
+        Kinds with thousands of small events look at most of them here, and at the others in `hear`.
+        """
+        try:
+            if not self.ended:
+                self._arrived, self._unheard = monotonic_ns(), event
+                self.hear(event)
+                self._unheard = None
+        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
+            _log.report("read an event", exc)
+
+    def hear(self, event: Any) -> None:
+        """Reads one event; a kind whose results come whole has none."""
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
@@ -64,18 +80,21 @@ class Recorder:
 
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more the last event or response, if an interrupt cut its reading off."""
-        raise NotImplementedError
+        if self._whole:
+            self.on_response(unheard)
+        else:
+            self.hear(unheard)
 
     def is_complete(self) -> bool:
         """Returns whether all output has come; False if only a last event says so."""
         return False
 
-    def conclude(self, ending: Ending, at: int) -> int:
+    def conclude(self, ending: Ending, at: int) -> int:  # noqa: ARG002 -- for subclasses
         """Adds to the ending what only this kind of response has; returns when the call ends.
 
         Afterwards ``ending`` holds the response's usage, its failure and its finish reasons.
         """
-        raise NotImplementedError
+        return at
 
     def say(self, ending: Ending, clean: Clean) -> None:
         """Moves the output into the ending; runs only while content is captured."""
@@ -102,7 +121,7 @@ class Recorder:
         """Ends the call when no more events come: as failed, if the stream was cut off."""
         if self.ended:
             return
-        if self.is_complete():
+        if self.ends_silently or self.is_complete():
             self.end(Ending(Outcome.COMPLETED), self._call.at(self._arrived))
         else:
             failure = Failure(s.INCOMPLETE_STREAM)

@@ -7,12 +7,10 @@ response inside the event may be missing, or lag behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from time import monotonic_ns
 from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
 from .._content.messages import parts_of_items
 from .._content.structure import Clean
@@ -39,7 +37,7 @@ _WHOLE: Final = (
 class ResponseRecorder(Recorder):
     """Records one response, transcription or speech, streamed or not."""
 
-    __slots__ = ("_closing", "_done", "_output", "_reason", "_said", "_usage")
+    __slots__ = ("_closing", "_done", "_output", "_reason", "_said", "_tier", "_usage")
 
     def __init__(self, call: OpenCall) -> None:
         super().__init__(call)
@@ -48,21 +46,12 @@ class ResponseRecorder(Recorder):
         # The finish reason.
         self._reason: str | None = None
         self._usage: object = None
+        self._tier: str | None = None
         self._closing: object = None
         # `_said` collects the deltas, `_output` comes from a whole response; `say` prefers the
         # latter, because it is complete.
         self._said: Transcript | None = None
         self._output: list[Output] | None = None
-
-    def see(self, event: Any) -> None:
-        """Takes in one event, before the caller gets it; never raises an ``Exception``."""
-        try:
-            if not self.ended:
-                self._arrived, self._unheard = monotonic_ns(), event
-                self._handle(event)
-                self._unheard = None
-        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
-            _log.report("read an event", exc)
 
     def on_response(self, response: Any) -> None:
         """Takes in a response that was not streamed, and ends the call with it."""
@@ -80,11 +69,12 @@ class ResponseRecorder(Recorder):
             self._said = None
             self.on_response(unheard)
         elif name_of(fields_of(unheard).get("event")) in _CLOSING:
-            self._handle(unheard)
+            self.hear(unheard)
         else:
             self._usage = fields_of(unheard.data).get("usage") or self._usage
 
-    def _handle(self, event: Any) -> None:
+    def hear(self, event: Any) -> None:
+        """Reads one event by its name."""
         name = name_of(fields_of(event).get("event"))
         handler = HANDLERS.get(name)
         if handler is not None:
@@ -138,7 +128,7 @@ class ResponseRecorder(Recorder):
         reason = "error" if status == "failed" else ""
         if status == "completed":
             called = any(fields_of(item).get("type") == "function_call" for item in items)
-            reason = "tool_call" if called else "stop"
+            reason = "tool_call" if called else "content_filter" if _refuses(items) else "stop"
         elif status == "incomplete":
             details = fields_of(response.get("incomplete_details"))
             reason = name_of(details.get("reason")) or "incomplete"
@@ -172,6 +162,8 @@ class ResponseRecorder(Recorder):
         """Adds usage and the finish reason to the ending."""
         ending.closing = self._closing
         ending.usage = read_usage(self._usage)
+        if (tier := self._tier or name_of(fields_of(self._usage).get("service_tier"))) is not None:
+            ending.attributes[s.RESPONSE_SERVICE_TIER] = tier
         if self._reason:
             ending.attributes[s.RESPONSE_FINISH_REASONS] = [self._reason]
         return at
@@ -198,11 +190,19 @@ class ResponseRecorder(Recorder):
         if self._model is None:
             self._model, self._response_id = name_of(data.get("model")), name_of(data.get("id"))
         self._usage = data.get("usage") or data.get("usage_info") or self._usage
+        # The last event has the tier that it was processed at, the ones before it what was asked.
+        self._tier = name_of(data.get("service_tier")) or self._tier
+
+
+def _refuses(items: Sequence[object]) -> bool:
+    """Returns whether the model refuses to answer; the API calls that completed."""
+    chunks = (chunk for item in items for chunk in items_of(fields_of(item).get("content")))
+    return any("refusal" in fields_of(chunk) for chunk in chunks)
 
 
 def _tells_something(data: Fields) -> bool:
     item, part = fields_of(data.get("item")), fields_of(data.get("part"))
-    told = data.get("text") or data.get("arguments") or part.get("text")
+    told = data.get("text") or data.get("arguments") or part.get("text") or part.get("refusal")
     return bool(told or item.get("content") or item.get("summary") or "arguments" in item)
 
 

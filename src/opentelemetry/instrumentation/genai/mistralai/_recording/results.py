@@ -46,17 +46,10 @@ class ResultRecorder(Recorder):
         self._result: Any = None
         self._words: object = None
 
-    def see(self, event: Any) -> None:
-        """Takes in nothing: a result that came whole has no events."""
-
     def on_response(self, response: Any) -> None:
         """Takes in the result, and ends the call with it."""
         self._whole, self._result, self._unheard = True, response, response
         self.end(Ending(closing=response), self._call.at(self._arrived))
-
-    def hear_again(self, unheard: Any) -> None:
-        """Takes in the result once more, which an interrupt cut off."""
-        self.on_response(unheard)
 
     def conclude(self, ending: Ending, at: int) -> int:
         """Adds the result's facts to the ending."""

@@ -24,19 +24,12 @@ class SearchRecorder(Recorder):
         # This is None if the response has no list of hits: 0 would say that nothing was found.
         self._hits: list[object] | None = None
 
-    def see(self, event: Any) -> None:
-        """Does nothing: a search has no events."""
-
     def on_response(self, response: Any) -> None:
         """Takes in the response, and ends the call with it."""
-        self._unheard, fields = response, fields_of(response)
+        self._whole, self._unheard, fields = True, response, fields_of(response)
         hits = fields.get("hits", fields.get("chunks"))
         self._hits = cast("list[object]", hits) if isinstance(hits, list) else None
         self.end(Ending(closing=response), self._call.now())
-
-    def hear_again(self, unheard: Any) -> None:
-        """Takes in the response once more."""
-        self.on_response(unheard)
 
     def conclude(self, ending: Ending, at: int) -> int:
         """Adds the number of hits to the ending."""

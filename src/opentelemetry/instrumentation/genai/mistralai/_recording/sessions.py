@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from time import monotonic_ns
 from typing import Any, Final
 
-from .. import _log
 from .. import _names as s
 from .._content.cleaning import CUT
 from .._content.mode import Part
@@ -87,16 +86,11 @@ class SessionRecorder(Recorder):
 
     def see(self, event: Any) -> None:
         """Takes in one event, before the caller gets it; never raises an ``Exception``."""
-        try:
-            # Nearly all events are further deltas; speech comes in megabytes, which nobody reads.
-            if type(event) is self._delta_class:
-                self._arrived = monotonic_ns()
-            elif not self.ended:
-                self._arrived, self._unheard = monotonic_ns(), event
-                self._on_event(event)
-                self._unheard = None
-        except Exception as exc:  # noqa: BLE001 -- the caller must get its event in any case
-            _log.report("read an event", exc)
+        # Nearly all events are further deltas; speech comes in megabytes, which nobody reads.
+        if type(event) is self._delta_class:
+            self._arrived = monotonic_ns()
+        else:
+            super().see(event)
 
     def on_connected(self, session: object) -> None:
         """Takes in the session as the server described it in the handshake."""
@@ -119,9 +113,10 @@ class SessionRecorder(Recorder):
     def hear_again(self, unheard: Any) -> None:
         """Takes in once more what an interrupt cut off; of a delta only its time matters."""
         if name_of(type_of(fields_of(unheard))) not in _DELTAS:
-            self._on_event(unheard)
+            self.hear(unheard)
 
-    def _on_event(self, event: Any) -> None:
+    def hear(self, event: Any) -> None:
+        """Reads one event by its type."""
         fields = fields_of(event)
         kind = name_of(type_of(fields))
         unknown = "content" in fields

@@ -6,15 +6,13 @@ wrapt calls these wrappers in place of the SDK's methods. Sync and async differ 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import ref
 
 from .. import _log
 from .. import _names as s
-from .._content.messages import ReadContent, conversation_content
-from .._content.mode import Content
-from .._content.structure import Clean
+from .._content.messages import ReadContent, conversation_content, read_content
 from .._otel.adopted import begin_call
 from .._otel.client_span import Call
 from .._otel.conversation_ids import conversation_of
@@ -22,26 +20,25 @@ from .._otel.open_calls import open_calls
 from .._otel.surroundings import RUN, context_for, last_turns
 from .._otel.telemetry import Switch, Telemetry
 from .._reading.requests import ReadRequest, locate
-from .._recording.ending import Ending
+from .._reading.turns import follow
 from .._recording.open_call import OpenCall
 from .._recording.recorder import Recorder
 from .coroutines import Unawaited, bound, is_coroutine, named_like
 from .streams import is_stream, observe, stream_classes
+from .unrecorded import end_unobserved, give_up
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from .protocols import Opened, Row
+    from .protocols import Args, Arguments, Opened, Row
 
-_Arguments = Mapping[str, Any]
 _Anything = Callable[..., Any]
-_Args = tuple[Any, ...]
 # This stands for a result while there is none: None may be a result.
 _NOTHING: Final = object()
 
 
 def wrap_call(
-    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     """Wraps a method that returns a stream or a response."""
     call, result = None, _NOTHING
@@ -56,7 +53,7 @@ def wrap_call(
 
 
 def wrap_async_call(
-    method: Row, wrapped: _Anything, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, wrapped: _Anything, instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     """Wraps the async twin; the span starts when the caller awaits, as the request does."""
     if listening() is None:
@@ -77,7 +74,7 @@ def wrap_async_call(
 
 
 async def _awaited(
-    method: Row, unawaited: Unawaited, instance: object, args: _Args, kwargs: _Arguments
+    method: Row, unawaited: Unawaited, instance: object, args: Args, kwargs: Arguments
 ) -> Any:
     call, result = None, _NOTHING
     try:
@@ -100,7 +97,7 @@ def listening() -> Telemetry | None:
     return telemetry
 
 
-def _begin(method: Row, owner: object, args: _Args, kwargs: _Arguments) -> Opened | None:
+def _begin(method: Row, owner: object, args: Args, kwargs: Arguments) -> Opened | None:
     """Starts the span of a call and makes it current; returns None if the call gets none."""
     telemetry = Switch.telemetry
     # The first look is inline, because calling `listening` would cost as much as the look itself.
@@ -141,19 +138,6 @@ def _returned(call: Opened, method: Row, result: Any) -> Any:
         return result
 
 
-def give_up(call: Opened) -> None:
-    """Ends the span of a call whose recording has failed."""
-    try:
-        try:
-            # If the call stayed in the caller's context, it would be the parent of their next span.
-            call.detach()
-        finally:
-            call.give_up()
-    except Exception as exc:  # noqa: BLE001 -- a thread of ours tries once more
-        open_calls.drop(call)
-        _log.report("give a call up", exc)
-
-
 class Method(NamedTuple):
     """Describes one method of the SDK: a row of the table.
 
@@ -178,20 +162,16 @@ class Method(NamedTuple):
     takes: str | None = None
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        _args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, owner: object, _args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call and makes it current; the SDK takes keyword arguments only."""
         request = self.request(kwargs)
         if request.continues is not None:
-            request.follow(*last_turns.last(request.continues))
+            follow(request, *last_turns.last(request.continues))
         locate(request, owner, kwargs)
         if context and not request.in_conversation and (named := conversation_of(context)):
-            request.attributes[s.CONVERSATION_ID] = named
+            # A conversation that the call itself names is the one that the API has.
+            request.attributes.setdefault(s.CONVERSATION_ID, named)
         if self.streamed or (self.streamed is None and kwargs.get("stream") is True):
             request.attributes[s.REQUEST_STREAM] = True
         run: Any = context.get(RUN)
@@ -205,7 +185,7 @@ class Method(NamedTuple):
         try:
             call.start()
             if call.clean is not None:
-                call.content = self._read_content(kwargs, call.clean)
+                call.content = read_content(self.content, kwargs, call.clean)
                 if run is not None and self.content is conversation_content:
                     call.content.heard = run.hear
             call.attach(kwargs)
@@ -214,13 +194,6 @@ class Method(NamedTuple):
             # After an interrupt, or an exit in the user's hook, the span would stay open.
             give_up(call)
             raise
-
-    def _read_content(self, kwargs: Mapping[str, Any], clean: Clean) -> Content:
-        try:
-            return self.content(kwargs, clean)
-        except Exception as exc:  # noqa: BLE001 -- the call must be recorded even without its content
-            _log.report("read what is asked", exc)
-            return Content([], [], [])
 
     def returned(self, call: Call, result: object) -> object:
         """Hands the result of a call to its recorder, and returns it unchanged."""
@@ -234,11 +207,5 @@ class Method(NamedTuple):
             recorder = call.recorder = self.recorder(call)
             recorder.on_response(result)
         else:
-            _log.say_once(
-                "%s.%s returned no stream of the SDK, so its span ended with the call: is it"
-                " wrapped by another library?",
-                self.cls,
-                self.method,
-            )
-            call.end(Ending(closing=result))
+            end_unobserved(call, result, f"{self.cls}.{self.method} returned no stream")
         return result

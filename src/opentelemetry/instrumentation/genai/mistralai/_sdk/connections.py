@@ -21,7 +21,7 @@ from .session_observer import SessionObserver
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from .._otel.ends_once import OpenSpan
+    from .._otel.open_span import OpenSpan
     from .._recording.sessions import SessionRecorder
 
 _Anything = Callable[..., Any]

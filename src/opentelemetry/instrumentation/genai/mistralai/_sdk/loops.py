@@ -25,14 +25,15 @@ from .._otel.metrics import Measurement
 from .._otel.open_calls import open_calls
 from .._otel.surroundings import RUN, detach
 from .._reading.fields import fields_of, name_of
-from .calls import give_up
 from .streams import is_alive
+from .unrecorded import give_up
 
 _Step = Coroutine[Any, Any, Any]
 
 if TYPE_CHECKING:
     from .._otel.telemetry import Telemetry
     from .._reading.fields import AttributeValue
+    from .protocols import Args, Arguments
 
 
 class Run(LocalSpan):
@@ -202,12 +203,7 @@ class Loop(NamedTuple):
     streamed: bool
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        _owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, _owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> Run:
         """Starts the span of a loop and makes it current."""
         run_context = args[0] if args else kwargs.get("run_ctx")

@@ -23,15 +23,18 @@ from .._otel.client_span import call_under_way
 def wrap_before_request(
     wrapped: Callable[..., Any], instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    """Wraps ``TracingHook.before_request``: notes the hook for `wrap_traced_request`."""
+    """Wraps ``TracingHook.before_request``: notes the hook, and counts attempts."""
     call = call_under_way()
     if call is not None:
-        call.native_hook = instance
+        if call.exchange is None:
+            # After an answer this is another request of the same call, which asks for a result.
+            call.attempts += 1
+        call.exchange = instance
     try:
         return wrapped(*args, **kwargs)
     finally:
         if call is not None:
-            call.native_hook = None
+            call.exchange = None
 
 
 def wrap_traced_request(
@@ -39,7 +42,7 @@ def wrap_traced_request(
 ) -> Any:
     """Wraps ``get_traced_request_and_span``, and keeps it from starting the SDK's span."""
     call = call_under_way()
-    hook = call.native_hook if call is not None else None
+    hook = call.exchange if call is not None else None
     request = kwargs.get("request")
     # A client with a provider of its own keeps the SDK's span: without this line that provider's
     # backend would lose it.
@@ -52,3 +55,13 @@ def wrap_traced_request(
         except Exception as exc:  # noqa: BLE001 -- the request must be sent even without the header
             _log.report("inject traceparent", exc)
     return request, None
+
+
+def wrap_after_success(
+    wrapped: Callable[..., Any], _instance: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Wraps ``TracingHook.after_success(context, response)``: notes the response's headers."""
+    call = call_under_way()
+    if call is not None:
+        call.exchange = getattr(args[-1] if args else None, "headers", None)
+    return wrapped(*args, **kwargs)

@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._otel.ends_once import OpenSpan
+from .._otel.open_span import OpenSpan
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from .._otel.telemetry import Telemetry
+
+# These are the arguments of a call: those without a name, and those with one.
+Args = tuple[Any, ...]
+Arguments = Mapping[str, Any]
 
 
 class Opened(OpenSpan, Protocol):
@@ -32,13 +36,7 @@ class Row(Protocol):
     """Describes a row of `table`: a method of the SDK or a loop."""
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
-        /,
+        self, telemetry: Telemetry, owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call and makes it current; None if this call gets none."""
         ...

@@ -3,27 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from .. import _log
 from .. import _names as s
 from .._content.mode import Content, Part
 from .._otel.conversation_ids import conversation_of
 from .._otel.session_span import SessionCall
 from .._otel.surroundings import RUN
-from .._reading.requests import COUNTED, locate, model_request
-from .._recording.ending import Ending
+from .._reading.requests import locate, model_request
 from .._recording.sessions import SessionRecorder
-from .calls import give_up
 from .connections import is_connection, observe_connection
+from .unrecorded import end_unobserved, give_up
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from .._otel.telemetry import Telemetry
-
-_Arguments = Mapping[str, Any]
+    from .protocols import Args, Arguments
 
 # Only these arguments may be given without a name.
 _POSITIONAL: Final = (
@@ -54,18 +50,11 @@ class Session(NamedTuple):
     output_type: str | None = None
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> SessionCall:
         """Starts the span of a session and makes it current for the handshake."""
         named: dict[str, Any] = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
-        request = model_request(
-            s.GENERATE_CONTENT, named, measured=COUNTED, output_type=self.output_type
-        )
+        request = model_request(s.GENERATE_CONTENT, named, output_type=self.output_type)
         request.attributes[s.REQUEST_STREAM] = True
         locate(request, _Client(getattr(owner, "_sdk_config", None)), _as_http(named))
         if context and (conversation_id := conversation_of(context)):
@@ -86,13 +75,7 @@ class Session(NamedTuple):
     def returned(self, call: SessionCall, result: Any) -> Any:
         """Has the session's events seen, and returns its connection unchanged."""
         if not is_connection(result):
-            _log.say_once(
-                "%s.%s returned no connection of the SDK, so its span ended with the call: is it"
-                " wrapped by another library?",
-                self.cls,
-                self.method,
-            )
-            call.end(Ending(closing=result))
+            end_unobserved(call, result, f"{self.cls}.{self.method} returned no connection")
             return result
         inputs: list[Part] = []
         if call.clean is not None:
@@ -103,7 +86,7 @@ class Session(NamedTuple):
         return result
 
 
-def _as_http(kwargs: _Arguments) -> _Arguments:
+def _as_http(kwargs: Arguments) -> Arguments:
     """Returns arguments whose address has the scheme that the default ports are known of."""
     url = kwargs.get("server_url")
     return {"server_url": f"http{url[2:]}"} if isinstance(url, str) and url[:2] == "ws" else kwargs

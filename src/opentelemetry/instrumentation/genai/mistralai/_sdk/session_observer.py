@@ -11,7 +11,9 @@ from .._reading.errors import is_cancellation
 from .streams import AsyncStreamObserver
 
 if TYPE_CHECKING:
-    from .._otel.ends_once import OpenSpan
+    from types import FrameType
+
+    from .._otel.open_span import OpenSpan
     from .._recording.sessions import SessionRecorder
 
 # These are raised where the caller leaves the loop, or is interrupted.
@@ -97,8 +99,7 @@ class SessionObserver(AsyncStreamObserver):
         It does so whatever ended the reading. Only the generator's own end tells what it was, which
         comes when the websocket has been closed.
         """
-        # While it waits, for a message or for the end of the closing, it awaits something.
-        if not any(each.ag_running and each.ag_await is None for each in self._reading):
+        if not _is_called_by(self._reading):
             return False
         self._session.stop()
         self._stopped, self._swallowed = True, _is_open(connection)
@@ -124,6 +125,21 @@ class SessionObserver(AsyncStreamObserver):
             # nothing, only when it was cancelled.
             return self._swallowed
         return cancelled > self._began_with
+
+
+def _is_called_by(generators: list[Any]) -> bool:
+    """Returns whether the code of one of these generators runs now, and has called this.
+
+    ``ag_await`` would tell it, too. But CPython 3.11 and 3.12 crash if it is read while the
+    generator runs: they take a counter beside its bytecode for an instruction.
+    """
+    frames = [each.ag_frame for each in generators]
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] -- as `logging` does
+    while frame is not None:
+        if any(frame is each for each in frames):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _unhooked(generator: Any) -> Any:

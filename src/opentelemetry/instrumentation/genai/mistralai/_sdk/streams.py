@@ -14,8 +14,8 @@ from typing import Any, Final
 from weakref import ref
 
 from .. import _log
-from .._otel.ends_once import OpenSpan
 from .._otel.open_calls import open_calls
+from .._otel.open_span import OpenSpan
 from .._otel.reentrancy import may_hold_a_lock
 from .._reading.errors import is_cancellation
 from .._recording.ending import Outcome

@@ -8,7 +8,6 @@ what it is answered with is told to the span around it at once, since the wait m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
@@ -22,7 +21,7 @@ from .calls import Method
 
 if TYPE_CHECKING:
     from .._otel.telemetry import Telemetry
-    from .protocols import Opened
+    from .protocols import Args, Arguments, Opened
 
 # The SDK gives these a place, too; the ones after them are read by nobody here.
 _POSITIONS: Final = ("workflow_identifier", "input", "execution_id", "deployment_name")
@@ -34,12 +33,7 @@ class WaitingMethod(Method):
     __slots__ = ()
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call, which lasts to the workflow's result."""
         named = {**dict(zip(_POSITIONS, args, strict=False)), **kwargs}
@@ -52,12 +46,7 @@ class ExecutingMethod(Method):
     __slots__ = ()
 
     def begin(
-        self,
-        telemetry: Telemetry,
-        owner: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        context: Context,
+        self, telemetry: Telemetry, owner: object, args: Args, kwargs: Arguments, context: Context
     ) -> Opened | None:
         """Starts the span of a call; none inside a call that waits, unless that is waiting now."""
         around: Any = context.get(CALL)
