@@ -18,8 +18,8 @@ from tests.viewers.pages import ROOT, Page
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-# A viewer imports for half a minute of CPU time and makes a database before it answers: on a machine
-# with much else to do 4 minutes were not enough.
+# A viewer imports for half a minute of CPU time and makes a database before it answers: on a busy
+# machine 4 minutes were not enough.
 _START_SECONDS: Final = 5 * START_SECONDS
 _CAPTURE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _PROGRAM: Final = "tests.viewers.program"
