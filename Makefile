@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers test-pythons
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-viewers test-family test-workers test-pythons
 
 # Nothing here needs a tool of GNU's or of Linux alone.
 help: ## what there is
@@ -98,6 +98,9 @@ test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in th
 
 test-frameworks: $(VENV)/dev ## the tests under real frameworks; FRAMEWORKS="pydantic-ai strands" for some
 	$(call each_in_nox,FRAMEWORKS,frameworks(name='"'EACH'"'),$(FRAMEWORKS))
+
+test-viewers: $(VENV)/dev ## real MLflow and Phoenix servers show the demo; VIEWERS="mlflow" for one
+	$(call each_in_nox,VIEWERS,viewers(name='"'EACH'"'),$(VIEWERS))
 
 test-family: $(VENV)/dev ## the shared variables mean what they mean in the official instrumentations
 	@mkdir -p .nox

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests on each line of the SDK, beside other instrumentations, under frameworks."""
+"""The tests on each SDK line, beside other instrumentations, under frameworks, in viewers."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
     "instructor": ("3.7.0", "3.12", ["instructor==1.17.0"]),
     "agno": ("3.7.0", "3.12", ["agno==3.1.0"]),
     "any-llm": ("3.7.0", "3.12", ["any-llm-sdk[mistral]==1.40.0"]),
+}
+# (python, what is installed): viewers of traces, at the versions that the pages name.
+VIEWERS: dict[str, tuple[str, str]] = {
+    "mlflow": ("3.12", "mlflow==3.17.2"),
+    "phoenix": ("3.12", "arize-phoenix==20.26.1"),
 }
 # What frameworks leave open is theirs; pytest would fail for it after the last test.
 _NOT_OURS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
@@ -145,6 +150,17 @@ def frameworks(session: nox.Session, name: str) -> None:
     ignored = [part for kind in _NOT_OURS for part in ("-W", f"ignore::{kind}")]
     tests = f"tests/frameworks/test_{name.replace('-', '_')}.py"
     session.run(executable, "-m", "pytest", tests, *ignored, *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("name", list(VIEWERS))
+def viewers(session: nox.Session, name: str) -> None:
+    """Runs the tests of one viewer, which is started for real."""
+    python, package = VIEWERS[name]
+    executable = environment(session, f"viewers-{name}", python, "newest", package, group="viewers")
+    # Phoenix brings a plugin of its own for pytest, which warns while it is imported.
+    tests = ["-p", "no:phoenix", f"tests/viewers/test_{name}.py"]
+    session.run(executable, "-m", "pytest", *tests, *session.posargs)
 
 
 @nox.session(python=False)
