@@ -22,11 +22,14 @@ from tests.deploy.jaegers import OneJaeger, run_collector, takes
 from tests.deploy.monitoring import asked_names, jobs, names, run_prometheus, values
 from tests.deploy.parts import fetch
 from tests.deploy.sink import serve_handler
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from emulator import Emulator
+
+pytestmark = needs_posix
 
 COLLECTOR = "collector/prometheus.yml"
 # Of parts that are well no alert may fire.

@@ -18,11 +18,14 @@ import yaml
 
 from tests.deploy.gateway import DEPLOY
 from tests.support import names as s
+from tests.support.systems import needs_posix
 from tests.zero_code.commands import ROOT, environment
 from tests.zero_code.receiver import receive
 
 if TYPE_CHECKING:
     from emulator import Emulator
+
+pytestmark = needs_posix
 
 # From autoinstrumentation/python/requirements.txt of the Operator 0.140.0.
 IMAGE = (

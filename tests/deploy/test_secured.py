@@ -21,11 +21,15 @@ from tests.deploy.diaries import Diary
 from tests.deploy.gateway import Gateway
 from tests.deploy.jaegers import JaegerPart, OneJaeger, run_jaeger
 from tests.deploy.parts import Part, fetch, free_ports
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emulator import Emulator
+
+
+pytestmark = needs_posix
 
 
 @dataclass

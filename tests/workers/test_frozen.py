@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import names as s
+from tests.support.systems import needs_posix
 from tests.zero_code.commands import ROOT, environment
 from tests.zero_code.receiver import Handler, Receiver, receive, takes_all
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from emulator import Emulator
     from tests.zero_code.decoded import Span
+
+pytestmark = needs_posix
 
 SCOPE = "opentelemetry.instrumentation.genai.mistralai"
 PAGE = ROOT / "docs" / "lambda.md"
