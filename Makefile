@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-viewers test-family test-workers test-pythons
+.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-pythons
 
 # Nothing here needs a tool of GNU's or of Linux alone.
 help: ## what there is
@@ -55,7 +55,7 @@ demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, n
 chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
 	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
 
-test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python, three at a time
+test: $(VENV)/dev ## the tests, on the newest SDK and this machine's Python, three at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(VENV)/dev ## format, lint, the rooms' doors, types
@@ -105,6 +105,9 @@ test-viewers: $(VENV)/dev ## real MLflow and Phoenix servers show the demo; VIEW
 test-family: $(VENV)/dev ## the shared variables mean what they mean in the official instrumentations
 	@mkdir -p .nox
 	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s family
+
+test-backends: $(VENV)/dev jaeger prometheus chromium ## what a real Jaeger, a real Prometheus and a real browser show of it
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/jaeger tests/prometheus tests/web
 
 test-deploy: $(VENV)/dev jaeger prometheus ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh

@@ -124,7 +124,7 @@ def scenario(name: str) -> Usage:
         except OwnError:
             # The SDK's own limit is what is tested there; elsewhere it must not matter.
             # Where the server is silent after the handshake, that must be over within the patience.
-            patience = {"no_answer": 300, "no_session": 1500}.get(name, 5000)
+            patience = {"no_answer": 300, "no_session": 1000}.get(name, 5000)
             connection = await connect(client, kind, name, timeout_ms=patience)
             read = await reads(connection)
         await connection.close()
