@@ -26,9 +26,9 @@ def promtool(*arguments: str | Path) -> str:
     return said
 
 
-def by(label: str, values: dict[str, float]) -> dict[Labels, object]:
-    """Values by one label, to the precision of floating point; an empty one is absent."""
+def by(label: str, values: dict[str, float], rel: float = 1e-9) -> dict[Labels, object]:
+    """Values by one label, to that precision; an empty one is absent."""
     return {
-        frozenset({(label, name)} if name else ()): pytest.approx(value, rel=1e-9)  # pyright: ignore[reportUnknownMemberType] -- pytest's
+        frozenset({(label, name)} if name else ()): pytest.approx(value, rel=rel)  # pyright: ignore[reportUnknownMemberType] -- pytest's
         for name, value in values.items()
     }
