@@ -22,7 +22,7 @@ from typing import Any, Final
 import wrapt
 
 from emulator import Emulator
-from tests.support.recording import until
+from tests.support.recording import turns, until
 from tests.support.sdk import Mistral, httpx
 
 _SPEC: Final = importlib.util.find_spec("opentelemetry.instrumentation.genai.mistralai")
@@ -50,6 +50,8 @@ async def asked(count: int) -> None:
     """
     emulator = _server.get()
     await until(lambda: len(emulator.requests) >= count)
+    # The server may have it before the client is done with sending.
+    await turns()
 
 
 @dataclass

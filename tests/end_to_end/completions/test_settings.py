@@ -98,6 +98,8 @@ VALUES: Final[dict[str, Any]] = {
     "digits with a point": "5.",
     "a fraction alone": ".0",
     "grouped digits": "1_000",
+    "grouped digits and a space": " 1_000",
+    "grouped digits and a line's end": b"1_000\n",
     "digits with spaces": " 5 ",
     "digits of large size": str(2**60 + 1),
     "digits without end": "9" * 30,

@@ -161,6 +161,7 @@ ROWS: Final[dict[Guard, Row]] = {
         (INPUT,),
         CONTENT,
         needs=WEBSOCKETS,
+        since=(3, 6, 0),
     ),
     Guard("_otel/session_span.py", "SessionCall.plan"): Row(
         calls.session, "measure a session", (METRICS,), {"session_spans": False}, needs=WEBSOCKETS

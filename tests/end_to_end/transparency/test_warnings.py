@@ -19,7 +19,6 @@ from tests.support import sdk
 from tests.support.methods import is_said_to_exist
 from tests.support.recording import Recording
 
-CHAT: Any = importlib.import_module(f"{sdk.ROOT}.chat").Chat
 HELLO: Final = {"model": "m", "messages": [{"role": "user", "content": "Hello?"}]}
 DECORATORS: Final[list[Any]] = [
     getattr(module, "deprecated")  # noqa: B009 -- not before Python 3.13
@@ -29,6 +28,11 @@ DECORATORS: Final[list[Any]] = [
 Blamed = tuple[str, int, type[Warning], str]
 
 
+def chat() -> Any:
+    """The class of today: a module of the SDK may have been imported again since the collection."""
+    return importlib.import_module(f"{sdk.ROOT}.chat").Chat
+
+
 @pytest.fixture(params=DECORATORS)
 def deprecated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Marks the methods as deprecated, as the SDK does with others, while we are off."""
@@ -36,7 +40,7 @@ def deprecated(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     def mark(**options: Any) -> None:
         for name in ("complete", "complete_async"):
             decorate = request.param("Use another one.", **options)
-            monkeypatch.setattr(CHAT, name, decorate(CHAT.__dict__[name]))
+            monkeypatch.setattr(chat(), name, decorate(chat().__dict__[name]))
 
     yield mark
     uninstrument()
@@ -47,7 +51,7 @@ def ask(client: Any) -> None:
 
 
 def ask_unbound(client: Any) -> None:
-    CHAT.complete(client.chat, **HELLO)
+    chat().complete(client.chat, **HELLO)
 
 
 def ask_async(client: Any) -> None:
@@ -113,25 +117,25 @@ def test_pythons_default_filter_shows_it(client: Any, deprecated: Any) -> None:
 
 def test_a_deprecated_method_is_given_back(client: Any, deprecated: Any) -> None:
     deprecated()
-    before = CHAT.__dict__["complete"]
+    before = chat().__dict__["complete"]
     instrument(**Recording().providers)
-    assert CHAT.__dict__["complete"] is not before
+    assert chat().__dict__["complete"] is not before
     uninstrument()
-    assert CHAT.__dict__["complete"] is before
+    assert chat().__dict__["complete"] is before
     assert [line[0] for line in blamed(ask, client)] == [__file__]
 
 
 def test_a_method_that_another_decorator_marks_is_called_as_it_is(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = CHAT.__dict__["complete"]
+    original = chat().__dict__["complete"]
 
     def marked(*args: Any, **kwargs: Any) -> Any:
         marked.calls += 1  # type: ignore[attr-defined]
         return original(*args, **kwargs)
 
     marked.calls, marked.__wrapped__, marked.__deprecated__ = 0, original, "no"  # type: ignore[attr-defined]
-    monkeypatch.setattr(CHAT, "complete", marked)
+    monkeypatch.setattr(chat(), "complete", marked)
     recording = Recording()
     instrument(**recording.providers)
     ask(client)

@@ -46,7 +46,7 @@ def settings_of(source: object) -> Mapping[str, Any]:
 
 def number(value: object) -> float | None:
     """Returns a number as the SDK sends it; None if it refuses it."""
-    written = _written(value)
+    written = _written(value, of_float=True)
     try:
         found = _float(value) if written is None else float(written)
     except (TypeError, ValueError, OverflowError):
@@ -97,7 +97,7 @@ def _whole(value: Any, number: float) -> int | None:
     return whole if whole == value else None
 
 
-def _written(value: object) -> str | None:
+def _written(value: object, *, of_float: bool = False) -> str | None:
     """Returns the text of a number, "" if it is no number's; None if the value is no text."""
     if isinstance(value, bytes):
         value = value[: _MAX_DIGITS + 1].decode("ascii", "replace")
@@ -106,6 +106,9 @@ def _written(value: object) -> str | None:
     written = str.__str__(value)
     # The SDK reads ASCII digits only.
     if len(written) > _MAX_DIGITS or not written.isascii():
+        return ""
+    # pydantic takes spaces around a float, and underscores in it, but not both.
+    if of_float and "_" in written and written != written.strip():
         return ""
     written = written.strip()
     if "__" in written or written[:1] == "_" or written[-1:] == "_":
