@@ -30,6 +30,7 @@ MATRIX: dict[str, tuple[str, list[str]]] = {
 # What no line of the SDK has to do with, and takes long: run on the newest SDK and on one more.
 ON_TWO = (
     "process/test_clocks_that_jump.py",
+    "sessions/test_session_transparency.py",
     "process/test_many_threads.py",
     "content/test_content_kept.py",
     "transparency/test_every_guard.py",
