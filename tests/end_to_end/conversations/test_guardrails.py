@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Final
 
 import pytest
@@ -14,6 +15,11 @@ from tests.support.recording import Recording
 NEW: Final = pytest.mark.skipif(
     sdk.VERSION < (2, 0), reason="before 2.0 there are neither guardrails nor confirmations"
 )
+# 2.0.0 has classes for them, which have no fields.
+TAKEN: Final = pytest.mark.skipif(
+    "guardrails" not in inspect.signature(sdk.Mistral(api_key="k").chat.complete).parameters,
+    reason="this SDK's chat takes no guardrails",
+)
 VERDICTS: Final = s.GUARDRAILS
 COUNTS: Final = s.CONFIRMED
 
@@ -22,7 +28,7 @@ def told(attributes: dict[str, Any], prefix: str) -> dict[str, Any]:
     return {key: attributes[key] for key in attributes if key.startswith(prefix)}
 
 
-@NEW
+@TAKEN
 def test_the_guardrails_of_a_response_are_names_and_verdicts(
     client: Any, recording: Recording
 ) -> None:
@@ -42,7 +48,7 @@ def test_the_guardrails_of_a_response_are_names_and_verdicts(
     )  # fmt: skip
 
 
-@NEW
+@TAKEN
 def test_the_guardrails_of_a_request_are_their_names(client: Any, recording: Recording) -> None:
     guardrails = [{"block_on_error": True, "moderation_llm_v1": {"action": "block"}}]
     client.beta.conversations.start(model="m", inputs="Hello?", guardrails=guardrails)
