@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tests.deploy.parts import fetch
-from tests.prometheus.server import RULES, Prometheus, needed_binary
-from tests.support.servers import free_ports, launch, running
+from tests.prometheus.server import RULES, Prometheus, needed_binary, started
+from tests.support.servers import running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +60,7 @@ def run_prometheus(
     # Nobody waits for minutes here.
     parts = folder / _PARTS.name
     parts.write_text(re.sub(r"for: \d+m", "for: 1s", parts.read_text()))
-    return stack.enter_context(running(lambda: _started(written)))
+    return stack.enter_context(running(lambda: started(needed_binary(), written)))
 
 
 def values(prometheus: Prometheus, query: str, label: str) -> dict[str, float]:
@@ -96,17 +95,3 @@ def asked_names() -> set[str]:
 def _read(config: str) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((_DEPLOY / config).read_text())
     return document
-
-
-def _started(config: Path) -> Prometheus:
-    (port,) = free_ports(1)
-    command = [
-        str(needed_binary()),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={config.with_name('data')}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--enable-feature=exemplar-storage",
-        "--log.level=warn",
-    ]
-    log = config.with_name("prometheus.log")
-    return Prometheus(launch(command, log, dict(os.environ)), port, log)

@@ -96,7 +96,7 @@ def run_prometheus(path: Path, folder: Path, target: str) -> AbstractContextMana
         target: host and port that it scrapes, in the place of the example's.
     """
     config = write_config(folder, target)
-    return running(lambda: _started(path, config))
+    return running(lambda: started(path, config))
 
 
 def write_config(folder: Path, target: str) -> Path:
@@ -110,7 +110,8 @@ def write_config(folder: Path, target: str) -> Path:
     return config
 
 
-def _started(path: Path, config: Path) -> Prometheus:
+def started(path: Path, config: Path) -> Prometheus:
+    """Starts the Prometheus at this path, on a free port, beside its configuration."""
     (port,) = free_ports(1)
     command = [
         str(path),
