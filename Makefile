@@ -5,34 +5,47 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 JOBS ?= 2
+# What is installed has the locked versions (`make lock` renews them), or with NEWEST=1, in an
+# environment that is new, whatever the index has today. nox pins its environments itself.
+LOCK := $(if $(NEWEST),--upgrade,--constraint constraints.txt)
 # Packages come without bytecode, and many tests start an interpreter: compile once, and keep it.
 export PYTHONDONTWRITEBYTECODE :=
+# The dependency groups whose versions are locked; others are part of these.
+LOCKED := dev workers frameworks release
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers
+.PHONY: lock audit hooks changelog release-check
 
+# A line that starts with `##@` heads the targets below it: they are for those that it names.
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
+	@awk '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{name = $$0; sub(/:.*/, "", name); sub(/^[^#]*## /, ""); printf "  %-16s %s\n", name, $$0}' $(MAKEFILE_LIST)
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) uv
 
-$(VENV)/demo: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group demo
+$(VENV)/demo: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group demo
 	@touch $@
 
-$(VENV)/dev: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group dev
+$(VENV)/dev: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group dev
 	@touch $@ $(VENV)/demo $(VENV)/web
 
-$(VENV)/web: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group web
+$(VENV)/web: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group web
 	@touch $@ $(VENV)/demo
 
 $(VENV)/workers: $(VENV)/dev
-	$(UV) pip install --quiet --python $(BIN)/python --group workers
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group workers
 	@touch $@
+
+$(VENV)/release: $(VENV)/dev
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group release
+	@touch $@
+
+##@ For those who use it
 
 demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
 	@$(BIN)/python -m examples.quickstart
@@ -40,6 +53,7 @@ demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, n
 chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
 	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
 
+##@ For those who change it
 test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python, three at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
@@ -96,8 +110,27 @@ test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, sign
 	$(BIN)/python -m pytest -n 2 tests/workers
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
 
-dist: $(UV) ## the wheel and the sdist
-	$(UV) build --quiet
+hooks: $(VENV)/dev ## git runs what `make lint` runs before each commit (pre-commit)
+	$(BIN)/pre-commit install
+
+lock: $(UV) ## renew constraints.txt: the newest of everything that development needs
+	$(UV) pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate \
+	  --custom-compile-command 'make lock' pyproject.toml --extra instruments --extra util \
+	  $(addprefix --group ,$(LOCKED)) --output-file constraints.txt
 
 clean: ## everything that the targets made
 	rm -rf $(VENV) .nox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+##@ For those who release it
+dist: $(UV) ## the wheel and the sdist
+	$(UV) build --quiet --build-constraints constraints.txt
+
+release-check: $(VENV)/release ## all of a release but the upload; TESTS=0 leaves out lint and tests
+	@$(if $(filter 0,$(TESTS)),echo "lint and tests: not run (TESTS=0)",$(MAKE) --no-print-directory lint test)
+	@$(BIN)/python -m tools.release
+
+audit: $(VENV)/release ## known vulnerabilities of all that is locked; asks a service on the network
+	$(BIN)/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement constraints.txt
+
+changelog: $(VENV)/dev ## put the fragments of .changelog/ into CHANGELOG.md, under today's version
+	$(BIN)/towncrier build --yes --version "$$($(BIN)/python -m tools.release.tree)"
