@@ -4,22 +4,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
-from tests.prometheus.server import RULES, needed_promtool
+from tests.prometheus.asking import promtool
+from tests.prometheus.server import RULES
 
 TOLD = sorted(Path(__file__).parent.glob("*.test.yml"))
-
-
-def promtool(*arguments: str | Path) -> str:
-    """What the tool says; it must find nothing wrong."""
-    done = subprocess.run(  # noqa: S603 -- the tests' own
-        [needed_promtool(), *arguments], capture_output=True, text=True, check=False
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    return said
 
 
 def test_the_rules_are_rules() -> None:

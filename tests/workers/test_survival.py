@@ -104,11 +104,6 @@ instrument(tracer_provider=provider, **options)
 client = client_of(URL)
 def drop():
     next(conversation(client, 'hang'))
-def wait(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
 """
 DROPS: Final = """
 for _ in range(3):

@@ -102,7 +102,7 @@ def test_an_async_stream_that_its_event_loop_outlives_is_abandoned(emulator: Emu
                 asyncio.create_task(hold(await start_async('hang')))
                 await asyncio.sleep(0)
         async def hold(stream):
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         asyncio.run(main())
     """
     assert ended(run(source, emulator.url)) == ABANDONED * 2
