@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from opentelemetry.instrumentation.genai.mistralai import __version__
 from tools import licences
 from tools.release import contents, tree
+from tools.release.running import ReleaseError, said
 
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = Path(sys.executable).parent
@@ -389,3 +390,17 @@ def test_metadata_that_is_wrong_is_told() -> None:
         "no URL Security",
         "dead link ](docs/d.md",
     ]
+
+
+def test_a_file_too_many_or_too_few_is_told() -> None:
+    contents.same("the wheel", {"a"}, {"a"})
+    with pytest.raises(
+        ReleaseError, match=r"the wheel has \['tests/b.py'\] .* lacks \['LICENSE'\]"
+    ):
+        contents.same("the wheel", {"a", "tests/b.py"}, {"a", "LICENSE"})
+
+
+def test_what_a_command_says_is_why_a_release_is_refused(tmp_path: Path) -> None:
+    assert said(sys.executable, "-c", "print(1)", at=tmp_path) == "1\n"
+    with pytest.raises(ReleaseError, match="no such thing"):
+        said(sys.executable, "-c", "raise SystemExit('no such thing')", at=tmp_path)

@@ -38,8 +38,8 @@ def check(built: Built) -> str:
     in_sdist = names_in_sdist(built.sdist)
     expected = {name.removeprefix("src/") for name in sources}
     expected |= {f"{_STEM}-{version()}.dist-info/{name}" for name in _OF_WHEELS}
-    _same("the wheel", in_wheel, expected)
-    _same("the sdist", in_sdist, sources | _BESIDE)
+    same("the wheel", in_wheel, expected)
+    same("the sdist", in_sdist, sources | _BESIDE)
     if not any(name.endswith("/mistralai/py.typed") for name in in_wheel & expected):
         raise ReleaseError("the wheel has no py.typed")
     metadata = metadata_of(built.wheel)
@@ -92,7 +92,17 @@ def wrong_in(metadata: Message) -> list[str]:
     return wrong + [f"dead link {link}" for link in _RELATIVE.findall(text)]
 
 
-def _same(what: str, found: set[str], expected: set[str]) -> None:
+def same(what: str, found: set[str], expected: set[str]) -> None:
+    """Refuses an archive that has other files than it should.
+
+    Args:
+        what: the archive, for the message.
+        found: the names of its files.
+        expected: those that it should have.
+
+    Raises:
+        ReleaseError: with the names that are too many and those that are missing.
+    """
     if found != expected:
         more, less = sorted(found - expected), sorted(expected - found)
         raise ReleaseError(f"{what} has {more} that it should not, and lacks {less}")
