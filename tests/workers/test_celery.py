@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.support.systems import needs_posix
 from tests.workers.processes import ended, run, started, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emulator import Emulator
+
+pytestmark = needs_posix
 
 # Sends tasks, and tells what became of each.
 DRIVER: Final = """

@@ -11,7 +11,10 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix
 from tests.workers.processes import run
+
+pytestmark = needs_posix
 
 # As mod_wsgi and uWSGI do: the main interpreter imports nothing of this. pydantic's core can be in
 # one interpreter of a process only.

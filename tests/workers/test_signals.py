@@ -13,7 +13,10 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix
 from tests.workers.processes import ended, run, started, told
+
+pytestmark = needs_posix
 
 # -- While the collector runs ---------------------------------------------------------------------
 

@@ -9,7 +9,10 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix
 from tests.workers.processes import run
+
+pytestmark = needs_posix
 
 # What raises, once it is armed; each is part of a program that somebody really has.
 RAISERS: Final = {

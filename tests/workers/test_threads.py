@@ -9,7 +9,10 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix, needs_proc
 from tests.workers.processes import run
+
+pytestmark = [needs_posix, needs_proc]
 
 _PRELUDE: Final = """
 import asyncio, gc, os, sys, threading, time

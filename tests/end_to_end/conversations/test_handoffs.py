@@ -16,6 +16,7 @@ from tests.support.conversations import Run, with_defaults
 from tests.support.programs import FORK, dedented
 from tests.support.programs import run as run_program
 from tests.support.recording import Recording, Span, plain, wait_until
+from tests.support.systems import needs_fork
 
 TRIAGE = {"agent": "ag_triage", "agent_name": "triage"}
 RESEARCHER = {"agent": "ag_researcher", "agent_name": "researcher"}
@@ -196,6 +197,7 @@ def test_events_of_another_agent_are_its_own_and_no_handoff(
     assert attributes[s.RESPONSE_ID] == "msg_2"
 
 
+@needs_fork
 @pytest.mark.parametrize("read", [2, 4, 5], ids=["handoff open", "tool open", "agent open"])
 def test_a_forked_child_that_reads_on_makes_no_span_and_ends_none(
     emulator: Emulator, read: int

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from emulator import Emulator
 from tests.support.programs import FORK, Ran, dedented, facts, run
+from tests.support.systems import needs_fork
+
+pytestmark = needs_fork
 
 
 def test_after_a_fork_only_the_parent_ends_what_it_opened(emulator: Emulator) -> None:
