@@ -9,7 +9,13 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-deploy test-beside test-frameworks test-family test-workers
+.PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-deploy test-beside test-frameworks test-family test-workers test-readme
+
+# Runs a program that a user ends by Ctrl-C. Each process in the terminal gets that signal, and make
+# would add a line of its own about the one that ended by it.
+define until_interrupted
+@trap : INT; $(1) || { code=$$?; test $$code = 130 || exit $$code; }
+endef
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
@@ -34,11 +40,21 @@ $(VENV)/workers: $(VENV)/dev
 	$(UV) pip install --quiet --python $(BIN)/python --group workers
 	@touch $@
 
-demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
-	@$(BIN)/python -m examples.quickstart
+$(VENV)/zero: $(UV) pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --editable . --group demo --group zero
+	@touch $@ $(VENV)/demo
+
+demo: $(VENV)/demo ## conversations, streamed and drawn: no key, no network; REAL=1 asks Mistral, with your key
+	$(call until_interrupted,$(BIN)/python -m examples.quickstart $(if $(REAL),--real))
 
 chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
-	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
+	$(call until_interrupted,$(BIN)/python -m examples.fastapi_chat $(ARGS))
+
+# Without an endpoint spans are printed; there is nothing that metrics and logs could be sent to.
+zero-code: $(VENV)/zero ## opentelemetry-instrument python -m examples.zero_code.ask, spans on the console
+	$(call until_interrupted,$(if $(OTEL_EXPORTER_OTLP_ENDPOINT),OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf,OTEL_TRACES_EXPORTER=console) \
+	  OTEL_SERVICE_NAME=zero-code OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  opentelemetry-instrument python -m examples.zero_code.ask)
 
 test: $(VENV)/dev ## all tests, on the newest SDK and this machine's Python, three at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
@@ -57,8 +73,11 @@ format: $(VENV)/dev ## put the format right
 bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-written floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-jaeger: ## a real Jaeger, built once into a cache outside the tree
-	@tests/jaeger/build.sh
+jaeger: ## a real Jaeger, built once into a cache outside the tree: 3 to 30 minutes, 1.3 GB
+	$(call until_interrupted,tests/jaeger/build.sh)
+
+jaeger-run: ## that Jaeger on its usual ports, until Ctrl-C
+	$(call until_interrupted,tests/jaeger/run.sh)
 
 prometheus: ## a real Prometheus out of Debian's packages, got once into a cache outside the tree
 	@tests/prometheus/get.sh
@@ -95,6 +114,9 @@ test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, m
 test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, signals, forks: real processes
 	$(BIN)/python -m pytest -n 2 tests/workers
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
+
+test-readme: $(VENV)/dev ## the README from top to bottom, in an empty home with nothing installed
+	$(BIN)/python -m pytest tests/readme
 
 dist: $(UV) ## the wheel and the sdist
 	$(UV) build --quiet
