@@ -46,6 +46,7 @@ class Running:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         """Takes charge of a process with a pipe that leads a group of its own."""
         self._process = process
+        self._deadline = monotonic() + SECONDS
         self.said = b""
 
     def wait_for(self, text: str, seconds: float = SECONDS) -> None:
@@ -66,6 +67,12 @@ class Running:
             piece = os.read(output.fileno(), 65536)
             assert piece, f"it ended before {text!r}: {self.said!r}"
             self.said += piece
+
+    def assert_alive(self) -> None:
+        """Fails with what it printed if it has ended, or if it takes minutes."""
+        code = self._process.poll()
+        assert code is None, (code, self._process.communicate()[0])
+        assert monotonic() < self._deadline, "nothing happens"
 
     def interrupt(self) -> tuple[int, str]:
         """Presses Ctrl-C: each process of the group gets SIGINT.

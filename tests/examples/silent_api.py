@@ -14,7 +14,8 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_SECONDS: Final = 240.0
+    from tests.examples.running import Running
+
 _ANSWER: Final[dict[str, Any]] = {
     "object": "conversation.response",
     "conversation_id": "conv_answered",
@@ -48,10 +49,16 @@ class Api:
         self._waiting.release()
         self.released.wait()
 
-    def wait_until_asked(self, times: int = 1) -> None:
-        """Returns when so many more requests wait for an answer that does not come."""
+    def wait_until_asked(self, asking: Running, times: int = 1) -> None:
+        """Returns when so many more requests wait for an answer that does not come.
+
+        Args:
+            asking: who asks; if it ends, it will not ask any more.
+            times: how many requests.
+        """
         for _ in range(times):
-            assert self._waiting.acquire(timeout=_SECONDS), "it was not asked"
+            while not self._waiting.acquire(timeout=0.1):
+                asking.assert_alive()
 
 
 @contextmanager

@@ -30,14 +30,16 @@ def assert_quiet(ended: tuple[int, str]) -> None:
     "command",
     [
         pytest.param([*PYTHON, "-m", "examples.quickstart", "--real"], id="quickstart"),
-        pytest.param([INSTRUMENT, "python", "-m", "examples.zero_code.ask"], id="zero_code.ask"),
+        pytest.param(
+            [INSTRUMENT, sys.executable, "-m", "examples.zero_code.ask"], id="zero_code.ask"
+        ),
     ],
 )
 def test_while_it_waits_for_an_answer(command: list[str]) -> None:
     with serve_api() as api:
         asking = without_settings(MISTRAL_API_KEY="k", MISTRAL_SERVER_URL=api.url, **_QUIET)
         with running(command, asking) as example:
-            api.wait_until_asked()
+            api.wait_until_asked(example)
             assert_quiet(example.interrupt())
 
 
@@ -46,7 +48,7 @@ def test_while_workers_wait_for_their_answers() -> None:
         asking = without_settings(MISTRAL_API_KEY="k", MISTRAL_SERVER_URL=api.url)
         command = [sys.executable, "-m", "examples.zero_code.workers", "fork"]
         with running(command, asking) as example:
-            api.wait_until_asked(2)
+            api.wait_until_asked(example, 2)
             assert_quiet(example.interrupt())
 
 

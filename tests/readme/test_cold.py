@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README from top to bottom, as a reader goes through it who has nothing but Python and a clone.
+"""The README from top to bottom, as somebody reads it who has nothing but Python and a clone.
 
 ``make test-readme``: an empty home, a new virtual environment, a fresh copy of the tree, and every
 block in order. What needs more says so in the README; ``tests/docs/test_readme.py`` sees to that.
@@ -83,7 +83,7 @@ class Reader:
         return self._runs(["sh", "-eu", "-c", code])
 
     def _runs(self, command: list[str], **more: str) -> str:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 -- the README's
             command,
             cwd=self.clone,
             env={**self._environment, **more},
@@ -110,7 +110,7 @@ class Reader:
 def _copy_tree(clone: Path) -> None:
     """What a clone would hold if all changes here were committed."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 -- git is where it is
         cwd=_ROOT,
         stdout=subprocess.PIPE,
         text=True,

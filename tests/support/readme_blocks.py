@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_BLOCK: Final = re.compile(r"^(?:<!-- (.+) -->\n)?^```(sh|python)\n(.*?)^```$", re.M | re.S)
+_BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]+) -->\n)?^```(sh|python)\n(.*?)^```$", re.M | re.S)
 _NOT_RUN: Final = "not run: "
 UNTIL_INTERRUPTED: Final = "runs until Ctrl-C"
 
@@ -33,4 +33,4 @@ class Block:
 
 def blocks_of(document: str) -> list[Block]:
     """The blocks of a document, in order."""
-    return [Block(*found.group(2, 3), found[1] or "") for found in _BLOCK.finditer(document)]
+    return [Block(found[2], found[3], found[1] or "") for found in _BLOCK.finditer(document)]
