@@ -57,7 +57,7 @@ class _Metrics(OTLPMetricExporter):
 
     def export(self, metrics_data: MetricsData, *arguments: Any, **more: Any) -> MetricExportResult:
         self.given += 1
-        result = super().export(metrics_data, *arguments, **more)
+        result = super().export(metrics_data, *arguments, **more)  # pyright: ignore[reportUnknownMemberType] -- its own
         self.taken += result is MetricExportResult.SUCCESS
         return result
 

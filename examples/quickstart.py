@@ -22,7 +22,6 @@ instrument()
 # From here on, a program that knows nothing of OpenTelemetry.
 import argparse  # noqa: E402 -- the lines above come first, to be read
 import asyncio  # noqa: E402
-import io  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Generator  # noqa: E402
@@ -188,9 +187,9 @@ def main() -> None:
         "--real", action="store_true", help="ask Mistral, with your MISTRAL_API_KEY"
     )
     options = parser.parse_args()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # An answer may hold what the terminal cannot show.
-        sys.stdout.reconfigure(errors="replace")
+    stdout: Any = sys.stdout
+    # An answer may hold what the terminal cannot show.
+    stdout.reconfigure(errors="replace")
     converse(with_mistral=options.real)
     show()
     send()

@@ -67,7 +67,7 @@ def test_an_interrupted_build_is_quiet_and_leaves_nothing_half(tmp_path: Path) -
 
 
 def test_it_runs_says_where_and_ends_quietly(capfd: pytest.CaptureFixture[str]) -> None:
-    ports = dict(zip(_PORTS, map(str, free_ports(3)), strict=True))
+    ports: dict[str, str] = dict(zip(_PORTS, map(str, free_ports(3)), strict=True))
     settings = without_settings(**ports, JAEGER_BIN=str(needed_binary()))
     query, otlp = (f"http://127.0.0.1:{ports[name]}" for name in _PORTS[:2])
     with running(["make", "--no-print-directory", "jaeger-run"], settings) as jaeger:
