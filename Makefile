@@ -9,7 +9,7 @@ JOBS ?= 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-deploy test-beside test-frameworks test-family test-workers test-readme
+.PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-deploy test-beside test-frameworks test-family test-workers test-readme test-viewers test-pythons
 
 # Runs a program that a user ends by Ctrl-C. Each process in the terminal gets that signal, and make
 # would add a line of its own about the one that ended by it.
@@ -17,11 +17,26 @@ define until_interrupted
 @trap : INT; $(1) || { code=$$?; test $$code = 130 || exit $$code; }
 endef
 
+# Nothing here needs a tool of GNU's or of Linux alone.
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | column -ts "$$(printf '\t')"
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*##/ { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Whoever names a Python gets it: a .venv of another one is made anew. Unnamed, any .venv serves.
+ifneq ($(origin PYTHON),file)
+WHICH := -c 'import platform, sys; print(platform.python_implementation(), sys.version, getattr(sys, "abiflags", ""))'
+ifneq ($(shell $(PYTHON) $(WHICH) 2>/dev/null),$(shell $(BIN)/python $(WHICH) 2>/dev/null))
+ANEW := --clear
+$(UV): made-by-another
+endif
+endif
+.PHONY: made-by-another
+made-by-another: ;
 
 $(UV):
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "this needs Python 3.10 or newer, and PYTHON=$(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1)" >&2; \
+	  exit 1; }
+	$(PYTHON) -m venv $(ANEW) $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/demo: $(UV) pyproject.toml
@@ -103,17 +118,26 @@ test-beside: $(VENV)/dev ## the tests with another Mistral instrumentation in th
 test-frameworks: $(VENV)/dev ## the tests under real frameworks; FRAMEWORKS="pydantic-ai strands" for some
 	$(call each_in_nox,FRAMEWORKS,frameworks(name='"'EACH'"'),$(FRAMEWORKS))
 
+test-viewers: $(VENV)/dev ## real MLflow and Phoenix servers show the demo; VIEWERS="mlflow" for one
+	$(call each_in_nox,VIEWERS,viewers(name='"'EACH'"'),$(VIEWERS))
+
 test-family: $(VENV)/dev ## the shared variables mean what they mean in the official instrumentations
 	@mkdir -p .nox
 	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s family
 
-test-deploy: $(VENV)/dev jaeger ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
+test-deploy: $(VENV)/dev jaeger prometheus ## examples/deploy for real: Kafka, Cassandra, many Jaegers, kill -9
 	@tests/deploy/jars/download.sh
+	@tests/deploy/nginx.sh
 	$(BIN)/python -m pytest tests/deploy
 
-test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, eventlet, signals, forks: real processes
-	$(BIN)/python -m pytest -n 2 tests/workers
+test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks, notebooks, archives: real processes
+	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
+	$(call each_in_nox,TRIO,trio(sdk='"'EACH'"'))
+
+# Never in CI: a debootstrap is slow, and Python 3.15's packages are young.
+test-pythons: ## the tests on Pythons out of Debian sid; PYTHONS="3.14 3.15", or 3.14t if it is on the PATH
+	@tests/pythons/run.sh $(PYTHONS)
 
 test-readme: $(VENV)/dev ## the README from top to bottom, in an empty home with nothing installed
 	$(BIN)/python -m pytest tests/readme

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests on each line of the SDK, beside other instrumentations, under frameworks."""
+"""The tests on each SDK line, beside other instrumentations, under frameworks, in viewers."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ MATRIX: dict[str, tuple[str, list[str]]] = {
 # What no line of the SDK has to do with, and takes long: run on the newest SDK and on one more.
 ON_TWO = (
     "process/test_clocks_that_jump.py",
+    "process/test_many_threads.py",
     "content/test_content_kept.py",
     "transparency/test_every_guard.py",
     "completions/test_inside_inferences.py",
@@ -55,6 +56,11 @@ FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
     "agno": ("3.7.0", "3.12", ["agno==3.1.0"]),
     "any-llm": ("3.7.0", "3.12", ["any-llm-sdk[mistral]==1.40.0"]),
 }
+# (python, what is installed): viewers of traces, at the versions that the pages name.
+VIEWERS: dict[str, tuple[str, str]] = {
+    "mlflow": ("3.12", "mlflow==3.17.2"),
+    "phoenix": ("3.12", "arize-phoenix==20.26.1"),
+}
 # What frameworks leave open is theirs; pytest would fail for it after the last test.
 _NOT_OURS = ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning")
 # What the variables that the whole family reads are compared with: the versions that were read.
@@ -65,6 +71,9 @@ FAMILY: list[str] = [
 ]
 # Pythons on which interpreters end and processes fork otherwise than on the one of `make test`.
 INTERPRETERS: tuple[str, ...] = ("3.12", "3.13")
+
+# Lines of the SDK that trio is tried with: one that runs on it, and one that does not.
+TRIO: tuple[str, ...] = ("1.12.4", "newest")
 
 
 def interpreter(version: str) -> str:
@@ -144,6 +153,17 @@ def frameworks(session: nox.Session, name: str) -> None:
 
 
 @nox.session(python=False)
+@nox.parametrize("name", list(VIEWERS))
+def viewers(session: nox.Session, name: str) -> None:
+    """Runs the tests of one viewer, which is started for real."""
+    python, package = VIEWERS[name]
+    executable = environment(session, f"viewers-{name}", python, "newest", package, group="viewers")
+    # Phoenix brings a plugin of its own for pytest, which warns while it is imported.
+    tests = ["-p", "no:phoenix", f"tests/viewers/test_{name}.py"]
+    session.run(executable, "-m", "pytest", *tests, *session.posargs)
+
+
+@nox.session(python=False)
 def family(session: nox.Session) -> None:
     """Runs the tests that compare this package with an official one, in one process."""
     executable = environment(session, "family", "3.12", "newest", *FAMILY)
@@ -156,3 +176,13 @@ def interpreters(session: nox.Session, python: str) -> None:
     """Runs the tests of subinterpreters and forks on another Python."""
     executable = environment(session, f"interpreters-{python}", python, "newest")
     session.run(executable, "-m", "pytest", "tests/workers/test_interpreters.py", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("sdk", list(TRIO))
+def trio(session: nox.Session, sdk: str) -> None:
+    """Runs the tests on trio, which breaks eventlet where both are."""
+    # The group without hypothesis, whose hook of trio's warns.
+    executable = environment(session, f"trio-{sdk}", "3.12", sdk, "trio", group="frameworks")
+    tests = "tests/surroundings/test_loops.py"
+    session.run(executable, "-m", "pytest", tests, "-k", "trio", *session.posargs)

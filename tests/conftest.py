@@ -6,15 +6,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import os
 import ssl
 from typing import Any
 
 import pytest
 
-from opentelemetry.instrumentation.genai.mistralai._otel import (
-    metric_attributes as _metric_attributes,
-)
-from opentelemetry.instrumentation.genai.mistralai._otel import metric_names as _metric_names
+# Whoever runs the tests may export to a collector, or have OTEL_SDK_DISABLED set. Before the first
+# import of OpenTelemetry, which reads some of these variables, and for all that the tests start.
+for _name in [name for name in os.environ if name.startswith("OTEL_")]:
+    del os.environ[_name]
 
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(
@@ -52,6 +53,9 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def no_names_on_metrics() -> None:
     """Metrics have at most 100 names of a kind in a process; each test may have its own 100."""
-    for names in _metric_names.ALL:
+    # Not above, where OpenTelemetry would still see the shell's variables.
+    from opentelemetry.instrumentation.genai.mistralai._otel import metric_attributes, metric_names
+
+    for names in metric_names.ALL:
         names.forget()
-    _metric_attributes.known.clear()
+    metric_attributes.known.clear()

@@ -8,25 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from tests.beside.programs import PROGRAMS
 from tests.beside.running import ORDERS, run
-from tests.support import usages_async
+from tests.support.serving import emulator
 
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """One emulator for all tests."""
-    with serve() as running:
-        yield running
+__all__ = ["emulator"]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def warmed_up(emulator: Emulator) -> Iterator[None]:
     """What only a first run has: imports, their warnings, a conversation without earlier turns."""
-    # A usage that cancels a request gives it 50 ms to arrive; here many more runs must agree.
-    patched = pytest.MonkeyPatch()
-    patched.setattr(usages_async, "_SHORTLY", 0.15)
     for name in ("chat async reads_to_the_end", "conversations sync appends_and_restarts"):
         run(PROGRAMS[name], emulator, ORDERS["they come first"])
     # Each of a thousand gc.collect() is to look at what is new only.
@@ -34,4 +26,3 @@ def warmed_up(emulator: Emulator) -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
-    patched.undo()

@@ -13,6 +13,8 @@ _EMBEDDINGS: Final = "gen_ai.client.embeddings"
 _AGENT: Final = "gen_ai.invoke_agent.client"
 _TOOL: Final = "gen_ai.execute_tool.internal"
 _CREATION: Final = "gen_ai.create_agent.client"
+_RETRIEVAL: Final = "gen_ai.retrieval.client"
+_WORKFLOW: Final = "gen_ai.invoke_workflow.internal"
 _USED: Final = f"metric {_INFERENCE}.usage"
 _LATEST: Final = f"metric {_INFERENCE}.operation"
 _OLD: Final = "metric gen_ai.client.operation"
@@ -165,18 +167,18 @@ DEVIATIONS: Final = (
     ),
     _deviation(
         "no tokens",
-        "OCR, moderation and classification have `gen_ai.client.operation.duration` and no other"
-        " metric",
-        "they report no tokens; the last two are operations that the conventions do not know",
+        "OCR, moderation, classification and summaries of an index have"
+        " `gen_ai.client.operation.duration`, and no metric of tokens",
+        "they report none; two of these operations the conventions do not know",
         *(
-            f"metric {_INFERENCE}.{name}: not recorded for OCR and classifiers"
+            f"metric {_INFERENCE}.{name}: not recorded for what says nothing of tokens"
             for name in (
                 "duration", "operation.input_tokens", "operation.output_tokens",
                 "usage.cache_read.input_tokens", "usage.cache_write.input_tokens",
                 "usage.input_tokens", "usage.output_tokens", "usage.reasoning.output_tokens",
             )
         ),
-        f"{_OLD}.duration: recorded for OCR and classifiers",
+        f"{_OLD}.duration: recorded for what says nothing of tokens",
     ),
     _deviation(
         "embeddings",
@@ -198,12 +200,57 @@ DEVIATIONS: Final = (
     ),
     _deviation(
         "status code",
-        "calls that failed by HTTP have `http.response.status_code`",
+        "calls that failed by HTTP have `http.response.status_code`, and"
+        " `http.response.header.retry-after` if the server said it",
         "one search finds all 429, also where the HTTP client has no spans",
         *(
             f"{kind}: has http.response.status_code"
-            for kind in (_INFERENCE, _EMBEDDINGS, _AGENT, _CREATION)
+            for kind in (
+                _INFERENCE, _EMBEDDINGS, _AGENT, _CREATION, _RETRIEVAL, _WORKFLOW, _TOOL, *r.OF_OURS
+            )
         ),
+        f"{_INFERENCE}: has http.response.header.retry-after",
+    ),
+    _deviation(
+        "on the server",
+        "`invoke_workflow`, and `execute_tool` of `connectors.call_tool`, are of kind CLIENT, with"
+        " provider and server",
+        "the conventions know them inside the process only; these run elsewhere",
+        *(
+            f"{kind}: {what}"
+            for kind in (_WORKFLOW, _TOOL)
+            for what in (
+                "its kind is CLIENT", "has gen_ai.provider.name", "has server.address",
+                "has server.port",
+            )
+        ),
+    ),
+    _deviation(
+        "sessions",
+        "a realtime session has the usage counters and the time to its first chunk, and no other"
+        " metric",
+        "one of hours would spoil every percentile",
+        *(
+            f"metric {_INFERENCE}.{name}: not recorded for sessions"
+            for name in (
+                "duration", "operation.input_tokens", "operation.output_tokens",
+                "usage.cache_read.input_tokens", "usage.cache_write.input_tokens",
+                "usage.reasoning.output_tokens",
+            )
+        ),
+        f"{_OLD}.duration: not recorded for sessions",
+    ),
+    _deviation(
+        "older limit",
+        "a `retrieval` has `gen_ai.request.top_k` beside `gen_ai.retrieval.top_k`",
+        "so it was called until v1.41, and viewers read that",
+        f"{_RETRIEVAL}: has gen_ai.request.top_k",
+    ),
+    _deviation(
+        "index of a summary",
+        "the summary of an index has `gen_ai.data_source.id`",
+        "nothing else says of what it is",
+        f"{_INFERENCE}: has gen_ai.data_source.id",
     ),
     _deviation(
         "description",

@@ -13,10 +13,10 @@ from typing import Any, Final, cast
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
-from emulator import serve
+from emulator import Emulator, serve
 from emulator.scenario import load_scenarios
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
-from tests.support import sdk
+from tests.support import sdk, sessions
 from tests.support.agent_runs import add, asking, prepared, run, whoami
 from tests.support.completions import ARGUMENTS, arguments, is_stream, named
 from tests.support.conversations import with_defaults
@@ -30,6 +30,8 @@ _LOOPS: Final = ("loop_", "run_")
 # The server is silent from some point on: the caller loses patience.
 _PATIENCE: Final = {"timeout_ms": 80}
 _MOST_EVENTS: Final = 40
+# These stream whatever they are asked.
+_STREAMS: Final = ("stream", "stream_events", "generate_index_summary")
 _SETTINGS: Final[dict[str, Any]] = {
     "temperature": 0.3, "top_p": 0.9, "max_tokens": 9, "stop": ["END"], "random_seed": 1,
     "presence_penalty": 0.1, "frequency_penalty": 0.1, "reasoning_effort": "high",
@@ -41,6 +43,8 @@ _OF_API: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "transcription": ("audio.transcriptions.stream", {}),
 }
 
+
+KINDS: Final = ("realtime", "realtime_speech")
 
 # Makes a call; yields the events that come, or the one response.
 Make = Callable[[], Iterator[Any]]
@@ -158,7 +162,7 @@ def play(*, latest: bool, content: bool) -> Played:
             with sdk.Mistral(api_key="key", server_url=emulator.url) as client:
                 for method, make, streamed in _all_calls(client):
                     player.step(method, make, streamed=streamed)
-            for method, make, streamed in _all_loops(emulator.url):
+            for method, make, streamed in (*_all_loops(emulator.url), *_all_sessions(emulator)):
                 player.step(method, make, streamed=streamed)
         finally:
             played = player.end()
@@ -257,7 +261,7 @@ def _call(client: Any, method: str, given: dict[str, Any], most: int = _MOST_EVE
         with result:
             yield from islice(result, most)
 
-    return method, make, "stream" in method or given.get("stream") is True
+    return method, make, method.endswith(_STREAMS) or given.get("stream") is True
 
 
 def _all_loops(url: str) -> Iterator[Step]:
@@ -268,6 +272,26 @@ def _all_loops(url: str) -> Iterator[Step]:
             for streamed in (False, True):
                 yield "loop", _loop(url, scenario, streamed=streamed), streamed
     yield "loop", _loop(url, "loop_add", streamed=False, agent_id="ag_1"), False
+
+
+def _all_sessions(emulator: Emulator) -> Iterator[Step]:
+    for kind in KINDS:
+        if hasattr(sdk.Mistral(api_key="key").audio, kind):
+            for scenario in (None, "error_event", "refused_401"):
+                yield f"audio.{kind}", _session(emulator, kind, scenario), True
+
+
+def _session(emulator: Emulator, kind: str, scenario: str | None) -> Make:
+    async def session() -> None:
+        async with sessions.asking(emulator) as client:
+            async for _ in sessions.helper(client, kind, scenario):
+                pass
+
+    def make() -> Iterator[Any]:
+        asyncio.run(session())
+        yield from ()
+
+    return make
 
 
 def _loop(url: str, scenario: str, *, streamed: bool, **who: Any) -> Make:

@@ -36,6 +36,9 @@ TYPES: Final[Mapping[str, str]] = {
     "gen_ai.conversation.id": "string",
     "gen_ai.data_source.id": "string",
     "gen_ai.embeddings.dimension.count": "int",
+    "gen_ai.evaluation.name": "string",
+    "gen_ai.evaluation.score.label": "string",
+    "gen_ai.evaluation.score.value": "double",
     "gen_ai.input.messages": "any",
     "gen_ai.operation.name": "string",
     "gen_ai.output.messages": "any",
@@ -61,6 +64,9 @@ TYPES: Final[Mapping[str, str]] = {
     "gen_ai.response.id": "string",
     "gen_ai.response.model": "string",
     "gen_ai.response.time_to_first_chunk": "double",
+    "gen_ai.retrieval.documents": "any",
+    "gen_ai.retrieval.query.text": "string",
+    "gen_ai.retrieval.top_k": "int",
     "gen_ai.system_instructions": "any",
     "gen_ai.token.modality": "string",
     "gen_ai.token.type": "string",
@@ -76,6 +82,7 @@ TYPES: Final[Mapping[str, str]] = {
     "gen_ai.usage.input_tokens": "int",
     "gen_ai.usage.output_tokens": "int",
     "gen_ai.usage.reasoning.output_tokens": "int",
+    "gen_ai.workflow.name": "string",
 }
 
 # Well-known values: one that applies MUST be used, any other is a custom one.
@@ -253,6 +260,37 @@ SPANS: Final[Mapping[str, Span]] = {
         },
         _SAMPLED | {"gen_ai.agent.name"},
     ),
+    "gen_ai.retrieval.client": Span(
+        frozenset({"retrieval"}),
+        "CLIENT",
+        "gen_ai.data_source.id",
+        {
+            "error.type": ON_ERROR,
+            "gen_ai.data_source.id": MAYBE,
+            "gen_ai.operation.name": REQUIRED,
+            "gen_ai.provider.name": MAYBE,
+            "gen_ai.request.model": MODEL,
+            "gen_ai.retrieval.documents": OPT_IN,
+            "gen_ai.retrieval.query.text": OPT_IN,
+            "gen_ai.retrieval.top_k": RECOMMENDED,
+            **_PLACE,
+        },
+        frozenset(),
+    ),
+    "gen_ai.invoke_workflow.internal": Span(
+        frozenset({"invoke_workflow"}),
+        "INTERNAL",
+        "gen_ai.workflow.name",
+        {
+            "error.type": ON_ERROR,
+            "gen_ai.conversation.id": CONVERSATION,
+            "gen_ai.input.messages": OPT_IN,
+            "gen_ai.operation.name": REQUIRED,
+            "gen_ai.output.messages": OPT_IN,
+            "gen_ai.workflow.name": MAYBE,
+        },
+        frozenset({"gen_ai.operation.name"}),
+    ),
     "gen_ai.invoke_agent.internal": Span(
         frozenset({"invoke_agent"}),
         "INTERNAL",
@@ -282,13 +320,43 @@ SPANS: Final[Mapping[str, Span]] = {
     ),
 }
 
+# Operations that no convention knows: a name of ours is allowed, and all the rest is as for others.
+OF_OURS: Final[Mapping[str, Span]] = {
+    "create_batch": Span(
+        frozenset({"create_batch"}), "CLIENT", "gen_ai.request.model", _CALL, _SAMPLED
+    ),
+    "evaluate": Span(
+        frozenset({"evaluate"}),
+        "CLIENT",
+        "gen_ai.evaluation.name",
+        {
+            **_CALL,
+            "gen_ai.evaluation.name": MAYBE,
+            "gen_ai.evaluation.score.label": MAYBE,
+            "gen_ai.evaluation.score.value": MAYBE,
+            "gen_ai.input.messages": OPT_IN,
+            "gen_ai.output.messages": OPT_IN,
+            "gen_ai.request.model": MAYBE,
+        },
+        _SAMPLED,
+    ),
+    "follow_workflow": Span(
+        frozenset({"follow_workflow"}),
+        "CLIENT",
+        "gen_ai.workflow.name",
+        {**_CALL, "gen_ai.request.stream": STREAMING, "gen_ai.workflow.name": MAYBE},
+        _SAMPLED,
+    ),
+}
+
 COUNTER: Final = "counter"
 HISTOGRAM: Final = "histogram"
 # What a metric is recorded for: once for each span of these types and operations.
 INFERENCE: Final = "gen_ai.client.inference"
 EMBEDDINGS: Final = "gen_ai.client.embeddings"
 OF_AGENT: Final = "gen_ai.invoke_agent.client"
-CREATION: Final = "gen_ai.create_agent.client"
+# What has no metric of its own, and so the one that all operations had before.
+OTHERS: Final = ("gen_ai.create_agent.client", "gen_ai.retrieval.client", *OF_OURS)
 
 
 @dataclass(frozen=True)
@@ -325,6 +393,7 @@ SECONDS: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10
 AGENT_SECONDS: Final = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6)
 TOKENS: Final = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216,
                  67108864)  # fmt: skip
+WORKFLOW_SECONDS: Final = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 CALLS: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 
 _MEASURED: Final = {
@@ -375,7 +444,7 @@ METRICS: Final[Mapping[str, Metric]] = {
     "gen_ai.client.embeddings.operation.input_tokens": _tokens(EMBEDDINGS, "input_tokens"),
     # The page of the release that has it could not be read, the name is that of pull request 321.
     "gen_ai.client.invoke_agent.duration": _duration(OF_AGENT),
-    "gen_ai.client.operation.duration": _duration(CREATION),
+    "gen_ai.client.operation.duration": _duration(*OTHERS),
     "gen_ai.invoke_agent.duration": Metric(
         HISTOGRAM,
         "s",
@@ -390,6 +459,15 @@ METRICS: Final[Mapping[str, Metric]] = {
     ),
     "gen_ai.invoke_agent.tool_calls": Metric(
         HISTOGRAM, "{tool_call}", _OF_AGENT, _LOOP, CALLS, recorded=True
+    ),
+    "gen_ai.invoke_workflow.duration": Metric(
+        HISTOGRAM,
+        "s",
+        {"error.type": ON_ERROR, "gen_ai.workflow.name": MAYBE},
+        ("gen_ai.invoke_workflow.internal",),
+        WORKFLOW_SECONDS,
+        whole_span=True,
+        recorded=True,
     ),
     "gen_ai.execute_tool.duration": Metric(
         HISTOGRAM,
@@ -409,7 +487,7 @@ METRICS: Final[Mapping[str, Metric]] = {
 # What these releases had for the same, and what the default mode records.
 OLD_METRICS: Final[Mapping[str, Metric]] = {
     "gen_ai.client.operation.duration": _duration(
-        INFERENCE, EMBEDDINGS, OF_AGENT, CREATION, version=OLD_VERSION
+        INFERENCE, EMBEDDINGS, OF_AGENT, *OTHERS, version=OLD_VERSION
     ),
     "gen_ai.client.operation.time_to_first_chunk": _chunk(INFERENCE, OF_AGENT, version=OLD_VERSION),
     "gen_ai.client.operation.time_per_output_chunk": _chunk(

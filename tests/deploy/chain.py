@@ -7,7 +7,7 @@ from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from tests.deploy.jaegers import run_jaeger, takes_spans
+from tests.deploy.jaegers import run_jaeger, takes
 from tests.deploy.parts import ask, fetch, free_ports
 from tests.deploy.stores import Cassandra, Kafka
 
@@ -62,14 +62,13 @@ class Chain:
             for n in (0, 1)
         ]
         for collector, url in zip(self.collectors, self.otlp_urls, strict=True):
-            collector.until(partial(takes_spans, url))
+            collector.until(partial(takes, f"{url}/v1/traces"))
+        self.metrics = run_jaeger(stack, "kafka_cassandra/metrics.yaml", folder, broker)
         endpoints = {
             "JAEGER_QUERY_ENDPOINT": f"127.0.0.1:{http}",
             "JAEGER_QUERY_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
         }
-        self._query = run_jaeger(
-            stack, "kafka_cassandra/query.yaml", folder, {**store, **endpoints}
-        )
+        self.query = run_jaeger(stack, "kafka_cassandra/query.yaml", folder, {**store, **endpoints})
         self._wait_for_answers()
 
     def restart_database(self) -> None:
@@ -99,8 +98,8 @@ class Chain:
     def _wait_for_answers(self) -> None:
         deadline = monotonic() + _START_SECONDS
         while fetch(f"{self.query_url}/api/services")[0] != 200:
-            assert monotonic() < deadline, f"no answer; {self._query.says()}"
+            assert monotonic() < deadline, f"no answer; {self.query.says()}"
             # It ends while there are no tables; compose.yaml starts it again, too.
-            if not self._query.runs:
-                self._query.start()
+            if not self.query.runs:
+                self.query.start()
             sleep(_PAUSE_SECONDS)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulator import Emulator, serve
+from tests.deploy.gateway import nginx
 from tests.deploy.runs import Facts
 from tests.deploy.stores import jars, java
 from tests.jaeger.server import binary
+from tests.prometheus.server import binary as prometheus
 from tests.support.servers import without
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ def _all_is_there() -> None:
         for what, there in {
             f"Jaeger at {binary()}": os.access(binary(), os.X_OK),
             f"Kafka and Cassandra in {jars()}": jars().is_dir(),
+            f"Prometheus at {prometheus()}": os.access(prometheus(), os.X_OK),
+            f"nginx at {nginx()}": os.access(nginx(), os.X_OK),
             f"Java 17 as {java()}": shutil.which(java()),
         }.items()
         if not there

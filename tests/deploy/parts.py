@@ -9,7 +9,6 @@ import random
 import signal
 import socket
 import subprocess
-from contextlib import ExitStack
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.error import HTTPError, URLError
@@ -26,7 +25,7 @@ _PAUSE_SECONDS = 0.02
 _ASK_SECONDS = 10.0
 # Below the range that the kernel takes for outgoing connections: while a part is down, somebody's
 # connection could otherwise be given its port, and it could not come back.
-_PORTS = range(20000, 32000)
+_PORTS = random.sample(range(20000, 32000), 12000)
 
 # Without a proxy, whatever the environment says: all of this stays on the loopback.
 _http = build_opener(ProxyHandler({}))
@@ -123,18 +122,17 @@ class Part:
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ports on which nobody listens."""
+    """So many ports on which nobody listens, and which nobody has been given before."""
     found: list[int] = []
-    with ExitStack() as held:
-        for port in random.sample(_PORTS, len(_PORTS)):
-            try:
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
-            except OSError:
-                continue
-            found.append(port)
-            if len(found) == count:
-                return found
-    raise AssertionError(f"no {count} free ports")
+    while len(found) < count:
+        # A part that has been given one may not listen yet, or be down.
+        port = _PORTS.pop()
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                found.append(port)
+        except OSError:
+            continue
+    return found
 
 
 def fetch(url: str, post: bytes | None = None) -> tuple[int, bytes]:

@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from mistralai.client import Mistral
 from mistralai.client.models import WebSearchTool
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
@@ -82,7 +85,8 @@ def main() -> None:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Acknowledged(OTLPSpanExporter(), diary)))
     provider.add_span_processor(count)
-    instrument(tracer_provider=provider)
+    meter_provider = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter())])
+    instrument(tracer_provider=provider, meter_provider=meter_provider)
     tracer = provider.get_tracer("program")
     with Mistral(api_key="none", server_url=url) as client:
         while not Path(enough).exists():
@@ -95,6 +99,7 @@ def main() -> None:
             took = monotonic_ns() - began
             assert answer[-1].data.type == "conversation.response.done"
             diary.write(trace=ids(span)[0], at=at, took=took)
+    meter_provider.shutdown()
     provider.shutdown()
     diary.write(ended=count.ended)
 

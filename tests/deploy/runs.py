@@ -12,7 +12,7 @@ from tests.deploy.diaries import Call, Diary
 from tests.deploy.parts import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.deploy.chain import Chain
@@ -93,7 +93,9 @@ class Run:
         return found
 
 
-def wait(condition: Callable[[], bool], what: str, parts: list[Part], pause: float = 0.5) -> None:
+def wait(
+    condition: Callable[[], bool], what: str, parts: Sequence[Part], pause: float = 0.5
+) -> None:
     """Returns when the condition holds; none of the parts may fail meanwhile.
 
     Args:

@@ -57,12 +57,19 @@ def run_log_sink() -> Generator[LogSink]:
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
             """Says nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        sink = LogSink(f"http://127.0.0.1:{server.server_address[1]}")
+    with serve_handler(Handler) as port:
+        sink = LogSink(f"http://127.0.0.1:{port}")
+        yield sink
+
+
+@contextmanager
+def serve_handler(handler: type[BaseHTTPRequestHandler]) -> Generator[int]:
+    """Answers on a free port, which it gives, until the block is left."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield sink
+            yield server.server_address[1]
         finally:
             server.shutdown()
             thread.join()

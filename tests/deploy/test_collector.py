@@ -20,12 +20,13 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.trace import ReadableSpan
 
-from tests.deploy.jaegers import OneJaeger, run_jaeger, takes_spans
-from tests.deploy.parts import Part, ask, fetch, free_ports
+from tests.deploy.jaegers import OneJaeger, run_collector, takes
+from tests.deploy.parts import Part, ask, fetch
 from tests.deploy.sink import LogSink, run_log_sink
 from tests.jaeger.program import Program, ids, run_program
 from tests.jaeger.server import Jaeger
 from tests.support import names as s
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from emulator import Emulator
     from tests.deploy.runs import Facts
+
+pytestmark = needs_posix
 
 MODEL = "mistral-medium-latest"
 ORDINARY = 200
@@ -76,22 +79,6 @@ class Kept:
         return ask(f"{self.jaeger.query_url}/api/traces/{trace_id}")
 
 
-def run_collector(
-    stack: ExitStack, folder: Path, traces_port: int, logs_url: str, settings: dict[str, str]
-) -> tuple[Part, int]:
-    """Runs the example's Collector until the stack is left; returns it and its OTLP/HTTP port."""
-    http, grpc = free_ports(2)
-    environment = {
-        "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{http}",
-        "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
-        "TRACES_ENDPOINT": f"http://127.0.0.1:{traces_port}",
-        "LOGS_ENDPOINT": logs_url,
-        **settings,
-    }
-    part = run_jaeger(stack, "collector/collector.yaml", folder, environment)
-    return part, http
-
-
 async def give_up(url: str, count: int) -> None:
     """So many callers ask, wait in vain, and leave."""
 
@@ -123,7 +110,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, emulator: Emulator) -> Iterat
         logs = stack.enter_context(run_log_sink())
         one = OneJaeger(stack, folder)
         collector, port = run_collector(stack, folder, one.otlp_port, logs.url, _SETTINGS)
-        collector.until(lambda: takes_spans(f"http://127.0.0.1:{port}"))
+        collector.until(lambda: takes(f"http://127.0.0.1:{port}/v1/traces"))
         provider = LoggerProvider()
         exporter = OTLPLogExporter(f"http://127.0.0.1:{port}/v1/logs")
         provider.add_log_record_processor(BatchLogRecordProcessor(exporter))

@@ -20,16 +20,21 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.deploy.chain import Chain
+from tests.deploy.monitoring import asked_names, jobs, names, run_prometheus, values
 from tests.deploy.parts import Part, ask
 from tests.deploy.runs import SETTINGS, Run, wait
 from tests.jaeger.program import ids
 from tests.support import names as s
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.deploy.runs import Facts
 
+pytestmark = needs_posix
+
+_PROMETHEUS = "kafka_cassandra/prometheus.yml"
 _PYTHON = {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
@@ -55,6 +60,7 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
                 **_PYTHON,
                 "OTEL_EXPORTER_OTLP_ENDPOINT": chain.otlp_urls[number % 2],
                 "OTEL_BSP_SCHEDULE_DELAY": "500",
+                "OTEL_METRIC_EXPORT_INTERVAL": "1000",
                 "OTEL_SERVICE_NAME": "program",
                 **settings,
             }
@@ -79,8 +85,10 @@ def run(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
         run.wait_for_calls(len(run.calls()) + 200)
         # Whatever it has acknowledged in its memory alone is lost.
         chain.collectors[0].kill()
+        chain.metrics.kill()
         run.wait_for_calls(len(run.calls()) + 100)
         chain.collectors[0].start()
+        chain.metrics.start()
         run.start_broker()
         second.start()
         run.wait_for_calls(len(run.calls()) + 100)
@@ -125,6 +133,37 @@ def test_every_acknowledged_span_is_readable_once(run: Run, facts: Facts) -> Non
     facts["all were found"] = f"{monotonic() - began:.1f} s after the programs' end"
     facts["bytes a span in Kafka"] = f"{run.chain.kafka.bytes_of('jaeger-spans') / spans:.0f}"
     facts["bytes a span in Cassandra"] = f"{run.chain.cassandra.bytes_of('jaeger_v1') / spans:.0f}"
+
+
+def test_every_call_is_counted_once(run: Run, tmp_path: Path) -> None:
+    chain = run.chain
+    parts = (chain.metrics, chain.query, *chain.collectors, *chain.ingesters)
+    targets = {
+        "programs": [chain.metrics.metrics],
+        "collector": [part.telemetry for part in chain.collectors],
+        "ingester": [part.telemetry for part in chain.ingesters],
+        "metrics": [chain.metrics.telemetry],
+        "query": [chain.query.telemetry],
+    }
+    assert set(targets) == jobs(_PROMETHEUS)
+    with ExitStack() as stack:
+        prometheus = run_prometheus(stack, _PROMETHEUS, tmp_path / "prometheus", targets)
+        counted = "sum(gen_ai_client_operation_duration_seconds_count)"
+        calls = {frozenset[tuple[str, str]](): float(len(run.calls()))}
+        # Neither lost while parts were killed nor counted twice where a program came back.
+        prometheus.poll(lambda: prometheus.query(counted) == calls or None)
+        up = {job: float(len(there)) for job, there in targets.items()}
+        prometheus.poll(lambda: values(prometheus, "sum by (job) (up)", "job") == up or None)
+    for part in parts:
+        part.until(part.is_healthy)
+
+
+def test_the_parts_have_the_metrics_that_alerts_ask_for(run: Run) -> None:
+    parts = (run.chain.collectors[1], run.chain.ingesters[0], run.chain.metrics)
+    had = set[str]().union(*(names(part) for part in parts))
+    # Those are of a Collector that samples, has queues and takes logs: in test_metrics.py.
+    elsewhere = {"queue", "enqueue", "log", "tail"}
+    assert [name for name in asked_names() - had if not elsewhere & {*name.split("_")}] == []
 
 
 def test_the_database_answers_when_it_is_on_disk(chain: Chain) -> None:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from tests.deploy.jaegers import OneJaeger
 from tests.jaeger.program import ids, run_program
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from emulator import Emulator
+
+pytestmark = needs_posix
 
 
 def test_acknowledged_traces_outlive_a_kill(emulator: Emulator, tmp_path: Path) -> None:

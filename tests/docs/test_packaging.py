@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points, metadata, requires
@@ -12,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from uv import find_uv_bin
 
+import noxfile
 from opentelemetry.instrumentation.genai.mistralai import __version__
 from opentelemetry.instrumentation.genai.mistralai.package import (
     _instruments,  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
@@ -64,6 +66,17 @@ def test_it_needs_only_what_it_says() -> None:
     assert metadata(NAME)["Requires-Python"] == ">=3.10"
     assert metadata(NAME)["License-Expression"] == "Apache-2.0"
     assert metadata(NAME)["Version"] == __version__
+
+
+def test_the_pythons_that_it_says_are_those_that_the_tests_run_on() -> None:
+    prefix = "Programming Language :: Python :: 3."
+    classifiers = metadata(NAME).get_all("Classifier") or []
+    said = sorted(int(each.removeprefix(prefix)) for each in classifiers if each.startswith(prefix))
+    matrix = {python for python, _ in noxfile.MATRIX.values()}
+    newer = re.search(r"versions=\(([\d. ]+)\)", (ROOT / "tests/pythons/run.sh").read_text())
+    assert newer is not None
+    assert [f"3.{minor}" for minor in said] == sorted([*matrix, *newer[1].split()])
+    assert f"Python 3.{said[0]} to 3.{said[-1]}," in (ROOT / "README.md").read_text()
 
 
 def test_the_extra_and_the_instrumentor_name_the_same_versions() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from emulator.scenario import COMPLETION, load_scenarios
 from tests.support.sdk import VERSION, Mistral, httpx
 
@@ -49,12 +49,6 @@ ENDS = {
     "chat_broken_json": rf"{UNPARSABLE}|parsing|model_attributes_type",
     "chat_error_midway": UNPARSABLE,
 }
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -12,20 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from emulator.scenario import load_scenarios
 from tests.support.raw_http import SILENT, START, connect, post, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulator import Emulator, serve
 from emulator.scenario import load_scenarios
-from tests.support.sdk import Mistral
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
 CLASSES = {
@@ -54,18 +51,6 @@ ENTRIES = {
 }
 # asyncio may wake up a little early.
 EARLY = 0.002
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def conversations(emulator: Emulator) -> Iterator[Any]:
-    with Mistral(api_key="key", server_url=emulator.url) as client:
-        yield client.beta.conversations
 
 
 def asking(scenario: str) -> dict[str, Any]:

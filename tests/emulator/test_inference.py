@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from tests.support import methods
 from tests.support.completions import METHODS as COMPLETIONS
 from tests.support.sdk import VERSION, Mistral, httpx
@@ -47,12 +47,6 @@ REQUIRED = {
     "retriever": "context/search-indexes/docs/search rag/managed_indexes/docs/search",
     "source_id pattern": "context/search-indexes/docs/grep rag/managed_indexes/docs/grep",
 }
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

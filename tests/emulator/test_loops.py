@@ -11,24 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import emulator as package
-from emulator import Emulator, serve
+from emulator import Emulator
 from emulator.scenario import load_scenarios
-from tests.support.sdk import Mistral
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def conversations(emulator: Emulator) -> Iterator[Any]:
-    with Mistral(api_key="key", server_url=emulator.url) as client:
-        yield client.beta.conversations
+    pass
 
 
 @pytest.mark.parametrize("stream", [True, False])

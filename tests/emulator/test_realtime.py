@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,12 +16,6 @@ from emulator.realtime import PATHS, SCENARIOS, load_talks
 
 KEY = {"authorization": "Bearer key"}
 HEARING, SPEAKING = PATHS
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    with serve() as running:
-        yield running
 
 
 def opened(emulator: Emulator, path: str, scenario: str | None = None, **more: Any) -> Any:

@@ -9,6 +9,9 @@ from statistics import median
 import pytest
 
 from tests.exporters.troubles import CONVERSATIONS, PILES_UP, TROUBLES, Met
+from tests.support.systems import needs_fork
+
+pytestmark = needs_fork
 
 # Of memory, for each conversation: a program keeps 4 to 13 with the plugin, 4 to 7 without it,
 # and 105 where no queue has a limit.

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from tests.frameworks.running import Providers, Runner
+from tests.support.serving import emulator
+
+__all__ = ["emulator"]
 
 # A framework may warn of whatever it likes, and leaves connections to the collector; what is said
 # of our own lines stays an error.
@@ -24,13 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before the first test."""
     for line in _WARNINGS:
         config.addinivalue_line("filterwarnings", line)
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """One emulator for all tests."""
-    with serve() as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulator import Emulator, serve
 from tests.jaeger.program import Program, run_program
 from tests.jaeger.server import Jaeger, jaeger
+from tests.support.serving import emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from emulator import Emulator
 
-__all__ = ["jaeger"]
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """The API that the conversations are held with."""
-    with serve() as running:
-        yield running
+__all__ = ["emulator", "jaeger"]
 
 
 @pytest.fixture(params=["sync", "async"])

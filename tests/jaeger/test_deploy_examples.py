@@ -19,6 +19,11 @@ import yaml
 from tests.jaeger.server import binary
 
 DEPLOY = Path(__file__).parents[2] / "examples" / "deploy"
+CONFIGURATIONS = {
+    *DEPLOY.glob("*/*.conf"),
+    *(path for path in DEPLOY.glob("*/*.yaml") if "service:" in path.read_text().splitlines()),
+    *DEPLOY.glob("*/*.yml"),
+}
 # ${env:NAME} or ${env:NAME:-default}
 _VARIABLE = re.compile(r"\$\{env:(\w+)(:-)?")
 
@@ -45,13 +50,14 @@ def mounts(compose: Path) -> list[tuple[dict[str, Any], Path, str]]:
     return [
         (service, (compose.parent / source).resolve(), target)
         for service in services.values()
-        for source, target in (volume.split(":")[:2] for volume in service.get("volumes", ()))
-        if source.startswith(".")
+        for volume in service.get("volumes", ())
+        if volume.startswith(".")
+        for source, target in (volume.split(":")[:2],)
     ]
 
 
 def services() -> list[Any]:
-    """Each service with a configuration of ours, named after both."""
+    """Each service of Jaeger's binary with a configuration of ours, named after both."""
     return [
         pytest.param(
             Service(tuple(service["command"]), service.get("environment", {}), config, target),
@@ -59,19 +65,92 @@ def services() -> list[Any]:
         )
         for compose in compose_files()
         for service, config, target in mounts(compose)
+        if service["image"].startswith("jaegertracing/")
+    ]
+
+
+def all_services() -> list[Any]:
+    """Each service of each compose file, named after both."""
+    return [
+        pytest.param(service, id=f"{compose.parent.name}-{name}")
+        for compose in compose_files()
+        for name, service in yaml.safe_load(compose.read_text())["services"].items()
     ]
 
 
 def test_every_configuration_is_mounted_by_a_compose_file() -> None:
     mounted = {config for compose in compose_files() for _, config, _ in mounts(compose)}
-    assert mounted == set(DEPLOY.glob("*/*.yaml")) - set(compose_files())
+    assert mounted >= CONFIGURATIONS
+    # What only who runs it has.
+    mounted -= {DEPLOY / "secured" / "secrets"}
+    assert all(config.is_file() for config in mounted)
+
+
+@pytest.mark.parametrize("service", all_services())
+def test_images_have_versions_and_ports_are_this_machines(service: dict[str, Any]) -> None:
+    assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+", service["image"])
+    # Whoever asks for a token may be reached from other machines.
+    if "gateway" not in str(service["volumes" if "volumes" in service else "image"]):
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+@pytest.mark.parametrize("service", all_services())
+def test_a_service_is_not_root_and_has_limits(service: dict[str, Any]) -> None:
+    assert {"mem_limit", "cpus"} <= set(service)
+    assert service["cap_drop"] == ["ALL"]
+    if service["user"] == "0":
+        # Gives a new volume to who needs it, and is gone.
+        assert service["command"][0] == "chown"
+        assert service["network_mode"] == "none"
+        assert "restart" not in service
+    else:
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["restart"] == "unless-stopped"
 
 
 @pytest.mark.parametrize("compose", compose_files(), ids=lambda path: path.parent.name)
-def test_images_have_versions_and_ports_are_this_machines(compose: Path) -> None:
-    for service in yaml.safe_load(compose.read_text())["services"].values():
-        assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+", service["image"])
-        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+def test_every_part_is_asked_for_its_health(compose: Path) -> None:
+    document = yaml.safe_load(compose.read_text())
+    lasting = {
+        name: service for name, service in document["services"].items() if service["user"] != "0"
+    }
+    asked = " ".join(str(service.get("healthcheck")) for service in lasting.values())
+    # Its own, or another's that asks it by name.
+    assert [
+        name
+        for name, service in lasting.items()
+        if "healthcheck" not in service and f"//{name}:" not in asked
+    ] == []
+
+
+@pytest.mark.parametrize("compose", compose_files(), ids=lambda path: path.parent.name)
+def test_what_is_kept_is_on_a_volume(compose: Path) -> None:
+    document = yaml.safe_load(compose.read_text())
+    kept = {"jaeger", "loki", "prometheus", "kafka", "cassandra"} & set(document["services"])
+    volumes = {
+        volume.split(":")[0]
+        for name in kept
+        for volume in document["services"][name]["volumes"]
+        if not volume.startswith((".", "/"))
+    }
+    assert volumes == set(document["volumes"])
+    assert len(volumes) == len(kept)
+
+
+@pytest.mark.parametrize("config", sorted(DEPLOY.glob("*/prometheus.yml")), ids=str)
+def test_prometheus_looks_at_every_part(config: Path) -> None:
+    document = yaml.safe_load(config.read_text())
+    services = yaml.safe_load(config.with_name("compose.yaml").read_text())["services"]
+    scraped: set[str] = set()
+    for job in document["scrape_configs"]:
+        for group in job.get("static_configs", ()):
+            scraped |= {target.split(":")[0] for target in group["targets"]}
+        for group in job.get("dns_sd_configs", ()):
+            scraped |= set(group["names"])
+    # Kafka and Cassandra speak JMX, and what waits for them says how they are.
+    assert scraped == set(services) - {"owner", "prometheus", "kafka", "cassandra", "loki-health"}
+    mounted = {Path(volume.split(":")[1]).name for volume in services["prometheus"]["volumes"]}
+    assert {config.name, *document["rule_files"]} <= mounted
 
 
 @pytest.mark.parametrize("service", services())

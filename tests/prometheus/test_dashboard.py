@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from examples.grafana.dashboard import DASHBOARD, written
 from examples.prometheus.conversations import FINE_TUNED, LARGE, MEDIUM, SMALL
-from tests.prometheus.test_prices import held
+from tests.prometheus.costs import held
 
 if TYPE_CHECKING:
     from tests.prometheus.scraped import Scraped

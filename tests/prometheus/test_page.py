@@ -17,8 +17,8 @@ from playwright.async_api import expect
 from tests.prometheus.document import DOCUMENT, queries
 from tests.prometheus.program import run_program
 from tests.prometheus.server import CONFIG, RULES, Prometheus, write_config
+from tests.support.browsers import browser, chromium
 from tests.support.servers import ANSWER_SECONDS, free_ports, launch, running
-from tests.web.conftest import browser, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,54 +5,24 @@ from __future__ import annotations
 
 import json
 import math
-import re
-from collections import defaultdict
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from genai_prices import Usage, calc_price, data_snapshot
+from genai_prices import data_snapshot
 from genai_prices.types import ClauseEquals, ClauseOr, ClauseStartsWith
 
-from examples.prometheus.conversations import FINE_TUNED, LARGE, MEDIUM, SMALL
+from examples.prometheus.conversations import FINE_TUNED
 from examples.prometheus.prices import COST, PROVIDER, RULES, TOKENS, UNPRICED, rules
+from tests.prometheus.asking import by, promtool
+from tests.prometheus.costs import cost, held, made
 from tests.prometheus.document import money_query
-from tests.prometheus.test_queries import by
-from tests.prometheus.test_rules import promtool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from decimal import Decimal
     from pathlib import Path
 
     from genai_prices.types import MatchLogic
 
     from tests.prometheus.scraped import Scraped
-
-# The conversations of the example: who answered, input, from the cache, output, connectors.
-HELD = [
-    (MEDIUM, 24, 0, 29, 0),
-    (MEDIUM, 142, 0, 38, 1024),
-    (SMALL, 24, 0, 29, 0),
-    (MEDIUM, 14, 0, 9, 0),
-    (LARGE, 2048, 1920, 120, 0),
-    (SMALL, 18, 0, 6, 0),
-    (SMALL, 32, 0, 8, 0),
-    (MEDIUM, 90, 0, 20, 500),
-]
-
-
-def made() -> datetime:
-    """When the file was."""
-    found = re.search(r"as they are on ([\d-]+)", RULES.read_text())
-    assert found is not None
-    return datetime.fromisoformat(found[1]).replace(tzinfo=timezone.utc)
-
-
-def cost(model: str, sent: int, cached: int, answered: int, connectors: int) -> Decimal:
-    """Dollars, as the package says, of one conversation."""
-    usage = Usage(input_tokens=sent + connectors, cache_read_tokens=cached, output_tokens=answered)
-    at = made()
-    return calc_price(usage, model, provider_id=PROVIDER, genai_request_timestamp=at).total_price
 
 
 def names(match: MatchLogic) -> Iterator[str]:
@@ -80,14 +50,6 @@ def known() -> dict[str, bool]:
 
 def test_the_file_is_what_the_script_writes() -> None:
     assert rules(made()) == RULES.read_text(), "run python -m examples.prometheus.prices"
-
-
-def held() -> dict[str, float]:
-    """Dollars by model, each time that the conversations are held."""
-    dollars: dict[str, float] = defaultdict(float)
-    for model, *usage in HELD:
-        dollars[model] += float(cost(model, *usage))
-    return dollars
 
 
 def test_what_was_held_costs_what_the_package_says(scraped: Scraped) -> None:

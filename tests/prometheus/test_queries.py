@@ -5,13 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
+from tests.prometheus.asking import by
 from tests.prometheus.document import queries
 
 if TYPE_CHECKING:
     from tests.prometheus.scraped import Scraped
-    from tests.prometheus.server import Labels
 
 # What the scenarios report each time that the conversations are held: input, output, connectors.
 MEDIUM = 24 + 29 + 142 + 38 + 1024 + 14 + 9 + 90 + 20 + 500
@@ -26,14 +24,6 @@ TOKENS = {
     "": 0,
 }
 CALLS = {"web_search": 2, "code_interpreter": 1}
-
-
-def by(label: str, values: dict[str, float]) -> dict[Labels, object]:
-    """Values by one label, to the precision of floating point; an empty one is absent."""
-    return {
-        frozenset({(label, name)} if name else ()): pytest.approx(value, rel=1e-9)  # pyright: ignore[reportUnknownMemberType] -- pytest's
-        for name, value in values.items()
-    }
 
 
 def test_no_query_is_missing_here() -> None:

@@ -60,12 +60,30 @@ def prepared(*tools: Callable[..., Any], **options: Any) -> Any:
     return context
 
 
-async def run(conversations: Any, context: Any, *, streamed: bool, inputs: Any = "1 + 2?") -> Any:
-    """Runs a loop to its end, one way or the other; returns the SDK's ``RunResult``."""
+async def run(
+    conversations: Any,
+    context: Any,
+    *,
+    streamed: bool,
+    inputs: Any = "1 + 2?",
+    heard: list[Any] | None = None,
+) -> Any:
+    """Runs a loop to its end, one way or the other; returns the SDK's ``RunResult``.
+
+    Args:
+        conversations: the SDK's.
+        context: of the run.
+        streamed: the way.
+        inputs: what is asked.
+        heard: gets each event of a stream as it comes.
+    """
+    heard = [] if heard is None else heard
     if not streamed:
         return await conversations.run_async(run_ctx=context, inputs=inputs)
     stream = await conversations.run_stream_async(run_ctx=context, inputs=inputs)
-    return [event async for event in stream][-1]
+    async for event in stream:
+        heard.append(event)
+    return heard[-1]
 
 
 def mcp_client() -> Any:

@@ -10,17 +10,13 @@ from typing import Any
 
 import pytest
 
-from emulator import Emulator, serve
+from emulator import Emulator
 from opentelemetry.instrumentation.genai.mistralai import instrument, uninstrument
 from tests.support.recording import Recording
 from tests.support.sdk import Mistral
+from tests.support.serving import emulator
 
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """One emulator for all tests."""
-    with serve() as running:
-        yield running
+__all__ = ["client", "emulator", "no_log_records", "recording"]
 
 
 @pytest.fixture

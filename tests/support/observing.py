@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from traceback import walk_tb
@@ -22,6 +22,7 @@ from typing import Any, Final
 import wrapt
 
 from emulator import Emulator
+from tests.support.recording import until
 from tests.support.sdk import Mistral, httpx
 
 _SPEC: Final = importlib.util.find_spec("opentelemetry.instrumentation.genai.mistralai")
@@ -37,6 +38,18 @@ _VOLATILE: Final = (
     (re.compile(r"(fd|raddr|laddr|port)=[^,>]*"), "SOCKET"),
     (re.compile(r"Task-\d+"), "TASK"),
 )
+
+
+_server: Final[ContextVar[Emulator]] = ContextVar("server")
+
+
+async def asked(count: int) -> None:
+    """Waits until the server has so many requests of the usage that is observed.
+
+    One that is cancelled before is not there in every run, and its exception comes from elsewhere.
+    """
+    emulator = _server.get()
+    await until(lambda: len(emulator.requests) >= count)
 
 
 @dataclass
@@ -59,6 +72,7 @@ def observe(usage: Callable[[Any], Any], emulator: Emulator) -> Seen:
         emulator: forgets what it was asked before.
     """
     emulator.clear()
+    _server.set(emulator)
     with _caught_warnings() as caught, _caught_unraisable() as unraisable:
         before = dict(copy_context())
         if inspect.iscoroutinefunction(usage):

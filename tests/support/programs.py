@@ -143,6 +143,8 @@ _nursery: Nursery | None = None
 
 def run(source: str, *arguments: str, **environment: str) -> Ran:
     """Runs a program in a fork of a process that is started once; see `Nursery.run`."""
+    if not hasattr(os, "fork"):
+        return _run_alone(source, arguments, environment)
     global _nursery  # noqa: PLW0603 -- one for all tests, and a new one after a program that hung
     if _nursery is None:
         _nursery = Nursery()
@@ -153,6 +155,27 @@ def run(source: str, *arguments: str, **environment: str) -> Ran:
         atexit.unregister(_nursery.close)
         _nursery = None
         raise
+
+
+def _run_alone(source: str, arguments: Sequence[str], environment: dict[str, str]) -> Ran:
+    """Runs a program in a process of its own: 2 s, where no fork can have the imports done."""
+    path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    with TemporaryDirectory() as folder:
+        program = Path(folder) / "program.py"
+        program.write_text(_PRELUDE + dedent(source), "utf-8")
+        done = subprocess.run(  # noqa: S603 -- a program of ours
+            [sys.executable, "-W", "error::RuntimeWarning", str(program), *arguments],
+            cwd=_ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    return Ran(
+        done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+    )
 
 
 def dedented(source: str) -> str:

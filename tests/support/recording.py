@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was recorded, as plain values that a test can write down whole."""
+"""What was recorded, as plain values that a test can write down whole; and how to wait for it."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk._logs import LoggerProvider, export
@@ -81,6 +82,10 @@ class Recording:
         assert len(spans) == self.started, [span.name for span in spans]
         return spans
 
+    async def settled(self) -> None:
+        """Lets the event loop go on until all spans have ended: `spans` would hold it up."""
+        await until(lambda: len(self.finished()) >= self.started)
+
     def the_span(self) -> ReadableSpan:
         """The only span."""
         spans = self.spans()
@@ -153,13 +158,65 @@ def _value(point: Any) -> Any:
     return point.value if hasattr(point, "value") else (point.count, point.sum)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+# Only what never happens takes that long, on the busiest machine.
+_DEADLINE_SECONDS: Final = 30.0
+_PAUSE_SECONDS: Final = 0.002
+# For `put_forward`: longer than anything takes until then, shorter than the limit of HTTP clients.
+PATIENCE: Final = 4.0
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = _DEADLINE_SECONDS) -> None:
     """Waits for what another thread does.
 
     Raises:
         AssertionError: it did not happen in time.
     """
+    for _ in _in_vain(condition, seconds):
+        time.sleep(_PAUSE_SECONDS)
+
+
+async def until(condition: Callable[[], bool], seconds: float = _DEADLINE_SECONDS) -> None:
+    """Waits for what another task or thread does, while the event loop goes on.
+
+    Raises:
+        AssertionError: it did not happen in time.
+    """
+    for _ in _in_vain(condition, seconds):
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _in_vain(condition: Callable[[], bool], seconds: float) -> Iterator[None]:
+    """An item for each time that the condition does not hold."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.002)
+        yield
+
+
+async def turns(count: int = 20) -> None:
+    """Gives the event loop some turns: what asks no other thread or process is then done.
+
+    It counts, and takes no time: a busy machine makes no difference. A dropped generator is closed
+    in two turns, and in one more for each ``await`` of its closing.
+    """
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def let_time_pass() -> None:
+    """Makes now later than before, by more than the tests forgive a clock.
+
+    Not to wait for anything: a span that ends when its last event came must not end now, and
+    without this both would be the same time.
+    """
+    time.sleep(0.02)
+
+
+def put_forward(seconds: float) -> None:
+    """Puts the running event loop's clock forward: what waits no longer than that is timed out.
+
+    It happens where the caller is, not wherever a busy machine got to in a short time.
+    """
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    vars(loop)["time"] = lambda: now() + seconds

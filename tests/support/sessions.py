@@ -26,9 +26,10 @@ KINDS: Final = [
     pytest.param("realtime", marks=needs_sessions),
     pytest.param("realtime_speech", marks=needs_speech),
 ]
-# The scenario that stays open, the deltas in it, and what a session of this kind sends.
+# The scenario that stays open, what a session of this kind sends, and the events of the former.
 OPEN: Final = {"realtime": "open", "realtime_speech": "open_speech"}
 WHOLE: Final = {"realtime": "heard", "realtime_speech": "spoken"}
+ALL: Final = 3
 DONE: Final = frozenset({"transcription.done", "speech.audio.done"})
 
 

@@ -80,9 +80,12 @@ def class_of(value: Any) -> Any:
     return find(value)
 
 
-async def read_all(stream: Any) -> list[Any]:
-    """All events of an async stream."""
-    return [event async for event in stream]
+async def read_all(stream: Any, heard: list[Any] | None = None) -> list[Any]:
+    """All events of an async stream; ``heard`` gets each as it comes."""
+    heard = [] if heard is None else heard
+    async for event in stream:
+        heard.append(event)
+    return heard
 
 
 def two_attempts() -> Any:

@@ -10,6 +10,8 @@ import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
+from tests.support.observing import asked
+from tests.support.recording import PATIENCE, put_forward, turns, until
 from tests.support.usages import (
     CLOSED,
     DONE,
@@ -22,8 +24,8 @@ from tests.support.usages import (
     usage,
 )
 
-# A request that nobody answers has reached the server when this much time is over.
-_SHORTLY = 0.3
+# What comes of the answer that hangs, of a conversation or a chat.
+_ALL = 3
 
 
 @usage("completed")
@@ -143,7 +145,7 @@ async def never_iterates(conversations: Any) -> Any:
         pass
     # Held by a task until the event loop ends.
     task = asyncio.ensure_future(hold(await conversations.start_stream_async(**asking())))
-    await asyncio.sleep(0)
+    await turns(1)
     return task.done()
 
 
@@ -172,9 +174,10 @@ async def reads_in_tasks(conversations: Any) -> Any:
 @usage("cancelled")
 async def reads_one_stream_in_two_tasks(conversations: Any) -> Any:
     stream = await conversations.start_stream_async(**asking("hang"))
-    events = [await anext(stream) for _ in range(3)]
+    events = [await anext(stream) for _ in range(_ALL)]
     task = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(_SHORTLY)
+    # It has read all that comes: after its first turn it waits.
+    await turns()
     errors: list[BaseException] = []
     for awaited in (anext(stream), task):
         try:
@@ -187,14 +190,17 @@ async def reads_one_stream_in_two_tasks(conversations: Any) -> Any:
 
 @usage("cancelled", "none", "none")
 async def cancels_its_task(conversations: Any) -> Any:
+    heard: list[Any] = []
+
     async def read(scenario: str) -> None:
-        await read_all(await conversations.start_stream_async(**asking(scenario)))
+        await read_all(await conversations.start_stream_async(**asking(scenario)), heard)
 
     errors: list[BaseException] = []
     bare = conversations.start_stream_async(**asking("no_answer"))
-    for coroutine in (read("hang"), read("no_answer"), bare):
+    for count, coroutine in enumerate((read("hang"), read("no_answer"), bare), 1):
         task = asyncio.get_running_loop().create_task(coroutine)
-        await asyncio.sleep(_SHORTLY)
+        await asked(count)
+        await until(lambda: len(heard) == _ALL)
         task.cancel("enough")
         try:
             await task
@@ -205,21 +211,36 @@ async def cancels_its_task(conversations: Any) -> Any:
 
 @usage("cancelled", "cancelled", "none")
 async def has_no_time(conversations: Any) -> Any:
+    heard: list[Any] = []
+
     async def read(scenario: str) -> None:
         async with await conversations.start_stream_async(**asking(scenario)) as stream:
-            await read_all(stream)
+            await read_all(stream, heard)
+
+    async def run_out(count: int, expected: int) -> None:
+        await asked(count)
+        await until(lambda: len(heard) == expected)
+        put_forward(PATIENCE)
 
     errors: list[BaseException] = []
-    for scenario in ("hang", "no_answer"):
+    for count, scenario in enumerate(("hang", "no_answer"), 1):
+        watching = asyncio.ensure_future(run_out(count, _ALL))
         try:
-            await asyncio.wait_for(read(scenario), _SHORTLY)
+            await asyncio.wait_for(read(scenario), PATIENCE)
         except asyncio.TimeoutError as exc:
             errors.append(exc)
-    if sys.version_info >= (3, 11):
-        async with asyncio.timeout(_SHORTLY):
-            await read("hang")
-    else:
-        await asyncio.wait_for(read("hang"), _SHORTLY)
+        await watching
+    watching = asyncio.ensure_future(run_out(3, 2 * _ALL))
+    try:
+        if sys.version_info >= (3, 11):
+            async with asyncio.timeout(PATIENCE):
+                await read("hang")
+        else:
+            await asyncio.wait_for(read("hang"), PATIENCE)
+    except asyncio.TimeoutError as exc:
+        errors.append(exc)
+    await watching
+    return errors
 
 
 @usage("completed")

@@ -6,12 +6,12 @@ from __future__ import annotations
 import gc
 import itertools
 import threading
-import time
 import weakref
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from tests.support.recording import wait_until
 from tests.support.usages import (
     CLOSED,
     DONE,
@@ -187,8 +187,7 @@ def reads_one_stream_in_two_threads(conversations: Any) -> Any:
     thread.start()
     # Beneath our observer, if there is one.
     generator = getattr(stream.generator, "_generator", stream.generator)
-    while not generator.gi_running:
-        time.sleep(0.001)
+    wait_until(lambda: generator.gi_running)
     try:
         next(stream)
     except ValueError as exc:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -15,33 +13,13 @@ from playwright.async_api import (
     ConsoleMessage,
     Error,
     Page,
-    async_playwright,
 )
 
 from tests.jaeger.server import Jaeger, jaeger
-from tests.support.servers import without
+from tests.support.browsers import browser, chromium
 from tests.web.chat import Chat, NewPage, run_chat
 
-__all__ = ["jaeger"]
-
-# Chromium otherwise calls its maker's servers, or waits for graphics that are not there.
-_FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser's path; without it the tests skip, in CI they fail."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if path is None:
-        without("no Chromium: get one with `make chromium`, or set CHROMIUM to its path")
-    return path
+__all__ = ["browser", "chromium", "jaeger"]
 
 
 @pytest.fixture(scope="session")
@@ -64,15 +42,6 @@ def no_complaints(chromium: str, chat: Chat) -> Iterator[None]:  # noqa: ARG001 
     before = len(chat.complaints())
     yield
     assert chat.complaints()[before:] == []
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """One browser for all tests, without a window."""
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
-        yield launched
-        await launched.close()
 
 
 @pytest.fixture

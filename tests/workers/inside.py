@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -64,7 +66,15 @@ def complete(client: Any) -> Any:
     return client.chat.complete(model="mistral-small-latest", messages=MESSAGES)
 
 
+def wait(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    """Waits for what another thread does, and returns whether it has happened in time."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return condition()
+
+
 __all__ = [
     "BARE", "MESSAGES", "URL", "chat", "client_of", "complete", "conversation",
-    "emit", "exporting", "recorded", "switch_on",
+    "emit", "exporting", "recorded", "switch_on", "wait",
 ]  # fmt: skip

@@ -15,7 +15,10 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix
 from tests.workers.processes import ended, started, told
+
+pytestmark = needs_posix
 
 # Scenario, how it is interrupted, and at which lines. A loop's and an async call's lines are mostly
 # those of the sync conversation, so that these are interrupted where each line runs first and last.

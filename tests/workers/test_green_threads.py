@@ -14,7 +14,10 @@ import pytest
 
 from emulator import Emulator
 from tests.support.servers import free_ports
+from tests.support.systems import needs_posix
 from tests.workers.processes import Ran, run
+
+pytestmark = needs_posix
 
 PATCHES: Final = {
     "gevent": """

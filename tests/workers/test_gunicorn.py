@@ -15,11 +15,14 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from tests.support import names as s
+from tests.support.systems import needs_posix
 from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
     from emulator import Emulator
     from tests.zero_code.receiver import Receiver
+
+pytestmark = needs_posix
 
 _http: Final = build_opener(ProxyHandler({}))
 _LISTENING: Final = re.compile(r"Listening at: (\S+)")

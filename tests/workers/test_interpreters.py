@@ -11,7 +11,10 @@ from typing import Any, Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix
 from tests.workers.processes import run
+
+pytestmark = needs_posix
 
 # As mod_wsgi and uWSGI do: the main interpreter imports nothing of this. pydantic's core can be in
 # one interpreter of a process only.
@@ -28,7 +31,6 @@ sys.exit(code)
 INNER: Final = """
 import gc
 from tests.workers.inside import *
-import time
 ended = []
 recorded(response_hook=lambda *_: ended.append(1))
 client = client_of(URL)
@@ -48,9 +50,9 @@ cycle()
 LEAVES: Final = {
     "at once": "",
     "after they are ended": """
-deadline = time.monotonic() + 10
-while not BARE and len(ended) < 6 and time.monotonic() < deadline:
-    time.sleep(0.01)
+# One is in a cycle.
+gc.collect()
+assert BARE or wait(lambda: len(ended) == 6), len(ended)
 """,
     "with an open stream": "held = conversation(client, 'hang'); next(held)",
 }
@@ -84,7 +86,7 @@ def test_a_subinterpreter_that_used_the_plugin_is_destroyed_as_without(
 # -- Forks ----------------------------------------------------------------------------------------
 
 FORKS: Final = """
-import os, sys, threading, time, warnings
+import os, sys, threading, warnings
 from tests.workers.inside import *
 ended = []
 recorded(response_hook=lambda *_: ended.append(1))
@@ -108,10 +110,8 @@ emit(forks())
 def drop():
     next(conversation(client, 'hang'))
 drop()
-deadline = time.monotonic() + 10
-while not BARE and (len(ended) < 4 or threading.active_count() > 1):
-    assert time.monotonic() < deadline, threading.enumerate()
-    time.sleep(0.01)
+over = lambda: len(ended) == 4 and threading.active_count() == 1
+assert BARE or wait(over), threading.enumerate()
 emit(forks())
 """
 

@@ -9,7 +9,10 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix
 from tests.workers.processes import run
+
+pytestmark = needs_posix
 
 # What raises, once it is armed; each is part of a program that somebody really has.
 RAISERS: Final = {
@@ -104,11 +107,6 @@ instrument(tracer_provider=provider, **options)
 client = client_of(URL)
 def drop():
     next(conversation(client, 'hang'))
-def wait(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
 """
 DROPS: Final = """
 for _ in range(3):

@@ -9,7 +9,10 @@ from typing import Final
 import pytest
 
 from emulator import Emulator
+from tests.support.systems import needs_posix, needs_proc
 from tests.workers.processes import run
+
+pytestmark = [needs_posix, needs_proc]
 
 _PRELUDE: Final = """
 import asyncio, gc, os, sys, threading, time
@@ -19,11 +22,6 @@ from tests.workers.inside import *
 def threads():
     '''Of the interpreter, and of the kernel.'''
     return [len(threading.enumerate()), len(os.listdir('/proc/self/task'))]
-def wait(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
 ended = []
 recorded(response_hook=lambda *_: ended.append(1))
 client = client_of(URL)

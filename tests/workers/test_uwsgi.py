@@ -16,11 +16,14 @@ import pytest
 
 from tests.support import names as s
 from tests.support.servers import free_ports, without
+from tests.support.systems import needs_posix
 from tests.workers.processes import ANSWERS, OUTCOMES, SCOPE, ended, started, told
 
 if TYPE_CHECKING:
     from emulator import Emulator
     from tests.zero_code.receiver import Receiver
+
+pytestmark = needs_posix
 
 _http: Final = build_opener(ProxyHandler({}))
 _UWSGI: Final = Path(sys.executable).with_name("uwsgi")

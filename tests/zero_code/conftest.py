@@ -3,26 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from tests.support.serving import emulator
+from tests.zero_code.receiver import receiver
 
-import pytest
-
-from emulator import Emulator, serve
-from tests.zero_code.receiver import Receiver, receive
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    """The API that the programs talk to."""
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A healthy receiver of OTLP."""
-    with receive() as running:
-        yield running
+__all__ = ["emulator", "receiver"]

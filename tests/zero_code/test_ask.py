@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.jaeger.server import needed_binary, run_jaeger
+from tests.support.systems import needs_posix
 from tests.zero_code.commands import environment, run, script_of
 from tests.zero_code.expected import (
     ANSWERS,
@@ -27,6 +28,8 @@ from tests.zero_code.expected import (
 if TYPE_CHECKING:
     from emulator import Emulator
     from tests.zero_code.receiver import Receiver
+
+pytestmark = needs_posix
 
 _COLLECTOR = Path(__file__).with_name("collector.yaml")
 _CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"

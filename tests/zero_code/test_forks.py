@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, build_opener
 
 from tests.support import names as s
+from tests.support.systems import needs_posix
 from tests.zero_code.commands import environment, run, script_of, started
 from tests.zero_code.expected import SCOPE
 
 if TYPE_CHECKING:
     from emulator import Emulator
     from tests.zero_code.receiver import Receiver
+
+pytestmark = needs_posix
 
 _SECONDS = 120
 # On a busy machine a receiver may need longer than the 10 s that exporters wait.

@@ -13,12 +13,15 @@ import pytest
 from uv import find_uv_bin
 
 import opentelemetry.instrumentation.genai.mistralai as plugin
+from tests.support.systems import needs_posix
 from tests.zero_code.commands import COMMANDS, ROOT, environment, run, script_of
 from tests.zero_code.expected import ANSWERS, HTTP_SCOPE
 
 if TYPE_CHECKING:
     from emulator import Emulator
     from tests.zero_code.receiver import Receiver
+
+pytestmark = needs_posix
 
 # Written for an SDK that has no conversations yet.
 OLD = """

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any, Final
 
 import pytest
@@ -109,6 +110,29 @@ def test_results_are_counted_apart_and_collecting_them_is_one_span(
 def sdk_model() -> str:
     """The model that the emulator names for a job of which it knows none."""
     return "mistral-medium-latest"
+
+
+@BOTH
+def test_results_inside_a_job_are_counted_without_a_span(
+    client: Any, recording: Recording, ask: Ask
+) -> None:
+    if not takes_inline(client):
+        pytest.skip(f"mistralai {sdk.VERSION} has no results inside a job")
+    given = {"job_id": "job_1", "http_headers": {"x-emulator-scenario": "batch_inline"}}
+    job = ask(client, "batch.jobs.get", None, inline=True, **given)
+    assert len(job.outputs) == 4
+    assert recording.spans() == []
+    assert recording.metrics() == counted()
+    # Who looks at a job's state alone gets no results.
+    ask(client, "batch.jobs.get", None, **given)
+    assert recording.metrics() == counted()
+    uninstrument()
+    ask(client, "batch.jobs.get", None, inline=True, **given)
+    assert recording.metrics() == counted()
+
+
+def takes_inline(client: Any) -> bool:
+    return "inline" in inspect.signature(client.batch.jobs.get).parameters
 
 
 @HAS_CLIENT

@@ -25,7 +25,7 @@ from tests.support.conversation_spans import (
     tool,
 )
 from tests.support.conversations import Ask, ask_async, ask_sync, read_sync, with_defaults
-from tests.support.recording import Recording, Span, plain
+from tests.support.recording import PATIENCE, Recording, Span, plain, put_forward, until
 from tests.support.sdk import Mistral
 
 ONLY_IN_STREAMS = {
@@ -103,14 +103,17 @@ def test_a_call_that_failed_is_an_error_without_outcome(
     assert sum(value for _, value in counted) == (0 if method == "start" else 24)
 
 
-def test_a_call_that_was_cancelled_is_no_error(client: Any, recording: Recording) -> None:
-    async def cancel() -> None:
-        async with Mistral(api_key="key", server_url=client.sdk_configuration.server_url) as own:
-            starting = own.beta.conversations.start_async(**with_defaults("hang", {}))
-            with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(starting, 0.1)
-
-    asyncio.run(cancel())
+async def test_a_call_that_was_cancelled_is_no_error(
+    emulator: Emulator, recording: Recording
+) -> None:
+    emulator.clear()
+    async with Mistral(api_key="key", server_url=emulator.url) as own:
+        starting = own.beta.conversations.start_async(**with_defaults("hang", {}))
+        waiting = asyncio.ensure_future(asyncio.wait_for(starting, PATIENCE))
+        await until(lambda: bool(emulator.requests))
+        put_forward(PATIENCE)
+        with pytest.raises(asyncio.TimeoutError):
+            await waiting
     assert (recording.span().status, recording.span().events) == ("UNSET", [])
     assert not recording.span().attributes.keys() & {s.ERROR_TYPE, s.STREAM_OUTCOME}
 

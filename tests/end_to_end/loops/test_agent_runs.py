@@ -29,14 +29,14 @@ from tests.support.agent_run_spans import (
 from tests.support.agent_runs import MODEL, STREAMED, add, asking, prepared, run, whoami
 from tests.support.programs import Ran, dedented
 from tests.support.programs import run as run_program
-from tests.support.recording import Recording
+from tests.support.recording import Recording, turns
 
 LOOPS = 50
 
 
 async def slow_add(a: int, b: int) -> int:
     """Adds two numbers, and lets others have their turn."""
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0)
     return a + b
 
 
@@ -213,7 +213,7 @@ async def test_fifty_loops_at_once_are_fifty_traces(
     async def one(n: int) -> str:
         async def number(a: int, b: int) -> int:
             """Numbers its caller."""
-            await asyncio.sleep(0.001 * (n % 7))
+            await turns(n % 7)
             with tracer.start_as_current_span(f"inside {n}"):
                 return a + b + n
 

@@ -34,7 +34,7 @@ from tests.support.agent_runs import (
     run,
     whoami,
 )
-from tests.support.recording import Recording, wait_until
+from tests.support.recording import Recording, turns, until, wait_until
 
 MODEL_POINT = {s.REQUEST_MODEL: MODEL}
 
@@ -138,7 +138,7 @@ async def test_a_function_that_outlives_its_loop_ends_when_it_is_done(
     names = [span.name for span in recording.finished()]
     assert names == [f"chat {MODEL}", "execute_tool whoami", "invoke_agent"]
     go.set()
-    await asyncio.sleep(0.01)
+    await recording.settled()
     known: dict[str, Any] = {"conversation_id": context.conversation_id}
     asked: dict[str, Any] = {"starts": True, "streamed": streamed, "response_id": "fc_2"}
     assert story(recording, nested=False) == [
@@ -257,17 +257,23 @@ async def test_a_tool_that_waits_for_a_human_is_no_error_and_runs_in_the_next_lo
     ]
 
 
+def _said(events: list[Any]) -> str:
+    """The text that has come of an answer."""
+    return "".join(getattr(getattr(event, "data", None), "content", "") for event in events)
+
+
 @STREAMED
 async def test_cancelling_a_request_is_no_error(
     emulator: Emulator, recording: Recording, *, streamed: bool
 ) -> None:
     emulator.clear()
     context = prepared(add)
+    heard: list[Any] = []
     async with asking(emulator.url, "loop_hang") as conversations:
-        task = asyncio.create_task(run(conversations, context, streamed=streamed))
-        while len(emulator.requests) < 2:
-            await asyncio.sleep(0.002)
-        await asyncio.sleep(0.05)  # until the stream has begun
+        task = asyncio.create_task(run(conversations, context, streamed=streamed, heard=heard))
+        await until(lambda: len(emulator.requests) == 2)
+        if streamed:
+            await until(lambda: _said(heard) == "Hello wor")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -298,7 +304,7 @@ async def test_cancelling_a_function_is_no_error(
     context = prepared(endless)
     async with asking(emulator.url, "loop_add") as conversations:
         task = asyncio.create_task(run(conversations, context, streamed=streamed))
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -346,7 +352,7 @@ async def by_cancelling(stream: Any) -> None:
     assert task is not None
     async for _ in stream:
         task.cancel()
-        await asyncio.sleep(1)
+        await asyncio.Event().wait()
 
 
 LEAVE = pytest.mark.parametrize(
@@ -354,7 +360,9 @@ LEAVE = pytest.mark.parametrize(
 )
 
 
-async def left(conversations: Any, context: Any, leave: Leave, skipping: int = 0) -> None:
+async def left(
+    recording: Recording, conversations: Any, context: Any, leave: Leave, skipping: int
+) -> None:
     """Reads some events of a loop, leaves it, and lets the event loop close what was dropped."""
 
     async def consume() -> None:
@@ -368,9 +376,13 @@ async def left(conversations: Any, context: Any, leave: Leave, skipping: int = 0
     except (OwnError, asyncio.CancelledError) as exc:
         # Its frames hold the generator.
         del exc
-    for _ in range(3):
+
+    def is_closed() -> bool:
+        # What is closed may have held more in a cycle.
         gc.collect()
-        await asyncio.sleep(0.005)
+        return len(recording.finished()) == recording.started
+
+    await until(is_closed)
 
 
 @LEAVE
@@ -379,7 +391,7 @@ async def test_leaving_in_the_middle_of_a_request_is_no_error(
 ) -> None:
     context = prepared(add)
     async with asking(emulator.url, "loop_add") as conversations:
-        await left(conversations, context, leave, skipping=1)
+        await left(recording, conversations, context, leave, skipping=1)
         loop, request = story(recording)
     assert loop == loop_span(conversation_id=context.conversation_id)
     assert (request.name, request.kind, request.parent) == (f"chat {MODEL}", "CLIENT", 0)
@@ -398,7 +410,7 @@ async def test_leaving_after_a_function_is_no_error(
     context = prepared(add)
     async with asking(emulator.url, "loop_add") as conversations:
         # Four events of the first answer; the next is the function's result.
-        await left(conversations, context, leave, skipping=4)
+        await left(recording, conversations, context, leave, skipping=4)
         told = story(recording)
     known: dict[str, Any] = {"conversation_id": context.conversation_id}
     function = tool_span("add", **known)
@@ -415,7 +427,8 @@ async def test_a_loop_that_is_never_read_leaves_no_span_open(
         stream = await conversations.run_stream_async(run_ctx=prepared(add), inputs="1 + 2?")
         del stream
         gc.collect()
-        await asyncio.sleep(0.01)
+        await turns()
+        await recording.settled()
     assert story(recording) in ([], [loop_span()])
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from emulator import Emulator
 from tests.support.programs import FORK, Ran, dedented, facts, run
+from tests.support.systems import needs_fork
+
+pytestmark = needs_fork
 
 
 def test_after_a_fork_only_the_parent_ends_what_it_opened(emulator: Emulator) -> None:
@@ -18,7 +21,7 @@ def test_after_a_fork_only_the_parent_ends_what_it_opened(emulator: Emulator) ->
             http = httpx.Client(verify=False, trust_env=False)
             client = Mistral(api_key="key", server_url=sys.argv[1], client=http, async_client=idle)
             list(start())
-            before, deadline = len(ended), time.monotonic() + 5
+            before, deadline = len(ended), time.monotonic() + 30
             next(start())
             # Before it exits: the child has a thread of its own for what is dropped.
             while len(ended) == before:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from emulator import Emulator
 from tests.support.programs import Ran, dedented, facts, run
 
 ABANDONED = [("parent", "abandoned", "UNSET")]
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
-def ended(ran: Ran, code: int = 0) -> list[tuple[Any, ...]]:
+def ended(ran: Ran, without_us: Ran | None = None) -> list[tuple[Any, ...]]:
     """Process, outcome and status of each span; nothing may be said besides, nor after."""
-    assert ran.stderr == ""
+    code, said = (0, "") if without_us is None else (without_us.code, without_us.stderr)
+    # httpx2 complains of an open response at the end of Python 3.14, and tells its address.
+    assert _ADDRESS.sub("", ran.stderr) == _ADDRESS.sub("", said)
     assert ran.code == code
     assert ran.said() == ["shutdown in parent"]
     assert ran.lines[-1] == "shutdown in parent"
@@ -53,7 +57,7 @@ def test_a_stream_that_is_open_at_exit_is_abandoned_before_the_provider_shuts_do
     # An open stream at exit is too much for CPython 3.13.0, in a fork: it ends in SIGSEGV.
     without_us = run(dedented(source), emulator.url)
     ran = run("instrument(**batching())\n" + dedented(source), emulator.url)
-    assert ended(ran, without_us.code) == ABANDONED
+    assert ended(ran, without_us) == ABANDONED
 
 
 MADE_LATE = {
@@ -69,7 +73,7 @@ def test_a_provider_made_after_the_first_call_still_gets_the_open_stream(
     hang = "stream = start('hang'); next(stream)"
     without_us = run(hang, emulator.url)
     ran = run(f"{late}\n{hang}", emulator.url)
-    assert ended(ran, without_us.code) == ABANDONED
+    assert ended(ran, without_us) == ABANDONED
 
 
 def test_an_async_stream_that_is_open_at_exit_is_abandoned(emulator: Emulator) -> None:
@@ -102,7 +106,7 @@ def test_an_async_stream_that_its_event_loop_outlives_is_abandoned(emulator: Emu
                 asyncio.create_task(hold(await start_async('hang')))
                 await asyncio.sleep(0)
         async def hold(stream):
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         asyncio.run(main())
     """
     assert ended(run(source, emulator.url)) == ABANDONED * 2

@@ -16,8 +16,9 @@ import pytest
 from emulator import Emulator
 from tests.support import names as s
 from tests.support.completions import usage
-from tests.support.recording import Recording, Span, wait_until
+from tests.support.recording import Recording, Span, let_time_pass, turns, until, wait_until
 from tests.support.sessions import (
+    ALL,
     DONE,
     KINDS,
     MODEL,
@@ -246,10 +247,7 @@ async def breaks(connection: Any) -> None:
     """The SDK closes the websocket once the loop has closed the generator."""
     await until_spoken(connection)
     gc.collect()
-    for _ in range(200):
-        if connection.is_closed:
-            return
-        await asyncio.sleep(0.005)
+    await until(lambda: bool(connection.is_closed))
 
 
 async def closes_the_generator(connection: Any) -> None:
@@ -269,16 +267,14 @@ async def has_read_all(connection: Any) -> asyncio.Task[int]:
         return len(read)
 
     reading = asyncio.create_task(collect())
-    while len(read) < 3:
-        await asyncio.sleep(0.002)
-    await asyncio.sleep(0.01)
+    await until(lambda: len(read) == ALL)
     return reading
 
 
 async def closes_from_another_task(connection: Any) -> None:
     reading = await has_read_all(connection)
     await connection.close()
-    assert await reading == 3
+    assert await reading == ALL
 
 
 LEAVES: Final = [
@@ -296,11 +292,8 @@ async def test_a_session_that_the_caller_leaves_is_closed_and_no_error(
         connection = await connect(client, kind, OPEN[kind])
         assert recording.finished() == []
         await leave(connection)
-        for _ in range(400):
-            if recording.finished():
-                break
-            # The loop may still be closing the websocket.
-            await asyncio.sleep(0.005)
+        # The loop may still be closing the websocket.
+        await recording.settled()
         # It is kept.
         span = recording.span()
         assert connection.is_closed
@@ -314,16 +307,19 @@ async def cancelled_while_reading(connection: Any) -> None:
     """The SDK swallows the cancellation: the loop ends as if all had been said."""
     reading = await has_read_all(connection)
     reading.cancel()
-    assert await reading == 3
+    assert await reading == ALL
 
 
 async def cancelled_in_the_block(connection: Any) -> None:
+    entered = asyncio.Event()
+
     async def stay() -> None:
         async with connection:
-            await asyncio.sleep(60)
+            entered.set()
+            await asyncio.Event().wait()
 
     staying = asyncio.create_task(stay())
-    await asyncio.sleep(0.02)
+    await entered.wait()
     staying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await staying
@@ -350,7 +346,7 @@ async def test_an_earlier_cancellation_of_the_task_is_not_this_sessions(
 ) -> None:
     async def work() -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             pass
         async with asking(emulator) as client:
@@ -364,20 +360,27 @@ async def test_an_earlier_cancellation_of_the_task_is_not_this_sessions(
     assert recording.span().attributes[s.STREAM_OUTCOME] == "failed"
 
 
+def _is_a_websocket_open() -> bool:
+    """Each has a task of its own, from the end of the handshake until the connection is lost."""
+    return any("keepalive" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scenario", ["no_answer", "no_session"])
 async def test_a_handshake_that_is_cancelled_is_neither_an_error_nor_has_an_outcome(
     emulator: Emulator, recording: Recording, kind: str, scenario: str
 ) -> None:
+    emulator.clear()
     async with asking(emulator) as client:
         connecting = asyncio.create_task(connect(client, kind, scenario))
-        await asyncio.sleep(0.1)
+        await until(lambda: bool(emulator.requests))
+        if scenario == "no_session":
+            await until(_is_a_websocket_open)
         connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connecting
-        if scenario == "no_session":
-            # The SDK leaves the websocket open: let the server cut it.
-            await asyncio.sleep(0.5)
+        # In the second scenario the SDK leaves the websocket open: let the server cut it.
+        await until(lambda: not _is_a_websocket_open())
     assert recording.span() == Span(f"generate_content {MODEL}", started(emulator, kind))
 
 
@@ -393,7 +396,7 @@ async def test_a_session_that_nobody_closes_is_abandoned_at_its_last_event(
         # Before the first message after the handshake, this does not close the websocket.
         await events.aclose()
         websocket = websocket_of(connection)
-        await asyncio.sleep(0.02)
+        let_time_pass()
         del connection, events
         wait_until(lambda: len(recording.finished()) == 1)
         await websocket.close()
@@ -426,7 +429,7 @@ async def test_a_caller_may_go_on_with_another_generator(
         async for _ in connection:
             break
         gc.collect()
-        await asyncio.sleep(0.01)
+        await turns()
         assert recording.finished() == []
         assert not connection.is_closed
         async for event in connection:
@@ -483,20 +486,17 @@ async def test_an_end_by_failure_is_the_moment_of_the_failure(
         connection = await connect(client, "realtime", "open")
         websocket = websocket_of(connection)
         real = websocket.close
+        closing: list[int] = []
 
         async def slowly(**options: Any) -> None:
-            await asyncio.sleep(0.2)
+            closing.append(time.time_ns())
+            let_time_pass()
             await real(**options)
 
         websocket.close = slowly
-
-        async def read() -> None:
-            async for _ in connection:
-                pass
-
-        reading = asyncio.create_task(read())
-        await asyncio.sleep(0.05)
-        reading.cancel()
+        reading = await has_read_all(connection)
         cancelled = time.time_ns()
+        reading.cancel()
         await reading
-    assert abs((recording.the_span().end_time or 0) - cancelled) < 100_000_000
+    ended = recording.the_span().end_time or 0
+    assert cancelled - 1_000_000 <= ended <= closing[0] + 1_000_000

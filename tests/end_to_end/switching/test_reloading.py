@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import pytest
@@ -187,9 +188,9 @@ emit([sum(cls() is not None for cls in classes) for classes in gone.values()])
 
 
 def test_what_a_reload_has_replaced_goes_when_nobody_has_it(emulator: Emulator) -> None:
-    # The typing module keeps classes of streams.
+    # The typing module keeps classes of streams, until Python 3.14.
     ((chats, streams),) = run(RELOADING, emulator.url).said()
-    assert (chats, streams) == (1, 12)
+    assert (chats, streams) == (1, 12 if sys.version_info < (3, 14) else 1)
     ran = run(
         f"""{BEFORE}{RELOADING}
 from opentelemetry.instrumentation.genai.mistralai._sdk import patching as _patching

@@ -135,7 +135,7 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_recording/conversation.py", "ConversationRecorder.see"): Row(
         calls.conversation, "read an event", (r".*: gen_ai\.conversation\.id=",)
     ),
-    Guard("_sdk/batches.py", "wrap_output_line"): Row(
+    Guard("_sdk/batches.py", "_count"): Row(
         calls.batch_results,
         "count the results of a batch",
         (r"metric mistral_ai\.client\.batch\.",),

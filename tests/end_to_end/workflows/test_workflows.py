@@ -22,7 +22,7 @@ from tests.support import names as s
 from tests.support import sdk
 from tests.support.completions import BOTH, Ask, assert_is, place
 from tests.support.methods import SINCE
-from tests.support.recording import Recording, Span, plain
+from tests.support.recording import Recording, Span, plain, until
 
 pytestmark = pytest.mark.skipif(
     SINCE["workflows"] > sdk.VERSION, reason="workflows came with a later version"
@@ -227,8 +227,7 @@ def test_a_wait_that_is_cancelled_is_no_error(emulator: Emulator, recording: Rec
             emulator.clear()
             waiting = client.workflows.execute_workflow_and_wait_async("greet")
             task = asyncio.ensure_future(waiting)
-            while len(emulator.requests) < 2:
-                await asyncio.sleep(0.001)
+            await until(lambda: len(emulator.requests) >= 2)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -7,15 +7,16 @@ linked. A call that first waits for the job has no span: its results are counted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from .. import _log
 from .._otel.surroundings import context_for
 from .._reading.batches import is_running
-from .._reading.fields import fields_of
+from .._reading.fields import fields_of, items_of
 from .._recording.batch_lines import read_line
 from .calls import Method, listening
+from .coroutines import Unawaited, is_coroutine, named_like
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -45,11 +46,37 @@ def wrap_output_line(
 ) -> Any:
     """Wraps ``_parse_output_obj``, which sees each line of results once each time it is read."""
     result = wrapped(*args, **kwargs)
-    telemetry = listening()
-    if telemetry is not None:
-        try:
-            if args and context_for(wrapped, None) is not None:
-                telemetry.batches.add(read_line(args[0]))
-        except Exception as exc:  # noqa: BLE001 -- the caller must get its results
-            _log.report("count the results of a batch", exc)
+    _count(args[:1], wrapped)
     return result
+
+
+def wrap_get_job(
+    wrapped: Callable[..., Any], _instance: object, args: Args, kwargs: Arguments
+) -> Any:
+    """Wraps ``jobs.get``: with ``inline=True`` the job that it returns has the results in it."""
+    result = wrapped(*args, **kwargs)
+    if kwargs.get("inline") is not True:
+        return result
+    if is_coroutine(result):
+        return named_like(result, _job_of(Unawaited(result), wrapped))
+    _count(items_of(fields_of(result).get("outputs")), wrapped)
+    return result
+
+
+async def _job_of(unawaited: Unawaited, wrapped: Callable[..., Any]) -> Any:
+    job = await unawaited.started()
+    _count(items_of(fields_of(job).get("outputs")), wrapped)
+    return job
+
+
+def _count(lines: Iterable[object], wrapped: Callable[..., Any]) -> None:
+    """Counts lines of results, which the caller of the wrapped function has read."""
+    telemetry = listening()
+    if telemetry is None:
+        return
+    try:
+        if context_for(wrapped, None) is not None:
+            for line in lines:
+                telemetry.batches.add(read_line(line))
+    except Exception as exc:  # noqa: BLE001 -- the caller must get its results
+        _log.report("count the results of a batch", exc)

@@ -25,7 +25,7 @@ from weakref import ref
 
 from .. import _log
 from .._otel.open_calls import open_calls
-from .batches import wrap_output_line
+from .batches import wrap_get_job, wrap_output_line
 from .calls import Method, wrap_async_call, wrap_call
 from .connections import CONNECTIONS, connection_targets
 from .imports import ImportWatch
@@ -35,7 +35,7 @@ from .patches import Make, Patch, wrapped_by
 from .quiet_tracers import QuietTrace, QuietTracer
 from .realtime import Session
 from .streams import stream_classes, wrap_async_exit, wrap_exit
-from .table import BATCHES, LOOPS, METHODS, ROOTS, SESSIONS
+from .table import BATCHES, JOBS, LOOPS, METHODS, ROOTS, SESSIONS
 from .tools import wrap_tool
 from .versions import conflict
 
@@ -184,6 +184,11 @@ def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
         if name.endswith(f".{row.module}"):
             cls = getattr(module, row.cls, None)
             yield cls, row.method, wrapped_by(wrap_async_call, partial(_own, row))
+    for suffix, class_name in JOBS:
+        cls = getattr(module, class_name, None) if name.endswith(f".{suffix}") else None
+        if _takes(cls, "inline"):
+            yield cls, "get", wrapped_by(wrap_get_job)
+            yield cls, "get_async", wrapped_by(wrap_get_job)
     yield from connection_targets(module)
 
 
@@ -194,11 +199,13 @@ def is_meant(cls: Any, method: Method) -> bool:
         cls: the class, or None if this SDK has none.
         method: the row, whose ``takes`` is an argument that the other one lacks.
     """
-    if method.takes is None:
-        return True
-    function: Any = getattr(cls, method.method, None)
+    return method.takes is None or _takes(cls, method.takes, method.method)
+
+
+def _takes(cls: Any, argument: str, method: str = "get") -> bool:
+    function: Any = getattr(cls, method, None)
     code: Any = getattr(inspect.unwrap(function), "__code__", None)
-    return code is not None and method.takes in code.co_varnames
+    return code is not None and argument in code.co_varnames
 
 
 def _streams_of(module: str) -> tuple[str, str] | None:

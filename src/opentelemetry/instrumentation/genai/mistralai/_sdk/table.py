@@ -105,6 +105,7 @@ _WORKFLOW_EVENTS: Final = ("workflows_events", "WorkflowsEvents")
 _RECORDS: Final = ("datasets_records", "DatasetsRecords")
 _RECORDS_BEFORE_3_1: Final = ("records", "Records")
 _COMPLETION_EVENTS: Final = ("chat_completion_events", "ChatCompletionEvents")
+_JOBS: Final = ("jobs", "Jobs")
 _JOBS_BEFORE_2_5_2: Final = ("batch_jobs", "BatchJobs")
 _JOBS_BEFORE_2_0: Final = ("mistral_jobs", "MistralJobs")
 _BATCH_CLIENT: Final = ("extra.batch.client", "BatchClient")
@@ -174,7 +175,7 @@ METHODS: Final = (
     ),
     Method("connectors", "Connectors", "call_tool", tool_request, *_TOOL, streamed=False),
     # In 1.x, `Jobs` are those of fine-tuning.
-    Method("jobs", "Jobs", "create", batch_request, *_JOB, streamed=False, takes="endpoint"),
+    Method(*_JOBS, "create", batch_request, *_JOB, streamed=False, takes="endpoint"),
     Method(*_JOBS_BEFORE_2_5_2, "create", batch_request, *_JOB, streamed=False),
     Method(*_JOBS_BEFORE_2_0, "create", batch_request, *_JOB, streamed=False),
 )
@@ -183,6 +184,9 @@ LOOPS: Final = (
     Loop(*_CONVERSATIONS, "run_async", streamed=False),
     Loop(*_CONVERSATIONS, "run_stream_async", streamed=True),
 )
+
+# Where `get` may bring a batch's results: these have no span, but are counted.
+JOBS: Final = (_JOBS, _JOBS_BEFORE_2_5_2, _JOBS_BEFORE_2_0)
 
 # These are async without a twin, and belong to no client.
 BATCHES: Final = (
