@@ -31,9 +31,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 _OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _OTLP_SPANS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 _OTLP_METRICS = "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
-_TIMEOUT = "OTEL_EXPORTER_OTLP_TIMEOUT"
-# In place of 10 s for each batch, which are long for somebody who watches.
-_SECONDS = 3.0
 # Where exporters tell about batches that nobody took: the demo says it in one line instead.
 _TELLING = ("opentelemetry.exporter", "opentelemetry.sdk._shared_internal")
 
@@ -73,14 +70,13 @@ class Providers:
         self.tracer_provider = TracerProvider(resource=resource)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
         readers: list[MetricReader] = [self._reader]
-        endpoint = os.environ.get(_OTLP_SPANS) or os.environ.get(_OTLP)
-        seconds = None if os.environ.get(_TIMEOUT) else _SECONDS
-        if endpoint:
-            self._senders[endpoint] = spans = _Spans(timeout=seconds)
+        if endpoint := os.environ.get(_OTLP):
+            endpoint = os.environ.get(_OTLP_SPANS) or endpoint
+            self._senders[endpoint] = spans = _Spans()
             self.tracer_provider.add_span_processor(BatchSpanProcessor(spans))
             # Jaeger takes spans only; elsewhere metrics go to their own endpoint.
             if metrics_endpoint := os.environ.get(_OTLP_METRICS):
-                self._senders[metrics_endpoint] = metrics = _Metrics(timeout=seconds)
+                self._senders[metrics_endpoint] = metrics = _Metrics()
                 readers.append(PeriodicExportingMetricReader(metrics))
             for name in _TELLING:
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -108,7 +104,7 @@ class Providers:
         return sums
 
     def shutdown(self) -> list[str]:
-        """Sends what is left; waits for it where nobody takes it, but not for long.
+        """Sends what is left; waits 10 s (``OTEL_EXPORTER_OTLP_TIMEOUT``) where nobody takes it.
 
         Returns:
             The endpoints that did not take all that they were given.

@@ -24,7 +24,7 @@ import argparse  # noqa: E402 -- the lines above come first, to be read
 import asyncio  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Generator  # noqa: E402
+from collections.abc import Generator, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -180,13 +180,17 @@ def send() -> None:
         )
 
 
-def main() -> None:
-    """Asks some questions and shows what was recorded."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Asks some questions and shows what was recorded.
+
+    Args:
+        arguments: those of the command line, in place of the program's own.
+    """
     parser = argparse.ArgumentParser(prog="python -m examples.quickstart")
     parser.add_argument(
         "--real", action="store_true", help="ask Mistral, with your MISTRAL_API_KEY"
     )
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     stdout: Any = sys.stdout
     # An answer may hold what the terminal cannot show.
     stdout.reconfigure(errors="replace")
