@@ -14,8 +14,14 @@ export PYTHONDONTWRITEBYTECODE :=
 LOCKED := dev workers frameworks release
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-pythons
+.PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-readme test-pythons
 .PHONY: lock audit hooks changelog release-check
+
+# Runs a program that a user ends by Ctrl-C. Each process in the terminal gets that signal, and make
+# would add a line of its own about the one that ended by it.
+define until_interrupted
+@trap : INT; $(1) || { code=$$?; test $$code = 130 || exit $$code; }
+endef
 
 # A line that starts with `##@` heads the targets below it: they are for those that it names.
 # Nothing here needs a tool of GNU's or of Linux alone.
@@ -60,13 +66,23 @@ $(VENV)/release: $(VENV)/dev
 	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group release
 	@touch $@
 
+$(VENV)/zero: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group demo --group zero
+	@touch $@ $(VENV)/demo
+
 ##@ For those who use it
 
-demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
-	@$(BIN)/python -m examples.quickstart
+demo: $(VENV)/demo ## conversations, streamed and drawn: no key, no network; REAL=1 asks Mistral, with your key
+	$(call until_interrupted,$(BIN)/python -m examples.quickstart $(if $(REAL),--real))
 
 chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
-	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
+	$(call until_interrupted,$(BIN)/python -m examples.fastapi_chat $(ARGS))
+
+# Without an endpoint spans are printed; there is nothing that metrics and logs could be sent to.
+zero-code: $(VENV)/zero ## opentelemetry-instrument python -m examples.zero_code.ask, spans on the console
+	$(call until_interrupted,$(if $(OTEL_EXPORTER_OTLP_ENDPOINT),OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf,OTEL_TRACES_EXPORTER=console) \
+	  OTEL_SERVICE_NAME=zero-code OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  opentelemetry-instrument python -m examples.zero_code.ask)
 
 ##@ For those who change it
 test: $(VENV)/dev ## the tests, on the newest SDK and this machine's Python, three at a time
@@ -86,8 +102,11 @@ format: $(VENV)/dev ## put the format right
 bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-written floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-jaeger: ## a real Jaeger, built once into a cache outside the tree
-	@tests/jaeger/build.sh
+jaeger: ## a real Jaeger, built once into a cache outside the tree: 3 to 30 minutes, 1.3 GB
+	$(call until_interrupted,tests/jaeger/build.sh)
+
+jaeger-run: ## that Jaeger on its usual ports, until Ctrl-C
+	$(call until_interrupted,tests/jaeger/run.sh)
 
 prometheus: ## a real Prometheus out of Debian's packages, got once into a cache outside the tree
 	@tests/prometheus/get.sh
@@ -136,6 +155,9 @@ test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks
 # Never in CI: a debootstrap is slow, and Python 3.15's packages are young.
 test-pythons: ## the tests on Pythons out of Debian sid; PYTHONS="3.14 3.15", or 3.14t if it is on the PATH
 	@tests/pythons/run.sh $(PYTHONS)
+
+test-readme: $(VENV)/dev ## the README from top to bottom, in an empty home with nothing installed
+	$(BIN)/python -m pytest tests/readme
 
 hooks: $(VENV)/dev ## git runs what `make lint` runs before each commit (pre-commit)
 	$(BIN)/pre-commit install
