@@ -14,7 +14,7 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tests.examples.running import Running
+    from tests.examples.interrupting import Running
 
 _ANSWER: Final[dict[str, Any]] = {
     "object": "conversation.response",

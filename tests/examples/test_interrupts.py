@@ -9,8 +9,12 @@ from typing import Final
 
 import pytest
 
-from tests.examples.running import running, without_settings
+from tests.examples.interrupting import running
+from tests.examples.running import without_settings
 from tests.examples.silent_api import serve_api
+from tests.support.systems import needs_posix
+
+pytestmark = needs_posix
 
 PYTHON: Final = (sys.executable, "-W", "error")
 INSTRUMENT: Final = str(Path(sys.executable).with_name("opentelemetry-instrument"))

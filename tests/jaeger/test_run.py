@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from examples.fastapi_chat.jaeger import find_jaeger
-from tests.examples.running import ROOT, run, running, without_settings
+from tests.examples.interrupting import running
+from tests.examples.running import ROOT, run, without_settings
 from tests.jaeger.server import needed_binary
 from tests.support.servers import free_ports
+from tests.support.systems import needs_posix
 
 if TYPE_CHECKING:
     import pytest
+
+pytestmark = needs_posix
 
 _HERE: Final = Path(__file__).parent
 _PORTS: Final = ("JAEGER_QUERY_PORT", "JAEGER_OTLP_PORT", "JAEGER_GRPC_PORT")

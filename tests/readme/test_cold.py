@@ -19,12 +19,16 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from emulator import serve
-from tests.examples.running import running, without_settings
+from tests.examples.interrupting import running
+from tests.examples.running import without_settings
 from tests.support.readme_blocks import Block, blocks_of
+from tests.support.systems import needs_posix
 from tests.zero_code.receiver import receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = needs_posix
 
 _ROOT: Final = Path(__file__).parents[2]
 _BLOCKS: Final = blocks_of((_ROOT / "README.md").read_text())
