@@ -11,11 +11,11 @@ LOCK := $(if $(NEWEST),--upgrade,--constraint constraints.txt)
 # Packages come without bytecode, and many tests start an interpreter: compile once, and keep it.
 export PYTHONDONTWRITEBYTECODE :=
 # The dependency groups whose versions are locked; others are part of these.
-LOCKED := dev workers frameworks release
+LOCKED := dev workers frameworks release docs
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-readme test-pythons
-.PHONY: lock audit hooks changelog release-check
+.PHONY: lock audit hooks changelog release-check docs
 
 # Runs a program that a user ends by Ctrl-C. Each process in the terminal gets that signal, and make
 # would add a line of its own about the one that ended by it.
@@ -64,6 +64,10 @@ $(VENV)/workers: $(VENV)/dev
 
 $(VENV)/release: $(VENV)/dev
 	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group release
+	@touch $@
+
+$(VENV)/docs: $(VENV)/dev
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group docs
 	@touch $@
 
 $(VENV)/zero: $(UV) pyproject.toml constraints.txt
@@ -156,8 +160,12 @@ test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks
 test-pythons: ## the tests on Pythons out of Debian sid; PYTHONS="3.14 3.15", or 3.14t if it is on the PATH
 	@tests/pythons/run.sh $(PYTHONS)
 
-test-readme: $(VENV)/dev ## the README from top to bottom, in an empty home with nothing installed
+test-readme: $(VENV)/dev ## README and docs from top to bottom, in an empty home with nothing installed
 	$(BIN)/python -m pytest tests/readme
+
+# Without the variable mkdocs-material says in colours what will become of mkdocs.
+docs: $(VENV)/docs ## docs/ and the API as a site, in site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 hooks: $(VENV)/dev ## git runs what `make lint` runs before each commit (pre-commit)
 	$(BIN)/pre-commit install
@@ -168,7 +176,7 @@ lock: $(UV) ## renew constraints.txt: the newest of everything that development 
 	  $(addprefix --group ,$(LOCKED)) --output-file constraints.txt
 
 clean: ## everything that the targets made
-	rm -rf $(VENV) .nox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .nox dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 ##@ For those who release it
 dist: $(UV) ## the wheel and the sdist

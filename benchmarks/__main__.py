@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m benchmarks [--json] [--rounds N]``: every number that the README claims.
+"""``python -m benchmarks [--json] [--rounds N]``: the numbers of docs/performance.md.
 
 Variants are measured in alternating rounds of one run and compared by the medians of their
 differences from the bare SDK in the same round; between two runs this machine may differ by half.

@@ -175,7 +175,7 @@ def send() -> None:
         console.print("Sent." if recorded else "There was no span to send.")
     elif recorded:
         console.print(
-            '\nTo see it in Jaeger: start one (README, "See it in Jaeger"), then\n'
+            '\nTo see it in Jaeger: start one (README, "See it"), then\n'
             "  [bold]OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 make demo[/]"
         )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every deviation from the conventions, with its reason: the README's list is made of it."""
+"""Every deviation from the conventions, with its reason; docs/conventions.md lists them."""
 
 from __future__ import annotations
 
@@ -270,6 +270,6 @@ DEVIATIONS: Final = (
 
 
 def listed() -> str:
-    """The README's list, as a table."""
+    """The list of docs/conventions.md, as a table."""
     rows = (f"| {one.what} | {one.reason} |" for one in DEVIATIONS)
     return "\n".join(("| what | why |", "|---|---|", *rows))

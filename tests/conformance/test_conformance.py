@@ -18,7 +18,11 @@ from tests.conformance.deviations import DEVIATIONS, listed
 from tests.conformance.playing import Played, Seen, play
 from tests.support import sdk
 
-README: Final = (Path(__file__).parents[2] / "README.md").read_text()
+DOCS: Final = Path(__file__).parents[2] / "docs"
+# What tells of deviations, of spans and metrics, and of content.
+CONVENTIONS, TELEMETRY, CONTENT = (
+    (DOCS / f"{name}.md").read_text() for name in ("conventions", "telemetry", "content")
+)
 # Older lines of the SDK lack methods, and with them some deviations.
 pytestmark = pytest.mark.skipif(sdk.VERSION < (3, 4), reason="the list is of the newest SDK")
 # With content and the newest names, without and with today's.
@@ -71,15 +75,16 @@ def test_content_is_where_it_was_asked_for() -> None:
         assert found == (opt_in if full else set())
 
 
-def test_the_readme_has_this_list_and_the_version() -> None:
-    section = README.partition("## Where it deviates from the conventions")[2].partition("\n## ")[0]
-    assert [line for line in section.splitlines() if line.startswith("|")] == listed().splitlines()
-    assert r.URL in section
+def test_the_page_has_this_list_and_the_version() -> None:
+    rows = [line for line in CONVENTIONS.splitlines() if line.startswith("|")]
+    assert rows == listed().splitlines()
+    assert r.URL in CONVENTIONS
 
 
-def test_the_readme_tells_each_name_of_ours_and_each_value() -> None:
+def test_the_pages_tell_each_name_of_ours_and_each_value() -> None:
     ours = {name for full in MODES for name in names_of_ours(played(full=full))}
-    told = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", README, flags=re.DOTALL)))
+    pages = CONVENTIONS + TELEMETRY + CONTENT
+    told = set(re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", pages, flags=re.DOTALL)))
     assert ours - told == set()
     values = {value for values in CUSTOM.values() for value in values}
     used = {
@@ -89,7 +94,7 @@ def test_the_readme_tells_each_name_of_ours_and_each_value() -> None:
         for seen in played(full=full).spans
     }
     assert values == used - {value for key in CUSTOM for value in r.VALUES[key]}
-    assert all(value in README for value in values)
+    assert all(value in pages for value in values)
 
 
 class _Status:

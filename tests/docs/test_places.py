@@ -26,6 +26,7 @@ from tests.support.completions import METHODS as COMPLETIONS
 from tests.support.completions import named
 
 ROOT: Final = Path(__file__).parents[2]
+COVERAGE: Final = "docs/coverage.md"
 # Whose whole spans, and whose metrics, have a test of their own beside the lists.
 # Folders of their own: `workflows`, `results`, `batches`.
 ELSEWHERE: Final = {
@@ -157,17 +158,23 @@ def answers_forgotten() -> list[str]:
     return missing
 
 
-def coverage(readme: str) -> dict[str, str]:
-    """The rows of the README's table of methods, each with its async twin."""
-    _, _, table = readme.partition("<!-- coverage:")
+def coverage(document: str) -> dict[str, str]:
+    """The rows of a document's table of methods, each with its async twin."""
+    _, _, table = document.partition("<!-- coverage:")
     rows = re.findall(r"^\| `client\.([\w.]+)` \| (.+) \|$", table.partition("<!-- /")[0], re.M)
     return dict(rows)
 
 
 def rows_forgotten() -> list[str]:
     return untold_by(
-        coverage(read("README.md")), set(methods.methods()), "README.md, What is covered"
+        coverage(read(COVERAGE)), set(methods.methods()), f"{COVERAGE}, table of methods"
     )
+
+
+def documents() -> list[str]:
+    """What users and developers read of this project."""
+    pages = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+    return ["README.md", "CONTRIBUTING.md", *pages]
 
 
 def methods_that_are_not() -> list[str]:
@@ -175,7 +182,7 @@ def methods_that_are_not() -> list[str]:
     with sdk.Mistral(api_key="key") as client:
         return [
             f"{document}: client.{name} is no method of the SDK"
-            for document in ("README.md", "CONTRIBUTING.md", "docs/scale.md", "docs/options.md")
+            for document in documents()
             for name in sorted(methods_in(read(document)))
             if not exists(client, name)
         ]
@@ -230,7 +237,7 @@ PLACES: Final[dict[str, Callable[[], list[str]]]] = {
     "spans": spans_forgotten,
     "metrics": metrics_forgotten,
     "emulator": answers_forgotten,
-    "readme": rows_forgotten,
+    "coverage": rows_forgotten,
     "documents": methods_that_are_not,
     "changelog": changes_forgotten,
     "scale": operations_forgotten,
@@ -302,15 +309,15 @@ def test_a_scenario_taken_away_is_missed(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("document", "written", "instead", "told"),
     [
-        ("README.md", "| `client.ocr.process` | `process_async` |\n", "",
-         ["README.md, What is covered: ocr.process"]),
-        ("README.md", "`client.ocr.process` | `process_async`", "`client.ocr.read` | `read_async`",
-         ["README.md, What is covered: ocr.process",
-          "README.md: client.ocr.read is no method of the SDK",
-          "README.md: client.ocr.read_async is no method of the SDK"]),
-        ("README.md", "`client.ocr.process` | `process_async`", "`client.ocr.process` | `async_`",
-         ["README.md: client.ocr.async_ is no method of the SDK"]),
-        ("README.md", "## What is covered", "`client.chat.ask(...)` asks.",
+        (COVERAGE, "| `client.ocr.process` | `process_async` |\n", "",
+         [f"{COVERAGE}, table of methods: ocr.process"]),
+        (COVERAGE, "`client.ocr.process` | `process_async`", "`client.ocr.read` | `read_async`",
+         [f"{COVERAGE}, table of methods: ocr.process",
+          f"{COVERAGE}: client.ocr.read is no method of the SDK",
+          f"{COVERAGE}: client.ocr.read_async is no method of the SDK"]),
+        (COVERAGE, "`client.ocr.process` | `process_async`", "`client.ocr.process` | `async_`",
+         [f"{COVERAGE}: client.ocr.async_ is no method of the SDK"]),
+        ("README.md", "## What you get", "`client.chat.ask(...)` asks.",
          ["README.md: client.chat.ask is no method of the SDK"]),
         ("CHANGELOG.md", "`embeddings`, ", "", ["CHANGELOG.md: embeddings.create"]),
         ("docs/scale.md", "15: `chat`, ", "14: ",
@@ -353,7 +360,7 @@ def test_a_new_row_is_missed_everywhere(monkeypatch: pytest.MonkeyPatch) -> None
         "GIVEN in tests/support/methods.py: models.list",
         f"{where(test_other_calls, 'CALLS')}: models.list",
         f"{where(test_completion_metrics, 'INFERENCES')}: models.list",
-        "README.md, What is covered: models.list",
+        f"{COVERAGE}, table of methods: models.list",
         "CHANGELOG.md: models.list",
     ]
 

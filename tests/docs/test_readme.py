@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README says what is true; `make test-readme` runs it from top to bottom."""
+"""The README is short, begins with what a reader looks for, and says what is true.
+
+`make test-readme` runs it from top to bottom.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,36 +18,66 @@ from emulator import serve
 from tests.examples.running import without_settings
 from tests.support import sdk
 from tests.support.fixtures import no_log_records
-from tests.support.readme_blocks import UNTIL_INTERRUPTED, Block, blocks_of
-from tests.support.readme_tables import README, with_tables
+from tests.support.readme_blocks import ROOT, Block, blocks_of
+from tests.support.readme_tables import documents, with_tables
 
 __all__ = ["no_log_records"]
 
-_BLOCKS = blocks_of(README.read_text())
-_PYTHON = [block for block in _BLOCKS if block.language == "python"]
-_COMMANDS = [block for block in _BLOCKS if block.language == "sh"]
+README: Final = (ROOT / "README.md").read_text()
+_BLOCKS: Final = blocks_of("README.md")
+_PYTHON: Final = [block for block in _BLOCKS if block.language == "python"]
+_COMMANDS: Final = [block for block in _BLOCKS if block.language == "sh"]
 
 
 @pytest.mark.skipif(sdk.VERSION < (3, 4), reason="the tables are of the newest SDK")
-def test_the_tables_of_attributes_and_metrics_are_what_is_emitted() -> None:
-    readme = README.read_text()
-    assert with_tables(readme) == readme, "run python -m tests.support.readme_tables"
+def test_the_tables_of_docs_are_what_is_emitted() -> None:
+    told = documents()
+    assert with_tables(told) == told, "run python -m tests.support.readme_tables"
 
 
-@pytest.mark.parametrize("block", _PYTHON)
-def test_every_python_block_runs_as_it_stands(tmp_path: Path, block: Block) -> None:
-    if "mistralai.client" in block.code and sdk.VERSION < (2,):
-        pytest.skip("what imports mistralai.client is written for SDK 2 and newer")
-    with serve() as emulator:
-        done = run(block, tmp_path, MISTRAL_SERVER_URL=emulator.url, MISTRAL_API_KEY="none")
-    assert (done.returncode, done.stderr) == (0, ""), block
+# What it looks like
+
+
+def test_it_is_read_in_some_minutes() -> None:
+    assert len(README) <= 7_000
+
+
+def test_the_first_screen_is_a_sentence_a_picture_install_and_five_lines() -> None:
+    title, sentence, picture, install, *_ = [
+        part for part in re.split(r"\n\n+", README) if part.strip()
+    ]
+    assert title.startswith("# ")
+    assert sentence.count(". ") == 0
+    assert re.fullmatch(r"!\[[^\]]{60,}\]\(docs/pictures/[\w-]+\.png\)", picture)
+    assert install == "## Install"
+    assert re.findall(r"^## (.+)$", README, re.M) == [
+        "Install", "Five lines", "See it", "What you get", "Privacy", "Cost", "Documentation",
+        "Who is behind it", "Licence",
+    ]  # fmt: skip
+    assert README.index("instrument()\n") < 2_500
+
+
+def test_privacy_is_three_lines_and_cost_is_one_with_microseconds() -> None:
+    sections = dict(re.findall(r"^## (.+)\n\n((?:.+\n)+)", README, re.M))
+    assert len(sections["Privacy"].splitlines()) == 3
+    assert len(sections["Cost"].splitlines()) == 1
+    assert " µs " in sections["Cost"]
+
+
+def test_it_says_whose_it_is() -> None:
+    _, _, who = README.partition("## Who is behind it")
+    assert "neither part of OpenTelemetry nor of Mistral AI" in who
+
+
+# What it says to run
 
 
 @pytest.mark.skipif(sdk.VERSION < (2,), reason="it imports mistralai.client")
 def test_the_first_block_prints_its_span_also_when_the_call_fails(tmp_path: Path) -> None:
-    (first, *_) = _PYTHON
+    (first,) = _PYTHON
     with serve() as emulator:
         done = run(first, tmp_path, MISTRAL_SERVER_URL=emulator.url)
+    assert (done.returncode, done.stderr) == (0, "")
     assert '"name": "chat mistral-small-latest"' in done.stdout
     assert '"status_code": "UNSET"' in done.stdout
     # The emulator is gone: nobody listens there any more.
@@ -75,21 +109,17 @@ def test_install_comes_first_and_installs_what_the_first_program_imports() -> No
     assert imported == {"os", "mistralai", "opentelemetry"}
 
 
-def test_each_block_is_run_or_says_on_the_spot_why_it_is_not() -> None:
-    assert all(
-        block.comment == "" or block.serves or len(block.not_run) > 10 for block in _BLOCKS
-    ), f"before a block stands nothing, `<!-- {UNTIL_INTERRUPTED} -->` or `<!-- not run: why -->`"
-    fences = re.findall(r"^```(\w+)$", README.read_text(), re.M)
-    assert [name for name in fences if name != "text"] == [block.language for block in _BLOCKS]
-    # What `make test-readme` leaves out, and which test runs it all the same, if one does.
+def test_of_the_readme_only_two_blocks_are_not_run() -> None:
+    # That each says why is what `test_pages.py` tests.
     left_out = [" ".join(block.code.split()[:2]) for block in _COMMANDS if block.not_run]
-    assert left_out == ["pip install", "docker run", "make jaeger-run"]
-    steps = re.findall(r"^(?:\w+=\S+ )?step (\S+)", (README.parent / ".ci/run").read_text(), re.M)
-    assert {"demo", "test", "test-readme"} <= set(steps)
+    assert left_out == ["pip install", "docker run"]
+    steps = re.findall(r"^(?:\w+=\S+ )?step (\S+)", (ROOT / ".ci/run").read_text(), re.M)
+    assert {"demo", "docs", "test", "test-readme"} <= set(steps)
 
 
-def test_docker_does_not_block_the_terminal_nor_open_the_machine() -> None:
-    commands = [line for block in _COMMANDS for line in block.code.splitlines()]
+@pytest.mark.parametrize("page", ["README.md", "docs/viewers.md"])
+def test_docker_does_not_block_the_terminal_nor_open_the_machine(page: str) -> None:
+    commands = [line for block in blocks_of(page) for line in block.code.splitlines()]
     (command,) = [line for line in commands if line.startswith("docker run")]
     assert " -d " in command
     ports = re.findall(r" -p (\S+)", command)
@@ -97,7 +127,7 @@ def test_docker_does_not_block_the_terminal_nor_open_the_machine() -> None:
 
 
 def test_the_five_lines_are_those_of_the_example() -> None:
-    example = (README.parent / "examples" / "quickstart.py").read_text()
+    example = (ROOT / "examples" / "quickstart.py").read_text()
     for line in ("from opentelemetry import", "import instrument\n", "instrument()\n"):
         assert line in _PYTHON[0].code
         assert line in example

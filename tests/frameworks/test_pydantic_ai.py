@@ -327,7 +327,7 @@ def test_a_view_counts_the_sampled_out_once(
     emulator: Emulator, case: Case, *, sampled: bool
 ) -> None:
     drop = DropAggregation()
-    # Those of the README.
+    # Those of docs/frameworks.md.
     views = [
         View(meter_name=OURS, instrument_name=name, aggregation=drop)
         for name in (s.METRIC_TOKEN_USAGE, s.METRIC_FIRST_CHUNK)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README from top to bottom, as somebody reads it who has nothing but Python and a clone.
+"""README and docs from top to bottom, for somebody who has nothing but Python and a clone.
 
 ``make test-readme``: an empty home, a new virtual environment, a fresh copy of the tree, and every
-block in order. What needs more says so in the README; ``tests/docs/test_readme.py`` sees to that.
+block in order, those of the README first and then page by page as the index has them. What needs
+more says so on the spot; ``tests/docs/test_pages.py`` sees to that.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pytest
 from emulator import serve
 from tests.examples.interrupting import running
 from tests.examples.running import without_settings
-from tests.support.readme_blocks import Block, blocks_of
+from tests.support.readme_blocks import ROOT, Block, blocks_of, pages
 from tests.support.systems import needs_posix
 from tests.zero_code.receiver import receive
 
@@ -30,16 +31,15 @@ if TYPE_CHECKING:
 
 pytestmark = needs_posix
 
-_ROOT: Final = Path(__file__).parents[2]
-_BLOCKS: Final = blocks_of((_ROOT / "README.md").read_text())
-_RUN: Final = [block for block in _BLOCKS if not block.not_run]
-# The usual ports may be taken where this runs. The README's own are looked at by other tests.
+_RUN: Final = [block for page in pages() for block in blocks_of(page) if not block.not_run]
+# The usual ports may be taken where this runs. Those that are written are looked at by other tests.
 _OTLP: Final = "http://localhost:4318"
 _ELSEWHERE: Final = {"make chat ": "make chat ARGS='--port 0' "}
 # What each program must print, besides ending well.
 _PRINTS: Final = {
     "make demo": "What was recorded",
-    "make zero-code": '"name": "execute_tool web_search"',
+    # In the same block: the demo draws what this one prints as JSON.
+    "make demo ": '"name": "execute_tool web_search"',
     "OTEL_EXPORTER_OTLP_ENDPOINT=": "Sent.",
     "make chat": "running on http://127.0.0.1:",
     ".venv/bin/python -m examples.prometheus": "/metrics",
@@ -115,15 +115,15 @@ def _copy_tree(clone: Path) -> None:
     """What a clone would hold if all changes here were committed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 -- git is where it is
-        cwd=_ROOT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
     for name in filter(None, listed.stdout.split("\0")):
-        if (_ROOT / name).exists():
+        if (ROOT / name).exists():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(_ROOT / name, clone / name)
+            shutil.copy2(ROOT / name, clone / name)
 
 
 def _system_path() -> list[str]:
@@ -141,16 +141,17 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 def test_every_block_runs_in_order(reader: Reader, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _RUN
+    assert {block.page for block in _RUN} >= {"README.md", "docs/recipes.md", "docs/viewers.md"}
     printed: dict[str, str] = {}
     for block in _RUN:
-        first, begun = block.code.splitlines()[0], monotonic()
+        begun = monotonic()
         try:
-            printed[block.code] = reader.goes_through(block)
+            printed[block.code] = said = reader.goes_through(block)
+            assert block.prints in (None, said)
         except AssertionError as error:
-            raise AssertionError(f"{block.code}\n{error}") from None
+            raise AssertionError(f"{block.page}:\n{block.code}\n{error}") from None
         with capsys.disabled():
-            sys.stdout.write(f"\n{monotonic() - begun:6.1f} s  {first}")
+            sys.stdout.write(f"\n{monotonic() - begun:6.1f} s  {block.place}")
             sys.stdout.flush()
     for start, text in _PRINTS.items():
         found = [said for code, said in printed.items() if code.startswith(start)]

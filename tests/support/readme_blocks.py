@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's blocks of code, in order, each with the comment right before it."""
+"""The blocks of code of README and docs, in order, each with the comment right before it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-_BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]+) -->\n)?^```(sh|python)\n(.*?)^```$", re.M | re.S)
+ROOT: Final = Path(__file__).parents[2]
+_BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
 _NOT_RUN: Final = "not run: "
 UNTIL_INTERRUPTED: Final = "runs until Ctrl-C"
+_PRINTS: Final = "prints"
 
 
 @dataclass(frozen=True)
 class Block:
     """A block of shell or Python, and the comment right before it."""
 
+    page: str
+    """Its document, from the root of the repository."""
     language: str
     code: str
     comment: str
+    prints: str | None = None
+    """What a block `<!-- prints -->` after it says that it prints."""
 
     @property
     def not_run(self) -> str:
@@ -30,7 +37,35 @@ class Block:
         """Whether a reader ends it by Ctrl-C."""
         return self.comment == UNTIL_INTERRUPTED
 
+    @property
+    def place(self) -> str:
+        """The document and the first line."""
+        return f"{self.page}: {self.code.strip().splitlines()[0]}"
 
-def blocks_of(document: str) -> list[Block]:
-    """The blocks of a document, in order."""
-    return [Block(found[2], found[3], found[1] or "") for found in _BLOCK.finditer(document)]
+
+def blocks_of(page: str) -> list[Block]:
+    """The blocks of a document, in order; not those that only show something (``text``).
+
+    Args:
+        page: from the root of the repository.
+    """
+    return blocks_in((ROOT / page).read_text(), page)
+
+
+def blocks_in(document: str, page: str = "") -> list[Block]:
+    """The blocks of a text."""
+    blocks: list[Block] = []
+    for comment, language, code in _BLOCK.findall(document):
+        if language != "text":
+            blocks.append(Block(page, language, code, comment))
+        elif comment == _PRINTS:
+            last = blocks.pop()
+            blocks.append(Block(page, last.language, last.code, last.comment, code))
+    return blocks
+
+
+def pages() -> list[str]:
+    """README, and the documents of `docs/` in the order of their index."""
+    index = (ROOT / "docs/index.md").read_text()
+    named = re.findall(r"\]\((\w+\.md)\)", index)
+    return ["README.md", "docs/index.md", *(f"docs/{name}" for name in dict.fromkeys(named))]

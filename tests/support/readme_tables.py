@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's tables of attributes and metrics, made from what the plugin really emits.
+"""The documents' tables of attributes, metrics and methods, made from what the plugin really emits.
 
-``python -m tests.support.readme_tables`` writes them into the README; a test fails when they
-are stale.
+``python -m tests.support.readme_tables`` writes them into `docs/`; a test fails when they are
+stale.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,14 @@ from tests.support.methods import calls, methods
 from tests.support.sdk import Mistral, retries
 from tests.support.sessions import helper
 
-README = Path(__file__).parents[2] / "README.md"
+DOCS = Path(__file__).parents[2] / "docs"
+# Which document has which table.
+PLACES = {
+    "coverage": "coverage.md",
+    "attributes": "telemetry.md",
+    "metrics": "telemetry.md",
+    "deviations": "conventions.md",
+}
 _TYPES: dict[type, str] = {
     str: "string",
     int: "int",
@@ -196,18 +204,30 @@ def _metric_rows(reader: InMemoryMetricReader) -> list[str]:
     ]
 
 
-def with_tables(readme: str) -> str:
-    """The README with its tables as they should be."""
+def with_tables(documents: Mapping[str, str]) -> dict[str, str]:
+    """The documents with their tables as they should be.
+
+    Args:
+        documents: texts by name; each that `PLACES` names.
+    """
+    changed = dict(documents)
     for name, table in tables().items():
+        place = PLACES[name]
         begin = f"<!-- {name}: made by tests/support/readme_tables.py -->"
         end = f"<!-- /{name} -->"
-        before, found, rest = readme.partition(begin)
+        before, found, rest = changed[place].partition(begin)
         _, closed, after = rest.partition(end)
-        assert found, f"README has no {begin}"
-        assert closed, f"README has no {end}"
-        readme = f"{before}{begin}\n{table}\n{end}{after}"
-    return readme
+        assert found, f"{place} has no {begin}"
+        assert closed, f"{place} has no {end}"
+        changed[place] = f"{before}{begin}\n{table}\n{end}{after}"
+    return changed
+
+
+def documents() -> dict[str, str]:
+    """The documents with tables, as they are."""
+    return {name: (DOCS / name).read_text() for name in sorted(set(PLACES.values()))}
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    for document, text in with_tables(documents()).items():
+        (DOCS / document).write_text(text)

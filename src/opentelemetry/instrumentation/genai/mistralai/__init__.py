@@ -9,8 +9,8 @@ Call `instrument` once, at startup, before or after ``mistralai`` is imported::
 
 or start the program under ``opentelemetry-instrument``, which finds `MistralAIInstrumentor`. From
 then on each recorded call of the SDK is a span, with its usage and its errors, and its tokens are
-counted. The span of a conversation's stream ends at the time that the server names. The README
-lists what is recorded.
+counted. The span of a conversation's stream ends at the time that the server names. What is
+recorded: ``docs/telemetry.md``.
 """
 
 from __future__ import annotations
