@@ -163,9 +163,10 @@ test-pythons: ## the tests on Pythons out of Debian sid; PYTHONS="3.14 3.15", or
 test-readme: $(VENV)/dev ## README and docs from top to bottom, in an empty home with nothing installed
 	$(BIN)/python -m pytest tests/readme
 
-# Without the variable mkdocs-material says in colours what will become of mkdocs.
+# Without the variable mkdocs-material says in colours what will become of mkdocs. Not --quiet: a
+# warning that is not logged does not fail a strict build.
 docs: $(VENV)/docs ## docs/ and the API as a site, in site/; a broken link fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 hooks: $(VENV)/dev ## git runs what `make lint` runs before each commit (pre-commit)
 	$(BIN)/pre-commit install

@@ -71,7 +71,7 @@ def _resolved(path: PurePosixPath) -> str:
 
 def on_config(config: Any) -> Any:
     """Tells mkdocs where the repository is."""
-    config["repo_url"] = address()
+    config["repo_url"], config["repo_name"] = address(), "Repository"
     return config
 
 

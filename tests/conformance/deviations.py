@@ -47,8 +47,8 @@ DEVIATIONS: Final = (
         "old metrics",
         "by default the histograms of calls have the names of v1.41.0 (`gen_ai.client.operation.*`,"
         " `gen_ai.client.token.usage`)",
-        "so have today's dashboards and the official instrumentations;"
-        ' `metric_names="latest"` has the newest',
+        "today's dashboards and the official instrumentations use these names;"
+        ' `metric_names="latest"` gives the newest',
         f"{_OLD}.duration: of v1.41.0",
         f"{_OLD}.time_to_first_chunk: of v1.41.0",
         f"{_OLD}.time_per_output_chunk: of v1.41.0",
@@ -57,7 +57,7 @@ DEVIATIONS: Final = (
     _deviation(
         "schema",
         f"`schema_url` is `{r.OLD_SCHEMA_URL}`, and with the newest names the meter has none",
-        "it is the last schema published with names of GenAI, and the newest metrics are not in it",
+        "it is the last published schema that has GenAI names; the newest metrics are not in it",
         "scope of spans: its schema_url is of v1.41.0",
         "scope of events: its schema_url is of v1.41.0",
         "scope of metrics: its schema_url is of v1.41.0",
@@ -66,9 +66,9 @@ DEVIATIONS: Final = (
     _deviation(
         "model",
         "a span whose request names no model (append, restart, agents) gets"
-        " `gen_ai.request.model` from the response when it ends, and where it is a `chat` its name"
+        " `gen_ai.request.model` from the response when it ends; a `chat` then also gets the name"
         " `chat {model}`",
-        "viewers show and price a call by this attribute alone; samplers do not see it",
+        "viewers show and price a call by this attribute alone (samplers do not see it)",
         f"{_INFERENCE}: {_NAMED}",
         f"{_INFERENCE}: its name has a model that the request does not name",
         f"{_INFERENCE}: sets gen_ai.request.model when it ends",
@@ -79,7 +79,7 @@ DEVIATIONS: Final = (
         "agent's answer",
         "client spans of `invoke_agent` have `gen_ai.response.id`, `gen_ai.response.model`,"
         " `gen_ai.request.stream` and `gen_ai.response.time_to_first_chunk`",
-        "an agent's answer is a model's: without them nobody could find, price or time it",
+        "a model writes an agent's answer; without these, nobody could find, price or time it",
         f"{_AGENT}: has gen_ai.request.stream",
         f"{_AGENT}: has gen_ai.response.id",
         f"{_AGENT}: has gen_ai.response.model",
@@ -88,7 +88,7 @@ DEVIATIONS: Final = (
     _deviation(
         "agent's metrics",
         "calls of agents have the metrics of inference, not `gen_ai.client.invoke_agent.duration`",
-        "it is one API, and a sum over all calls is to be one",
+        "it is one API, so one sum covers all calls",
         *(
             f"metric {_INFERENCE}.{name}: recorded for {_AGENT}"
             for name in (
@@ -103,15 +103,14 @@ DEVIATIONS: Final = (
         "agent's name",
         "the name of an `invoke_agent` client span is without the agent's, and `gen_ai.agent.name`"
         " is set on it when it ends",
-        "the API tells the name only when the agent hands over: spans of one agent would have two"
-        " names",
+        "the API tells the name only at a handoff, so the spans of one agent would have two names",
         f"{_AGENT}: its name lacks gen_ai.agent.name",
         f"{_AGENT}: sets gen_ai.agent.name when it ends",
     ),
     _deviation(
         "agent's id",
         "`execute_tool` spans, and `invoke_agent` spans inside a call, have `gen_ai.agent.id`",
-        "agents may share a name, and not each has a known one",
+        "two agents may share a name, and some names are not known",
         f"{_TOOL}: has gen_ai.agent.id",
         "gen_ai.invoke_agent.internal: has gen_ai.agent.id",
     ),
@@ -119,7 +118,7 @@ DEVIATIONS: Final = (
         "handoffs",
         "a handoff is `execute_tool agent_handoff {agent}` with `gen_ai.transfer.*`, without a"
         " duration on metrics",
-        "so it is proposed, but not yet adopted; it does nothing that takes time",
+        "this is proposed for the conventions, and not yet adopted; a handoff takes no time",
         f"{_TOOL}: has gen_ai.transfer.mode",
         f"{_TOOL}: has gen_ai.transfer.target.name",
         f"{_TOOL}: its name has more than gen_ai.tool.name",
@@ -129,7 +128,7 @@ DEVIATIONS: Final = (
         "server's agents",
         "agents that take over on the server are `invoke_agent` spans of kind INTERNAL, without"
         " `gen_ai.invoke_agent.*` metrics",
-        "they are steps inside the one call; these metrics are of loops in your process",
+        "they are steps inside one call; these metrics are for loops in your process",
         *(
             f"metric gen_ai.invoke_agent.{name}: not recorded for"
             " gen_ai.invoke_agent.internal on the server"
@@ -139,7 +138,7 @@ DEVIATIONS: Final = (
     _deviation(
         "outcome",
         "durations of streams have `mistral_ai.stream.outcome`",
-        "leaving early can be counted",
+        "so that streams that are left early can be counted",
         f"metric {_INFERENCE}.duration: has mistral_ai.stream.outcome",
         f"{_OLD}.duration: has mistral_ai.stream.outcome",
     ),
@@ -153,7 +152,7 @@ DEVIATIONS: Final = (
         "some tokens",
         "counters of cached and reasoning tokens, and the newest histograms of tokens, are recorded"
         " for calls that report some, and not 0 for each",
-        "zeros would be series that say nothing, and pull percentiles down",
+        "zeros would make series that say nothing, and would lower percentiles",
         *(
             f"{_USED}.{name}: not recorded for {_INFERENCE} without tokens"
             for name in (
@@ -169,7 +168,7 @@ DEVIATIONS: Final = (
         "no tokens",
         "OCR, moderation, classification and summaries of an index have"
         " `gen_ai.client.operation.duration`, and no metric of tokens",
-        "they report none; two of these operations the conventions do not know",
+        "they report no tokens; the conventions do not know two of these operations",
         *(
             f"metric {_INFERENCE}.{name}: not recorded for what says nothing of tokens"
             for name in (
@@ -184,8 +183,7 @@ DEVIATIONS: Final = (
         "embeddings",
         "embeddings have `gen_ai.usage.output_tokens` and `gen_ai.response.id`, and are in the"
         " usage counters",
-        "what the SDK says is recorded, its 0 too; and tokens that are spent are counted in one"
-        " place",
+        "the SDK reports them, a 0 as well; and one place counts all tokens that are spent",
         f"{_EMBEDDINGS}: has gen_ai.response.id",
         f"{_EMBEDDINGS}: has gen_ai.usage.output_tokens",
         f"{_USED}.input_tokens: recorded for {_EMBEDDINGS}",
@@ -202,7 +200,7 @@ DEVIATIONS: Final = (
         "status code",
         "calls that failed by HTTP have `http.response.status_code`, and"
         " `http.response.header.retry-after` if the server said it",
-        "one search finds all 429, also where the HTTP client has no spans",
+        "one search finds every 429, also without spans of the HTTP client",
         *(
             f"{kind}: has http.response.status_code"
             for kind in (
@@ -215,7 +213,7 @@ DEVIATIONS: Final = (
         "on the server",
         "`invoke_workflow`, and `execute_tool` of `connectors.call_tool`, are of kind CLIENT, with"
         " provider and server",
-        "the conventions know them inside the process only; these run elsewhere",
+        "in the conventions they run inside the process; these run elsewhere",
         *(
             f"{kind}: {what}"
             for kind in (_WORKFLOW, _TOOL)
@@ -229,7 +227,7 @@ DEVIATIONS: Final = (
         "sessions",
         "a realtime session has the usage counters and the time to its first chunk, and no other"
         " metric",
-        "one of hours would spoil every percentile",
+        "a session of hours would spoil every percentile",
         *(
             f"metric {_INFERENCE}.{name}: not recorded for sessions"
             for name in (
@@ -243,26 +241,26 @@ DEVIATIONS: Final = (
     _deviation(
         "older limit",
         "a `retrieval` has `gen_ai.request.top_k` beside `gen_ai.retrieval.top_k`",
-        "so it was called until v1.41, and viewers read that",
+        "that was its name until v1.41, and viewers read it",
         f"{_RETRIEVAL}: has gen_ai.request.top_k",
     ),
     _deviation(
         "index of a summary",
         "the summary of an index has `gen_ai.data_source.id`",
-        "nothing else says of what it is",
+        "nothing else names the index",
         f"{_INFERENCE}: has gen_ai.data_source.id",
     ),
     _deviation(
         "description",
         "`create_agent` is without `gen_ai.agent.description`",
-        "descriptions are people's words, and none of these is recorded unasked",
+        "people write descriptions, and no words of theirs are recorded unasked",
         f"{_CREATION}: lacks gen_ai.agent.description, though the application gave a description",
     ),
     _deviation(
         "events",
         "the log event of an exception is `gen_ai.client.operation.exception`, one name for all"
         " operations, and `gen_ai.client.inference.operation.details` has the severity INFO",
-        "alerts know that name; and who asks for content is not to lose it where DEBUG is dropped",
+        "alerts use that name; where DEBUG is dropped, content that was asked for would be lost",
         "event gen_ai.client.operation.exception: no such event",
         "event gen_ai.client.inference.operation.details: its severity is INFO",
     ),

@@ -172,6 +172,12 @@ def test_a_picture_can_be_read_at_the_width_of_a_page(picture: Path) -> None:
 # The site
 
 
+def test_a_broken_link_fails_the_build() -> None:
+    (command,) = re.findall(r"mkdocs build (.+)", (ROOT / "Makefile").read_text())
+    # With --quiet warnings are not counted, and a strict build passes.
+    assert command == "--strict"
+
+
 def test_links_out_of_docs_lead_to_the_repository() -> None:
     home = site.address()
     assert home.startswith("https://github.com/")
