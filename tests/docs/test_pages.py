@@ -121,6 +121,11 @@ def test_each_program_runs_and_prints_what_stands_there(ran: Path, number: int) 
         assert said == block.prints, block.place
 
 
+def test_who_is_in_trouble_is_sent_to_the_doctor_first() -> None:
+    first = next(block for block in BLOCKS if block.page == "docs/troubleshooting.md")
+    assert first.code == "python -m opentelemetry.instrumentation.genai.mistralai\n"
+
+
 def test_each_recipe_with_a_program_says_what_it_prints() -> None:
     recipes = [block for block in PROGRAMS if block.page == "docs/recipes.md"]
     assert len(recipes) >= 7
