@@ -175,7 +175,12 @@ def methods_that_are_not() -> list[str]:
     with sdk.Mistral(api_key="key") as client:
         return [
             f"{document}: client.{name} is no method of the SDK"
-            for document in ("README.md", "CONTRIBUTING.md", "docs/scale.md", "docs/options.md")
+            for document in (
+                "README.md",
+                "CONTRIBUTING.md",
+                "docs/scale.md",
+                "docs/configuration.md",
+            )
             for name in sorted(methods_in(read(document)))
             if not exists(client, name)
         ]
