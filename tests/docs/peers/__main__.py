@@ -18,7 +18,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ _HEX: Final = re.compile(
 )
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?")
 _GIVEN: Final = (0.5, 0.25)
-_OF_THE_RUN: Final = ("process_id", "gen_ai.server.time_per_output_token")
+_OF_THE_RUN: Final = ("process_id",)
 
 
 def measured(name: str, *, beside: bool) -> dict[str, Any]:
@@ -69,6 +69,7 @@ def measured(name: str, *, beside: bool) -> dict[str, Any]:
             "date": datetime.now(timezone.utc).date().isoformat(),
             "python": platform.python_version(),
             "versions": {each: version(each) for each in distributions},
+            "entry points": _entry_points(peer.distribution),
             "metrics": seen.metrics(),
             "log events": [dict(row) for row in _distinct(seen.logs())],
             "calls": told,
@@ -121,6 +122,12 @@ def _told(call: Any, url: str, seen: OpenTelemetry, scopes: set[str]) -> dict[st
     if held:
         told["ended while the stream was held"] = held[0]
     return told
+
+
+def _entry_points(of: str) -> list[str]:
+    """What the distribution is called in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS."""
+    found = distribution(of).entry_points
+    return sorted(each.name for each in found if each.group == "opentelemetry_instrumentor")
 
 
 def _of(seen: OpenTelemetry, scopes: set[str]) -> list[Row]:
