@@ -44,6 +44,19 @@ BESIDE: dict[str, tuple[str, str, str]] = {
     "openllmetry": ("1.12.4", "3.12", "opentelemetry-instrumentation-mistralai==0.62.4"),
     "openinference": ("newest", "3.13", "openinference-instrumentation-mistralai==2.2.2"),
 }
+# (mistralai, python, what else is installed): what docs/migration.md and docs/comparison.md are
+# about, each on the newest SDK that it works with. Those of ALSO_BESIDE are also run with us.
+MIGRATION: dict[str, tuple[str, str, list[str]]] = {
+    "ours": ("3.7.0", "3.12", []),
+    "sdk": ("3.7.0", "3.12", []),
+    "sdk-1.12": ("1.12.4", "3.12", []),
+    "openinference": ("3.7.0", "3.12", ["openinference-instrumentation-mistralai==2.2.2"]),
+    "openllmetry": ("1.12.4", "3.12", ["opentelemetry-instrumentation-mistralai==0.62.4"]),
+    "openlit": ("1.12.4", "3.12", ["openlit==1.45.0"]),
+    "ddtrace": ("3.7.0", "3.12", ["ddtrace==4.16.0"]),
+    "braintrust": ("3.7.0", "3.12", ["braintrust==0.47.0"]),
+}
+ALSO_BESIDE = ("sdk", "openinference", "openllmetry")
 # (mistralai, python, what else is installed): frameworks that call the SDK, at the versions that
 # the tests know, each on the newest SDK that it allows.
 FRAMEWORKS: dict[str, tuple[str, str, list[str]]] = {
@@ -138,6 +151,17 @@ def beside(session: nox.Session, other: str) -> None:
     sdk, python, package = BESIDE[other]
     executable = environment(session, f"beside-{other}", python, sdk, package)
     session.run(executable, "-m", "pytest", "tests/beside", *session.posargs)
+
+
+@nox.session(python=False)
+@nox.parametrize("name", list(MIGRATION))
+def migration(session: nox.Session, name: str) -> None:
+    """Measures anew what an instrumentation records, for the pages that compare."""
+    sdk, python, packages = MIGRATION[name]
+    executable = environment(session, f"migration-{name}", python, sdk, *packages)
+    session.run(executable, "-m", "tests.docs.peers", name)
+    if name in ALSO_BESIDE:
+        session.run(executable, "-m", "tests.docs.peers", name, "--beside")
 
 
 @nox.session(python=False)

@@ -18,13 +18,13 @@ from emulator import serve
 from tests.examples.running import without_settings
 from tests.support import sdk
 from tests.support.fixtures import no_log_records
-from tests.support.readme_blocks import ROOT, Block, blocks_of
+from tests.support.readme_blocks import ROOT, Block, blocks_on
 from tests.support.readme_tables import documents, with_tables
 
 __all__ = ["no_log_records"]
 
 README: Final = (ROOT / "README.md").read_text()
-_BLOCKS: Final = blocks_of("README.md")
+_BLOCKS: Final = blocks_on("README.md")
 _PYTHON: Final = [block for block in _BLOCKS if block.language == "python"]
 _COMMANDS: Final = [block for block in _BLOCKS if block.language == "sh"]
 
@@ -119,7 +119,7 @@ def test_of_the_readme_only_two_blocks_are_not_run() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/viewers.md"])
 def test_docker_does_not_block_the_terminal_nor_open_the_machine(page: str) -> None:
-    commands = [line for block in blocks_of(page) for line in block.code.splitlines()]
+    commands = [line for block in blocks_on(page) for line in block.code.splitlines()]
     (command,) = [line for line in commands if line.startswith("docker run")]
     assert " -d " in command
     ports = re.findall(r" -p (\S+)", command)

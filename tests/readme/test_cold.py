@@ -22,7 +22,7 @@ import pytest
 from emulator import serve
 from tests.examples.interrupting import running
 from tests.examples.running import without_settings
-from tests.support.readme_blocks import ROOT, Block, blocks_of, pages
+from tests.support.readme_blocks import ROOT, Block, blocks_on, pages
 from tests.support.systems import needs_posix
 from tests.zero_code.receiver import receive
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = needs_posix
 
-_RUN: Final = [block for page in pages() for block in blocks_of(page) if not block.not_run]
+_RUN: Final = [block for page in pages() for block in blocks_on(page) if not block.not_run]
 # The usual ports may be taken where this runs. Those that are written are looked at by other tests.
 _OTLP: Final = "http://localhost:4318"
 _ELSEWHERE: Final = {"make chat ": "make chat ARGS='--port 0' "}

@@ -17,7 +17,7 @@ _PRINTS: Final = "prints"
 
 @dataclass(frozen=True)
 class Block:
-    """A block of shell or Python, and the comment right before it."""
+    """A block of code, and the comment right before it."""
 
     page: str
     """Its document, from the root of the repository."""
@@ -43,17 +43,27 @@ class Block:
         return f"{self.page}: {self.code.strip().splitlines()[0]}"
 
 
-def blocks_of(page: str) -> list[Block]:
-    """The blocks of a document, in order; not those that only show something (``text``).
+def blocks_on(page: str) -> list[Block]:
+    """The blocks of a document.
 
     Args:
         page: from the root of the repository.
     """
-    return blocks_in((ROOT / page).read_text(), page)
+    return blocks_of((ROOT / page).read_text(), page)
 
 
-def blocks_in(document: str, page: str = "") -> list[Block]:
-    """The blocks of a text."""
+def blocks_of(document: str, page: str = "") -> list[Block]:
+    """The blocks of shell and Python of a text, in order.
+
+    Args:
+        document: the text.
+        page: the name of it that the blocks get.
+    """
+    return [block for block in all_of(document, page) if block.language in {"sh", "python"}]
+
+
+def all_of(document: str, page: str = "") -> list[Block]:
+    """As `blocks_of`, and blocks of other languages; ``text`` only shows something."""
     blocks: list[Block] = []
     for comment, language, code in _BLOCK.findall(document):
         if language != "text":
