@@ -7,14 +7,12 @@ import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    from tests.examples.interrupting import Running
 
 _ANSWER: Final[dict[str, Any]] = {
     "object": "conversation.response",
@@ -22,6 +20,13 @@ _ANSWER: Final[dict[str, Any]] = {
     "outputs": [],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
+
+
+class Asking(Protocol):
+    """A program that asks."""
+
+    def assert_alive(self) -> None:
+        """Fails if it has ended."""
 
 
 class Api:
@@ -49,7 +54,7 @@ class Api:
         self._waiting.release()
         self.released.wait()
 
-    def wait_until_asked(self, asking: Running, times: int = 1) -> None:
+    def wait_until_asked(self, asking: Asking, times: int = 1) -> None:
         """Returns when so many more requests wait for an answer that does not come.
 
         Args:
