@@ -10,7 +10,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 _BLOCK: Final = re.compile(r"^(?:<!-- ([^\n]+) -->\n)?^```(\w*)\n(.*?)^```$", re.M | re.S)
-_RUN: Final = frozenset("sh python".split())
+_RUN: Final = re.compile(r"sh|python")
 _NOT_RUN: Final = "not run: "
 UNTIL_INTERRUPTED: Final = "runs until Ctrl-C"
 _PRINTS: Final = "prints"
@@ -60,7 +60,7 @@ def blocks_of(document: str, page: str = "") -> list[Block]:
         document: the text.
         page: the name of it that the blocks get.
     """
-    return [block for block in all_of(document, page) if block.language in _RUN]
+    return [block for block in all_of(document, page) if _RUN.fullmatch(block.language)]
 
 
 def all_of(document: str, page: str = "") -> list[Block]:
