@@ -7,6 +7,7 @@ import ast
 import importlib
 import inspect
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -456,6 +458,35 @@ def test_the_default_sampler_keeps_all_and_follows_its_parent() -> None:
     assert OTHERS["OTEL_TRACES_SAMPLER"][2] == "`parentbased_always_on`"
     sampler = TracerProvider(shutdown_on_exit=False).sampler
     assert sampler.get_description().startswith("ParentBased{root:AlwaysOnSampler")
+
+
+def test_the_defaults_under_opentelemetry_instrument(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [name for name, row in OTHERS.items() if row[2] == "`otlp`"]
+    assert names == ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"]
+    for name in (*names, "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        monkeypatch.delenv(name, raising=False)
+        # What the distribution sets is taken away again.
+        monkeypatch.setenv(name, "")
+        del os.environ[name]
+    distro: Any = importlib.import_module("opentelemetry.distro").OpenTelemetryDistro()
+    distro.configure()
+    assert [os.environ[name] for name in names] == ["otlp"] * 3
+    assert OTHERS["OTEL_EXPORTER_OTLP_PROTOCOL"][2].startswith(
+        f"`{os.environ['OTEL_EXPORTER_OTLP_PROTOCOL']}`"
+    )
+
+
+def test_the_default_endpoint_and_propagators() -> None:
+    exporter: Any = OTLPSpanExporter()
+    base, _, path = str(_inside(exporter, "_endpoint")).partition("/v1/")
+    exporter.shutdown()
+    assert OTHERS["OTEL_EXPORTER_OTLP_ENDPOINT"][2].startswith(f"`{base}` for HTTP")
+    assert path == "traces"
+    source = inspect.getsource(importlib.import_module("opentelemetry.propagate"))
+    assert OTHERS["OTEL_PROPAGATORS"][2].strip("`") in source
+    metrics = inspect.getsource(importlib.import_module("opentelemetry.sdk.metrics._internal"))
+    told = OTHERS["OTEL_METRICS_EXEMPLAR_FILTER"][2].strip("`")
+    assert re.search(rf'OTEL_METRICS_EXEMPLAR_FILTER,\s*"{told}"', metrics)
 
 
 # The blocks

@@ -32,6 +32,7 @@ _TOO_MANY: Final = 10**6
 _HEX: Final = re.compile(
     r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{16}\b"
 )
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)?")
 _GIVEN: Final = (0.5, 0.25)
 _OF_THE_RUN: Final = ("process_id",)
@@ -152,7 +153,7 @@ def _plain(value: Any, port: str) -> Any:
     # It names files of the machine.
     if 'File "' in str(value):
         return "a traceback"
-    text = str(value).replace(f":{port}", ":1234")
+    text = _ADDRESS.sub("", str(value).replace(f":{port}", ":1234"))
     return _TIME.sub("a time", _HEX.sub("an id", text))[:_LONGEST]
 
 

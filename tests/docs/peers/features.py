@@ -108,10 +108,22 @@ def on_time(name: str) -> str:
     return "yes" if told["ended when the server was done"] else "when the program has read on"
 
 
+def _has_words(name: str, *, failed: bool) -> str:
+    """Whether words of the caller's are in the spans of calls that failed, or of the others."""
+    calls = reading.measured(name)["calls"]
+    asked = [each for each in calls if bool(calls[each]["raised"]) is failed]
+    texts = "".join(reading.texts(name, each) for each in asked)
+    return "yes" if reading.PROMPT in texts or '"Hello"' in texts else NO
+
+
 def words_unasked(name: str) -> str:
     """Whether the prompt is recorded without being asked to."""
-    everything = "".join(reading.texts(name, which) for which in reading.measured(name)["calls"])
-    return "yes" if reading.PROMPT in everything or '"Hello"' in everything else NO
+    return _has_words(name, failed=False)
+
+
+def words_in_errors(name: str) -> str:
+    """Whether it is in the spans of failed calls: the errors of the API can repeat it."""
+    return _has_words(name, failed=True)
 
 
 def metrics(name: str) -> str:
@@ -174,6 +186,7 @@ CHATS: Final[dict[str, Cell]] = {
 }
 ALL: Final[dict[str, Cell]] = {
     "prompts are recorded unasked": words_unasked,
+    "prompts are recorded when a call fails": words_in_errors,
     "metrics": metrics,
     "metrics of conversations": conversation_metrics,
 }
