@@ -5,15 +5,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 JOBS ?= 2
+# What is installed has the locked versions (`make lock` renews them), or with NEWEST=1, in an
+# environment that is new, whatever the index has today. nox pins its environments itself.
+LOCK := $(if $(NEWEST),--upgrade,--constraint constraints.txt)
 # Packages come without bytecode, and many tests start an interpreter: compile once, and keep it.
 export PYTHONDONTWRITEBYTECODE :=
+# The dependency groups whose versions are locked; others are part of these.
+LOCKED := dev workers frameworks release
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger prometheus test-matrix dist clean chat chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-pythons
+.PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-readme test-pythons
+.PHONY: lock audit hooks changelog release-check
 
+# Runs a program that a user ends by Ctrl-C. Each process in the terminal gets that signal, and make
+# would add a line of its own about the one that ended by it.
+define until_interrupted
+@trap : INT; $(1) || { code=$$?; test $$code = 130 || exit $$code; }
+endef
+
+# A line that starts with `##@` heads the targets below it: they are for those that it names.
 # Nothing here needs a tool of GNU's or of Linux alone.
 help: ## what there is
-	@awk -F ':[^#]*## ' '/^[a-z-]+:.*##/ { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':[^#]*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z-]+:.*##/ { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Whoever names a Python gets it: a .venv of another one is made anew. Unnamed, any .venv serves.
 ifneq ($(origin PYTHON),file)
@@ -31,30 +44,47 @@ $(UV):
 	  echo "this needs Python 3.10 or newer, and PYTHON=$(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1)" >&2; \
 	  exit 1; }
 	$(PYTHON) -m venv $(ANEW) $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(LOCK) uv
 
-$(VENV)/demo: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group demo
+$(VENV)/demo: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group demo
 	@touch $@
 
-$(VENV)/dev: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group dev
+$(VENV)/dev: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group dev
 	@touch $@ $(VENV)/demo $(VENV)/web
 
-$(VENV)/web: $(UV) pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --editable . --group web
+$(VENV)/web: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group web
 	@touch $@ $(VENV)/demo
 
 $(VENV)/workers: $(VENV)/dev
-	$(UV) pip install --quiet --python $(BIN)/python --group workers
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group workers
 	@touch $@
 
-demo: $(VENV)/demo ## two turns of a conversation, streamed and drawn: no key, no network
-	@$(BIN)/python -m examples.quickstart
+$(VENV)/release: $(VENV)/dev
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --group release
+	@touch $@
+
+$(VENV)/zero: $(UV) pyproject.toml constraints.txt
+	$(UV) pip install --quiet --python $(BIN)/python $(LOCK) --editable . --group demo --group zero
+	@touch $@ $(VENV)/demo
+
+##@ For those who use it
+
+demo: $(VENV)/demo ## conversations, streamed and drawn: no key, no network; REAL=1 asks Mistral, with your key
+	$(call until_interrupted,$(BIN)/python -m examples.quickstart $(if $(REAL),--real))
 
 chat: $(VENV)/web ## a chat in the browser, each answer a trace; ARGS='--port 8001'
-	@$(BIN)/python -m examples.fastapi_chat $(ARGS)
+	$(call until_interrupted,$(BIN)/python -m examples.fastapi_chat $(ARGS))
 
+# Without an endpoint spans are printed; there is nothing that metrics and logs could be sent to.
+zero-code: $(VENV)/zero ## opentelemetry-instrument python -m examples.zero_code.ask, spans on the console
+	$(call until_interrupted,$(if $(OTEL_EXPORTER_OTLP_ENDPOINT),OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf,OTEL_TRACES_EXPORTER=console) \
+	  OTEL_SERVICE_NAME=zero-code OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none PATH="$(CURDIR)/$(BIN):$$PATH" \
+	  opentelemetry-instrument python -m examples.zero_code.ask)
+
+##@ For those who change it
 test: $(VENV)/dev ## the tests, on the newest SDK and this machine's Python, three at a time
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
@@ -72,8 +102,11 @@ format: $(VENV)/dev ## put the format right
 bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-written floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-jaeger: ## a real Jaeger, built once into a cache outside the tree
-	@tests/jaeger/build.sh
+jaeger: ## a real Jaeger, built once into a cache outside the tree: 3 to 30 minutes, 1.3 GB
+	$(call until_interrupted,tests/jaeger/build.sh)
+
+jaeger-run: ## that Jaeger on its usual ports, until Ctrl-C
+	$(call until_interrupted,tests/jaeger/run.sh)
 
 prometheus: ## a real Prometheus out of Debian's packages, got once into a cache outside the tree
 	@tests/prometheus/get.sh
@@ -123,8 +156,30 @@ test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks
 test-pythons: ## the tests on Pythons out of Debian sid; PYTHONS="3.14 3.15", or 3.14t if it is on the PATH
 	@tests/pythons/run.sh $(PYTHONS)
 
-dist: $(UV) ## the wheel and the sdist
-	$(UV) build --quiet
+test-readme: $(VENV)/dev ## the README from top to bottom, in an empty home with nothing installed
+	$(BIN)/python -m pytest tests/readme
+
+hooks: $(VENV)/dev ## git runs what `make lint` runs before each commit (pre-commit)
+	$(BIN)/pre-commit install
+
+lock: $(UV) ## renew constraints.txt: the newest of everything that development needs
+	$(UV) pip compile --quiet --universal --python-version 3.10 --upgrade --no-annotate \
+	  --custom-compile-command 'make lock' pyproject.toml --extra instruments --extra util \
+	  $(addprefix --group ,$(LOCKED)) --output-file constraints.txt
 
 clean: ## everything that the targets made
 	rm -rf $(VENV) .nox dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+##@ For those who release it
+dist: $(UV) ## the wheel and the sdist
+	$(UV) build --quiet --build-constraints constraints.txt
+
+release-check: $(VENV)/release ## all of a release but the upload; TESTS=0 leaves out lint and tests
+	@$(if $(filter 0,$(TESTS)),echo "lint and tests: not run (TESTS=0)",$(MAKE) --no-print-directory lint test)
+	@$(BIN)/python -m tools.release
+
+audit: $(VENV)/release ## known vulnerabilities of all that is locked; asks a service on the network
+	$(BIN)/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement constraints.txt
+
+changelog: $(VENV)/dev ## put the fragments of .changelog/ into CHANGELOG.md, under today's version
+	$(BIN)/towncrier build --yes --version "$$($(BIN)/python -m tools.release.tree)"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from opentelemetry.sdk.trace import ReadableSpan
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-_WIDTH = 10
+_LEAST_NAME, _LEAST_BAR = 12, 6
 _SHOWN = {
     "gen_ai.usage.input_tokens": "in",
     "gen_ai.usage.output_tokens": "out",
@@ -20,46 +20,66 @@ _SHOWN = {
 def draw(
     console: Console, spans: Sequence[ReadableSpan], counters: Mapping[str, int | float]
 ) -> None:
-    """Prints a waterfall of the spans, and the counters.
+    """Prints a waterfall of the spans, as wide as the console, and the counters.
 
     Args:
-        console: where to.
+        console: where to; it may be one that can only print ASCII.
         spans: ended spans, in any order.
         counters: sums by metric name.
     """
-    if not spans:
-        console.print("Nothing was recorded.")
-        return
-    ordered = sorted(spans, key=lambda span: span.start_time or 0)
-    begin = ordered[0].start_time or 0
-    end = max(span.end_time or 0 for span in ordered)
-    table = Table(title="What was recorded", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for heading in ("span", "", "ms", "tokens"):
-        fixed = heading in ("", "ms")
-        table.add_column(
-            heading,
-            justify="right" if heading == "ms" else "left",
-            no_wrap=True,
-            min_width={"": _WIDTH, "ms": 5}[heading] if fixed else None,
-        )
-    for span in ordered:
-        attributes = span.attributes or {}
-        started, ended = span.start_time or begin, span.end_time or end
-        notes = [f"{attributes[key]!s} {name}" for key, name in _SHOWN.items() if key in attributes]
-        outcome = attributes.get("error.type", attributes.get("mistral_ai.stream.outcome"))
-        if outcome not in (None, "completed"):
-            notes.append(str(outcome))
-        table.add_row(
-            _indent(span, ordered) + span.name,
-            _bar(started - begin, ended - begin, max(end - begin, 1)),
-            f"{(ended - started) / 1e6:.1f}",
-            ", ".join(notes),
-        )
-    console.print()
-    console.print(table)
-    console.print("\n[bold]Counters[/]")
+    if spans:
+        console.print()
+        console.print("[italic]What was recorded[/]")
+        for line in _lines(console, spans):
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)
+    if counters:
+        console.print("\n[bold]Counters[/]")
     for name, value in sorted(counters.items()):
         console.print(f"  {name} [bold]{value}[/]", highlight=False)
+
+
+def _lines(console: Console, spans: Sequence[ReadableSpan]) -> list[Text]:
+    ordered = sorted(spans, key=lambda span: span.start_time or 0)
+    begin = ordered[0].start_time or 0
+    whole = max(1, max(span.end_time or 0 for span in ordered) - begin)
+    names = [_indent(span, ordered) + span.name for span in ordered]
+    times = [
+        ((span.start_time or begin) - begin, (span.end_time or begin) - begin) for span in ordered
+    ]
+    durations = [f"{(ended - started) / 1e6:.1f}" for started, ended in times]
+    tokens = [_tokens(span) for span in ordered]
+
+    # Names and tokens get what they need, bars the rest; what does not fit is taken from names.
+    in_ms = max(map(len, [*durations, "ms"]))
+    free = console.width - in_ms - max(map(len, [*tokens, "tokens"])) - 3
+    name_width = max(_LEAST_NAME, min(max(map(len, names)), free - _LEAST_BAR))
+    bar_width = max(_LEAST_BAR, free - name_width)
+
+    fancy = console.encoding.startswith("utf")
+    more, block = ("…", "█") if fancy else ("...", "#")
+    lines = [Text(f"{'span':{name_width + bar_width + 1}} {'ms':>{in_ms}} tokens", style="bold")]
+    for name, (started, ended), duration, said in zip(names, times, durations, tokens, strict=True):
+        cut = name if len(name) <= name_width else name[: name_width - len(more)] + more
+        bar = _bar(started, ended, whole, bar_width, block)
+        lines.append(
+            Text.assemble(
+                f"{cut:{name_width}} ",
+                (f"{bar:{bar_width}}", "cyan"),
+                f" {duration:>{in_ms}} {said}",
+            )
+        )
+    for line in lines:
+        line.rstrip()
+    return lines
+
+
+def _tokens(span: ReadableSpan) -> str:
+    attributes = span.attributes or {}
+    notes = [f"{attributes[key]!s} {name}" for key, name in _SHOWN.items() if key in attributes]
+    outcome = attributes.get("error.type", attributes.get("mistral_ai.stream.outcome"))
+    if outcome not in (None, "completed"):
+        notes.append(str(outcome))
+    return ", ".join(notes)
 
 
 def _indent(span: ReadableSpan, spans: Sequence[ReadableSpan]) -> str:
@@ -71,8 +91,7 @@ def _indent(span: ReadableSpan, spans: Sequence[ReadableSpan]) -> str:
     return "  " * depth
 
 
-def _bar(start: int, end: int, whole: int) -> str:
-    left = min(start * _WIDTH // whole, _WIDTH - 1)
-    length = max(1, (end - start) * _WIDTH // whole)
-    length = min(length, _WIDTH - left)
-    return " " * left + "[cyan]" + "█" * length + "[/]"
+def _bar(started: int, ended: int, whole: int, width: int, block: str) -> str:
+    left = min(started * width // whole, width - 1)
+    length = max(1, (ended - started) * width // whole)
+    return " " * left + block * min(length, width - left)

@@ -7,7 +7,8 @@
         execute_tool web_search       what Mistral ran         this plugin
 
 ``MISTRAL_API_KEY``: talks to Mistral; without it, to the emulator in this repository.
-``OTEL_EXPORTER_OTLP_ENDPOINT``: where spans are sent. ``JAEGER_UI``: what the page's links lead to.
+``OTEL_EXPORTER_OTLP_ENDPOINT``: where spans are sent. ``JAEGER_UI``: what the page's links lead to,
+``JAEGER_TRACE``: the same with a place ``{}`` for the trace's id.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from opentelemetry.instrumentation.genai.mistralai import instrument
 
 provider = TracerProvider(resource=Resource.create({"service.name": "mistral-chat"}))
 sends = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+jaeger_ui = os.environ.get("JAEGER_UI", "http://localhost:16686")
+jaeger_trace = os.environ.get("JAEGER_TRACE", f"{jaeger_ui}/trace/{{}}")
 if sends:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
 trace.set_tracer_provider(provider)
@@ -118,8 +121,7 @@ async def answer(question: Question, request: Request) -> AsyncIterator[JSONServ
     """Tells the page what happens. It is cancelled or closed here when the browser leaves."""
     span = trace.get_current_span().get_span_context()
     trace_id = trace.format_trace_id(span.trace_id)
-    jaeger = os.environ.get("JAEGER_UI", "http://localhost:16686")
-    yield sse("trace", id=trace_id, url=f"{jaeger}/trace/{trace_id}" if sends else None)
+    yield sse("trace", id=trace_id, url=jaeger_trace.format(trace_id) if sends else None)
     try:
         async with await converse(question, request) as stream:
             async for event in stream:

@@ -48,8 +48,6 @@ def main() -> None:
                 )
                 if not sys.stdin.readline():
                     break
-    except KeyboardInterrupt:
-        pass
     finally:
         server.shutdown()
         server.server_close()

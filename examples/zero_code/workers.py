@@ -12,7 +12,7 @@ import sys
 
 from opentelemetry import metrics, trace
 
-from examples.zero_code.ask import MODEL, a_client
+from examples.zero_code.ask import MODEL, a_client, an_api
 
 
 def flush() -> None:
@@ -32,13 +32,22 @@ def work(questions: list[str]) -> None:
                 conversation = client.beta.conversations.start(model=MODEL, inputs=question)
                 sys.stdout.write(f"{os.getpid()} {conversation.conversation_id}\n")
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        # Ctrl-C goes to all processes, and multiprocessing would print where each of them was.
+        sys.exit(130)
     finally:
         flush()
 
 
 def main() -> None:
-    """Starts the workers and waits for them."""
+    """Chooses how workers start, and whom they talk to."""
     multiprocessing.set_start_method(sys.argv[1])
+    with an_api():
+        hold()
+
+
+def hold() -> None:
+    """Holds a conversation, then starts the workers and waits for them."""
     work(["Which?"])
     questions = ["Who?", "Where?", "When?"]
     workers = [multiprocessing.Process(target=work, args=(questions,)) for _ in range(2)]

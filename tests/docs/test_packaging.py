@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.genai.mistralai import __version__
 from opentelemetry.instrumentation.genai.mistralai.package import (
     _instruments,  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 )
+from tools.release import contents
 
 ROOT = Path(__file__).parents[2]
 NAME = "opentelemetry-instrumentation-genai-mistralai"
@@ -44,6 +45,8 @@ def test_what_is_published_works_in_an_empty_environment(tmp_path: Path, kind: s
     uv, python = find_uv_bin(), str(tmp_path / "venv" / "bin" / "python")
     run(uv, "build", "--quiet", f"--{kind}", "--out-dir", str(tmp_path), str(ROOT))
     (built,) = tmp_path.glob("opentelemetry_*.whl" if kind == "wheel" else "opentelemetry_*.gz")
+    if kind == "wheel":
+        assert contents.wrong_in(contents.metadata_of(built)) == []
     run(uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
     run(uv, "pip", "install", "--quiet", "--python", python, f"{built}[instruments]")
     run(python, "-W", "error", "-c", PROGRAM)
@@ -94,7 +97,7 @@ def test_the_entry_point_is_the_instrumentor() -> None:
 def test_no_source_file_is_longer_than_can_be_read_at_once() -> None:
     lengths = {
         path.relative_to(ROOT): len(path.read_text().splitlines())
-        for tree in ("src", "emulator", "examples", "benchmarks")
+        for tree in ("src", "emulator", "examples", "benchmarks", "tools")
         for path in (ROOT / tree).rglob("*.py")
     }
     assert len(lengths) > 80

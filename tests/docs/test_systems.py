@@ -110,7 +110,9 @@ def test_nothing_in_the_library_or_its_examples_needs_posix(path: Path) -> None:
 # Each works without, and says there how.
 WITH_A_WAY_OUT: Final = ("tests/support/programs.py", "tests/support/nursery.py")
 # These write about it.
-ABOUT: Final = ("tests/docs/test_systems.py", "tests/docs/test_make.py")
+ABOUT: Final = (
+    "tests/docs/test_systems.py", "tests/docs/test_make.py", "tests/docs/test_readme.py"
+)  # fmt: skip
 _ASKS: Final = ("needs_fork", "needs_posix")
 _PROC: Final = re.compile(r"/proc/")
 

@@ -52,9 +52,9 @@ def main() -> None:
             quickstart.providers.tracer_provider.add_span_processor(BatchSpanProcessor(recipe()))
         else:
             instrument(response_hook=recipe)
-    with quickstart.a_client() as client:
+    with quickstart.emulated() as client:
         go_wrong(client)
-    quickstart.main()
+    quickstart.main([])
 
 
 if __name__ == "__main__":
