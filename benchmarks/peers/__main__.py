@@ -144,6 +144,10 @@ class Run:
             self._workers.pop(name).close()
 
 
+def _load() -> str:
+    return "unknown" if sys.platform == "win32" else f"{os.getloadavg()[0]:.1f}"
+
+
 def measure(
     options: argparse.Namespace, absent: Mapping[str, str], say: Callable[[str], None]
 ) -> Result:
@@ -156,7 +160,7 @@ def measure(
     """
     chosen = [each for each in CANDIDATES if not options.only or each.name in options.only]
     there = [each for each in chosen if each.environment not in absent]
-    load = os.getloadavg()[0]
+    load = _load()
     with serving() as server_url:
         run = Run(there, options.python, server_url)
         try:
@@ -177,7 +181,7 @@ def measure(
     return Result(
         date=dt.datetime.now(dt.timezone.utc).date().isoformat(),
         machine=f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, load average "
-        f"{load:.1f} at the start and {os.getloadavg()[0]:.1f} at the end",
+        f"{load} at the start and {_load()} at the end",
         calls=options.calls,
         deltas=options.deltas,
         long_deltas=options.long_deltas,
