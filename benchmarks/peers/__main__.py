@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from .candidates import BY_NAME, CANDIDATES, Candidate
 from .page import write
+from .quiet import Patience
 from .result import ROOT, STORED, Found, Result
 from .server import serving
 from .workers import Failed, Worker, start_up, variables
@@ -160,13 +161,14 @@ def measure(
     """
     chosen = [each for each in CANDIDATES if not options.only or each.name in options.only]
     there = [each for each in chosen if each.environment not in absent]
-    load = _load()
+    load, patience = _load(), Patience(options.patience)
     with serving() as server_url:
         run = Run(there, options.python, server_url)
         try:
             say("warming up")
             run.warm_up()
             for number in range(options.rounds):
+                patience.wait()
                 say(f"round {number + 1} of {options.rounds}")
                 run.short_round(number, options.calls, options.deltas)
                 if not number % options.every:
@@ -193,12 +195,16 @@ def measure(
 def main() -> int:
     """Measures, or only draws; returns 1 if a candidate that is ours or bare failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=80)
+    parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--calls", type=int, default=4, help="in each round")
     parser.add_argument("--deltas", type=int, default=100, help="of each round's short stream")
     parser.add_argument("--long-deltas", type=int, default=1_000, help="of the long streams")
-    parser.add_argument("--every", type=int, default=12, help="so many rounds have one long one")
+    parser.add_argument("--every", type=int, default=10, help="so many rounds have one long one")
     parser.add_argument("--memory-deltas", type=int, default=10_000)
+    parser.add_argument(
+        "--patience", type=float, default=240, metavar="SECONDS",
+        help="wait so long in all for others to leave the machine alone",
+    )  # fmt: skip
     parser.add_argument("--only", nargs="+", choices=BY_NAME, metavar="CANDIDATE")
     parser.add_argument("--absent", nargs="+", default=[], metavar="ENVIRONMENT=REASON")
     parser.add_argument(

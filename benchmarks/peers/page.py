@@ -75,9 +75,10 @@ Measured on {date} by `make bench-peers`: Python {python}, {machine}.
 
 Each candidate is a process of its own, in an environment of its own. A server on 127.0.0.1 sends
 the same bytes to all. In each of {rounds} rounds every candidate makes {calls} calls without a
-stream and reads a stream of {deltas} deltas, chat and conversation; they take turns at each of
+stream and reads a stream of {deltas} deltas, chat and conversation. They take turns at each of
 these, in a new order each round. {long_rounds} of the rounds also have streams of {long_deltas}
-deltas and one start of the program.
+deltas and one start of the program. A round begins when nothing else runs on the machine, as long
+as waiting for that is worth it.
 
 * A cell tells what the candidate **adds to the bare SDK** of the same line in the same round: the
   median of the rounds, in brackets the quartiles; below it the ratio to the bare SDK, likewise.
@@ -127,11 +128,16 @@ def text_of(told: Cell, metric: Metric) -> str:
         metric: whose unit and digits it has.
     """
     if told.added is None or told.ratio is None:
-        return told.said
+        return _plain(told.said)
     text = f"{_range(told.added, metric)}<br>{TIMES} {_ratios(told.ratio)}"
     if told.verdict == "less":
         return f"**{LESS}** {text}"
     return f"{SAME} {text}" if told.verdict == "same" else text
+
+
+def _plain(said: str) -> str:
+    """What was said, without what would end a cell."""
+    return said.replace("|", "/")
 
 
 def _number(value: float, metric: Metric) -> str:
@@ -175,7 +181,7 @@ def _who(result: Result) -> Iterator[str]:
         each = BY_NAME[name]
         label = f"{each.label}, {each.line}"
         counts = "none" if each.is_bare or found.absent else _counts(each, found)
-        said = f"**{found.absent}**; " if found.absent else ""
+        said = f"**{_plain(found.absent)}**; " if found.absent else ""
         yield f"| {label} | {_versions(found)} | {counts} | {said}{each.configuration} |"
 
 
