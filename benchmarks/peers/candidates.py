@@ -39,6 +39,10 @@ class Candidate:
         """The name of its function in ``setups``."""
         return self.name.partition("@")[0]
 
+    def made(self, scope: str) -> bool:
+        """Whether spans of a scope are this candidate's."""
+        return bool(self.scope) and scope.startswith(self.scope)
+
     @property
     def is_bare(self) -> bool:
         """Whether it is what the others of its line are compared with."""

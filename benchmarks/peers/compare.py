@@ -128,7 +128,7 @@ def is_traced(candidate: Candidate, found: Found, operation: str) -> bool:
 def spans_of(candidate: Candidate, found: Found, operation: str) -> list[float]:
     """How many spans of the candidate's scope one operation made, in each round."""
     return [
-        sum(count for scope, count in told.items() if scope.startswith(candidate.scope))
+        sum(count for scope, count in told.items() if candidate.made(scope))
         for told in found.spans[operation]
     ]
 
