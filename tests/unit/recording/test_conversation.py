@@ -6,7 +6,7 @@ Names and operations in test_turns, late usage in test_usage.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -259,6 +259,14 @@ def test_created_at_is_recorded_unshifted_and_in_utc(monkeypatch: pytest.MonkeyP
     assert (ended.at, created_at) == (0.7, "2027-01-01T00:00:00.500000+00:00")
 
 
+def naive(at: float) -> datetime:
+    return server(at).replace(tzinfo=None)
+
+
+def far(at: float) -> datetime:
+    return server(at).astimezone(timezone(timedelta(hours=9)))
+
+
 ENDS: dict[str, tuple[list[tuple[float, Event]], float, object]] = {
     "shifted": ([(0.2, started(50)), (0.6, done(50.3))], 0.5, -49_800.0),
     "shifted, the done event first": ([(0.6, done(-50))], 0.6, 50_600.0),
@@ -267,6 +275,26 @@ ENDS: dict[str, tuple[list[tuple[float, Event]], float, object]] = {
     "before the delta": ([(0.3, delta(0.25)), (0.6, done(0.1))], 0.25, None),
     "before the next delta": (
         [(0.2, delta(0.1)), (0.4, delta(0.35)), (0.6, done(0.2))],
+        0.35,
+        None,
+    ),
+    "before the next delta, which has no offset": (
+        [(0.2, delta(0.1)), (0.4, delta(naive(0.35))), (0.6, done(0.2))],
+        0.35,
+        None,
+    ),
+    "before the next delta, which has another offset": (
+        [(0.2, delta(0.1)), (0.4, delta(far(0.35))), (0.6, done(0.2))],
+        0.35,
+        None,
+    ),
+    "after the next delta, and neither has an offset": (
+        [(0.2, delta(0.1)), (0.4, delta(naive(0.2))), (0.6, done(naive(0.35)))],
+        0.35,
+        None,
+    ),
+    "after a delta whose time is no time": (
+        [(0.2, delta(0.1)), (0.4, delta("soon")), (0.6, done(0.35))],
         0.35,
         None,
     ),

@@ -119,16 +119,6 @@ class Call:
         # It is made anew each time: keeping it would make every open call larger.
         return self._parent if self.span is None else Context({**self._parent, SPAN: self.span})
 
-    @property
-    def record_chunk_times(self) -> bool:
-        """Returns whether each output chunk's time is recorded."""
-        return self.telemetry.record_chunk_times
-
-    @property
-    def content_on_spans(self) -> bool:
-        """Returns whether spans may carry content."""
-        return self.telemetry.content_on_spans
-
     def now(self) -> int:
         """Returns the local time, ns since the epoch; within a call it never runs backwards."""
         return ticks() + self._offset

@@ -9,6 +9,7 @@ lines, and an event that the SDK's model rejects has another class, with the API
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from time import monotonic_ns
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from .._reading.clock import ServerClock, read_time
 from .._reading.counts import connector_counts
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
-from .._reading.fields import AttributeValue, Fields, fields_of, name_of, payload_of
+from .._reading.fields import AttributeValue, Fields, fields_of, name_of, unpacked
 from .._reading.guardrails import verdicts_of
 from .capturing import Capture
 from .ending import Ending, Outcome, read_usage
@@ -70,12 +71,14 @@ class ConversationRecorder(Recorder):
             _log.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
-        self._unheard = event
+        self._unheard, data = event, fields_of(event.data)
+        if "raw" in data:
+            data = unpacked(data)
         if self._piece is not None:
-            self._catch_up()
+            self._catch_up(data.get("created_at"))
         self._piece_class, self._arrived = None, monotonic_ns()
         if (handler := HANDLERS.get(event.event)) is not None:
-            handler(self, event, payload_of(event))
+            handler(self, event, data)
         self._unheard = None
 
     def hear_again(self, unheard: Any) -> None:
@@ -136,7 +139,7 @@ class ConversationRecorder(Recorder):
 
     def on_tool_done(self, _event: Any, data: Fields) -> None:
         """Ends a tool."""
-        on_span, kept = self._call.content_on_spans, self._capture
+        on_span, kept = self._call.telemetry.content_on_spans, self._capture
         content = {} if kept is None else kept.of_tool(data.get("id"), on_span=on_span)
         if (answer := self._call.request.confirmed.get(name_of(data.get("id")) or "")) is not None:
             content = {**content, s.TOOL_CONFIRMATION: answer}
@@ -171,7 +174,7 @@ class ConversationRecorder(Recorder):
     def _output(self, data: Fields, agent_field: str) -> None:
         """Reads the answering agent and model from an output event."""
         self.on_chunk()
-        if self._agent_id is None and (agent_id := data.get(agent_field)) is not None:
+        if self._agent_id is None and isinstance(agent_id := data.get(agent_field), str):
             self._learn_agent(agent_id)
         if self._model is None:
             self._model = name_of(data.get("model"))
@@ -179,7 +182,7 @@ class ConversationRecorder(Recorder):
             if self._model and asked.operation == s.CHAT and not (asked.model or self._agent_id):
                 self._corrected = s.CHAT, f"{s.CHAT} {self._model}"
 
-    def _learn_agent(self, agent_id: object) -> None:
+    def _learn_agent(self, agent_id: str) -> None:
         # Callers look first: nearly no event names an agent that is not known yet.
         if (named := name_of(agent_id)) is not None:
             self._agent_id = named
@@ -190,12 +193,20 @@ class ConversationRecorder(Recorder):
         self._steps = self._steps or Steps(call.step, call.started, self._conversation_id)
         return self._steps.with_agent(self._agent_id)
 
-    def _catch_up(self) -> None:
-        """Reads the last chunk of a message, which `see` left unread."""
+    def _catch_up(self, followed_at: Any = None) -> None:
+        """Reads the last chunk of a message, which `see` left unread.
+
+        Args:
+            followed_at: the ``created_at`` of the event after it. If that is no earlier, its own
+                mapping sees to it that time does not run backwards.
+        """
         piece = self._piece.__dict__
-        if self._agent_id is None and (agent_id := piece.get("agent_id")) is not None:
+        if self._agent_id is None and isinstance(agent_id := piece.get("agent_id"), str):
             self._learn_agent(agent_id)
-        self._map(piece)
+        at: Any = piece.get("created_at")
+        plain = type(at) is datetime is type(followed_at) and at.tzinfo == followed_at.tzinfo
+        if not (plain and at <= followed_at):
+            self._map(piece)
         self._response_id = name_of(piece.get("id")) or self._response_id
         self._piece = None
 

@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from .steps import Step
 
 
+class Wanted(Protocol):
+    """Describes what the user has switched on, as far as recorders ask."""
+
+    record_chunk_times: bool
+    """Whether each output chunk's time is recorded."""
+    content_on_spans: bool
+    """Whether spans may carry content."""
+
+
 class OpenCall(Protocol):
     """Describes an open call as its recorder sees it: the request, the time, where reports go."""
 
@@ -21,18 +30,13 @@ class OpenCall(Protocol):
     """The span's start, ns since the epoch."""
 
     @property
-    def record_chunk_times(self) -> bool:
-        """Returns whether each output chunk's time is recorded."""
+    def telemetry(self) -> Wanted:
+        """Returns what the user wants recorded."""
         ...
 
     @property
     def clean(self) -> Clean | None:
         """Returns the function that cleans a text; None while content is not captured."""
-        ...
-
-    @property
-    def content_on_spans(self) -> bool:
-        """Returns whether spans may carry content."""
         ...
 
     def now(self) -> int:

@@ -47,7 +47,7 @@ class Recorder:
         self._left_at: int | None = None
         self._first_chunk: int | None = None
         # This is the last chunk's arrival, or `UNTIMED` if chunks' times are not recorded.
-        self._last_chunk: int | None = None if call.record_chunk_times else UNTIMED
+        self._last_chunk: int | None = None if call.telemetry.record_chunk_times else UNTIMED
         self._model: str | None = None
         self._response_id: str | None = None
         # A response that was not streamed has no chunks: True keeps it from reporting their times.

@@ -62,7 +62,7 @@ class ResultRecorder(Recorder):
         words, self._words, self._result = self._words, None, None
         if self._as_text is not None:
             cleaned = None if words is None else clean(as_text(words))
-            if cleaned is not None and self._call.content_on_spans:
+            if cleaned is not None and self._call.telemetry.content_on_spans:
                 ending.attributes[self._as_text] = cut(cleaned)
             words = None
         part = None if words is None else text_part("text", as_text(words), clean)

@@ -118,7 +118,8 @@ class StreamObserver(_Observer):
         try:
             event = next(self._generator)
         except BaseException as exc:
-            self._raised(exc)
+            if not self._recorder.ended:
+                self._raised(exc)
             raise
         self._recorder.see(event)
         return event
@@ -143,7 +144,8 @@ class AsyncStreamObserver(_Observer):
         try:
             event = await self._generator.__anext__()
         except BaseException as exc:
-            self._raised(exc)
+            if not self._recorder.ended:
+                self._raised(exc)
             raise
         self._recorder.see(event)
         return event
