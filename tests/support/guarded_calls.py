@@ -94,6 +94,16 @@ def chat(stage: Stage) -> Any:
     return stage.client.chat.complete(**chat_arguments())
 
 
+def chat_awaited(stage: Stage) -> Any:
+    """A chat that is awaited."""
+
+    async def go() -> Any:
+        async with sdk.Mistral(api_key="key", server_url=stage.emulator.url) as client:
+            return await client.chat.complete_async(**chat_arguments())
+
+    return asyncio.run(go())
+
+
 def chat_that_stops(stage: Stage) -> Any:
     """A chat with a setting that has to be converted."""
     return stage.client.chat.complete(**chat_arguments(), stop="end")

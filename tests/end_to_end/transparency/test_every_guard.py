@@ -105,7 +105,6 @@ ROWS: Final[dict[Guard, Row]] = {
     Guard("_sdk/calls.py", "_stopped"): Row(
         calls.refused, "end a call", (*ERROR, r"log gen_ai\.client\.operation\.exception ")
     ),
-    Guard("_sdk/calls.py", "_returned"): Row(calls.chat, "hand a result over", (ANSWER, METRICS)),
     Guard("_sdk/unrecorded.py", "give_up"): Row(
         calls.chat,
         "give a call up",
@@ -324,6 +323,29 @@ def test_a_failure_stays_behind_its_guard(
     assert unused == set()
     again = play(Tracer())
     assert (again.result, again.facts, again.failed) == (whole.result, whole.facts, whole.failed)
+
+
+@pytest.mark.parametrize("scene", [calls.chat, calls.chat_stream, calls.chat_awaited])
+@pytest.mark.parametrize("name", ["returned", "recorder"])
+def test_a_result_that_cannot_be_handed_over_is_the_caller_s_all_the_same(
+    emulator: Emulator,
+    client: Any,
+    no_log_records: list[logging.LogRecord],
+    scene: Scene,
+    name: str,
+) -> None:
+    def play() -> Seen:
+        return perform(scene, Stage(emulator, client, Recording()), {}, no_log_records, Tracer())
+
+    whole = play()
+    assert_says(whole.failed, [])
+    with broken(Method, name):
+        seen = play()
+    assert seen.result == whole.result
+    assert seen.open == 0
+    assert_says(seen.failed, ["hand a result over"])
+    again = play()
+    assert (again.result, again.facts, again.failed) == (whole.result, whole.facts, [])
 
 
 def assert_says(failed: list[str], expected: list[str]) -> None:

@@ -45,10 +45,13 @@ def wrap_call(
     try:
         call = _begin(method, instance, args, kwargs)
         result = wrapped(*args, **kwargs)
-        return result if call is None else _returned(call, method, result)
+        if call is None:
+            return result
+        call.detach()
+        return method.returned(call, result)
     except BaseException as exc:
-        if call is not None:
-            _stopped(call, method, result, exc)
+        if call is not None and not _stopped(call, method, result, exc):
+            return result
         raise
 
 
@@ -69,8 +72,8 @@ def wrap_async_call(
     if is_coroutine(coroutine):
         ours = _awaited(method, Unawaited(coroutine), instance, args, kwargs)
         return named_like(coroutine, ours)
-    call = _begin(method, instance, args, kwargs)
-    return coroutine if call is None else _returned(call, method, coroutine)
+    # Another library's wrapper has made it already: there is nothing to wait for.
+    return wrap_call(method, lambda *_args, **_kwargs: coroutine, instance, args, kwargs)
 
 
 async def _awaited(
@@ -81,10 +84,13 @@ async def _awaited(
         coroutine = unawaited.started()
         call = _begin(method, instance, args, kwargs)
         result = await coroutine
-        return result if call is None else _returned(call, method, result)
+        if call is None:
+            return result
+        call.detach()
+        return method.returned(call, result)
     except BaseException as exc:
-        if call is not None:
-            _stopped(call, method, result, exc)
+        if call is not None and not _stopped(call, method, result, exc):
+            return result
         raise
 
 
@@ -113,8 +119,17 @@ def _begin(method: Row, owner: object, args: Args, kwargs: Arguments) -> Opened 
         return None
 
 
-def _stopped(call: Opened, method: Row, result: Any, exc: BaseException) -> None:
-    """Ends a call that raised, or was interrupted after it had a result."""
+def _stopped(call: Opened, method: Row, result: Any, exc: BaseException) -> bool:
+    """Ends a call that raised, or that was interrupted after it had a result.
+
+    Returns:
+        Whether the caller must get the exception; False if there is a result, and the exception is
+        a fault of ours.
+    """
+    if result is not _NOTHING and isinstance(exc, Exception):
+        give_up(call)
+        _log.report("hand a result over", exc)
+        return False
     try:
         call.detach()
         if result is _NOTHING:
@@ -126,16 +141,7 @@ def _stopped(call: Opened, method: Row, result: Any, exc: BaseException) -> None
     except Exception as failure:  # noqa: BLE001 -- the caller must get its own exception
         give_up(call)
         _log.report("end a call", failure)
-
-
-def _returned(call: Opened, method: Row, result: Any) -> Any:
-    try:
-        call.detach()
-        return method.returned(call, result)
-    except Exception as failure:  # noqa: BLE001 -- the caller must get its result
-        give_up(call)
-        _log.report("hand a result over", failure)
-        return result
+    return True
 
 
 class Method(NamedTuple):
