@@ -14,6 +14,8 @@ from .result import Found, Result
 NOT_TRACED: Final = "not traced"
 # Two runs of one program differ by so much memory.
 _SAME_KIB: Final = 4.0
+# Fewer rounds than these tell nothing of times.
+_FEWEST: Final = 3
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,10 @@ def beside_ours(result: Result, candidate: Candidate, metric: Metric) -> str:
         return ""
     mine, theirs = values(ours, metric), values(result.candidates[candidate.name], metric)
     low, high = sure([their - our for our, their in zip(mine, theirs, strict=True)])
-    slack = _SAME_KIB / metric.scale if metric.name.endswith("_kib") else 0.0
+    is_memory = metric.name.endswith("_kib")
+    if len(mine) < _FEWEST and not is_memory:
+        return "same"
+    slack = _SAME_KIB / metric.scale if is_memory else 0.0
     if high < -slack:
         return "less"
     return "more" if low > slack else "same"

@@ -155,6 +155,14 @@ def test_a_cell_says_where_ours_is_worse(
     assert (listed in text) is (verdict == "less")
 
 
+@pytest.mark.parametrize(("rounds", "verdict"), [(1, "same"), (2, "same"), (3, "less")])
+def test_two_rounds_tell_nothing_of_times(rounds: int, verdict: str) -> None:
+    ours = found(*[110] * rounds, scope=BY_NAME["ours@3.7"].scope)
+    theirs = found(*[105] * rounds, scope=SCOPE)
+    result = run_of(bare=found(*[100] * rounds), ours=ours, openinference=theirs)
+    assert cell(result, OPENINFERENCE, EVENT).verdict == verdict
+
+
 @pytest.mark.parametrize(
     ("kib", "verdict"), [(140, "less"), (148, "same"), (152, "same"), (160, "more")]
 )
