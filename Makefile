@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE :=
 LOCKED := dev workers frameworks release docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-readme test-pythons
+.PHONY: help demo test lint format bench bench-peers jaeger jaeger-run prometheus test-matrix dist clean chat zero-code chromium test-backends test-deploy test-beside test-frameworks test-viewers test-family test-workers test-readme test-pythons
 .PHONY: lock audit hooks changelog release-check docs
 
 # Runs a program that a user ends by Ctrl-C. Each process in the terminal gets that signal, and make
@@ -105,6 +105,11 @@ format: $(VENV)/dev ## put the format right
 
 bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-written floor
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+# Never in CI: it takes 6 minutes and another project's packages, and a busy machine hides what is compared.
+bench-peers: $(VENV)/dev ## ours and other instrumentations in one run: writes docs/peers.md and its charts
+	@mkdir -p .nox
+	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s peers -- $(ARGS)
 
 jaeger: ## a real Jaeger, built once into a cache outside the tree: 3 to 30 minutes, 1.3 GB
 	$(call until_interrupted,tests/jaeger/build.sh)

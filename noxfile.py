@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 from uv import find_uv_bin
 
 nox.options.default_venv_backend = "uv"
@@ -88,6 +90,27 @@ INTERPRETERS: tuple[str, ...] = ("3.12", "3.13")
 
 # Lines of the SDK that trio is tried with: one that runs on it, and one that does not.
 TRIO: tuple[str, ...] = ("1.12.4", "newest")
+
+# The environments of `make bench-peers`: (mistralai, what else is installed), on one Python. Each
+# peer is on the newest line of the SDK that it works with.
+PEERS_PYTHON = "3.12"
+PEERS: dict[str, tuple[str, list[str]]] = {
+    "bare-3.7": ("3.7.0", []),
+    "ours-3.7": ("3.7.0", ["opentelemetry-sdk", "--editable", "."]),
+    "sdk-3.7": ("3.7.0", ["opentelemetry-sdk"]),
+    "openinference": (
+        "3.7.0", ["opentelemetry-sdk", "openinference-instrumentation-mistralai==2.2.2"],
+    ),
+    "ddtrace": ("3.7.0", ["ddtrace==4.16.0"]),
+    "braintrust": ("3.7.0", ["braintrust==0.48.1"]),
+    "bare-1.12": ("1.12.4", []),
+    "ours-1.12": ("1.12.4", ["opentelemetry-sdk", "--editable", "."]),
+    "sdk-1.12": ("1.12.4", ["opentelemetry-sdk"]),
+    "openllmetry": (
+        "1.12.4", ["opentelemetry-sdk", "opentelemetry-instrumentation-mistralai==0.62.4"],
+    ),
+    "openlit": ("1.12.4", ["opentelemetry-sdk", "openlit==1.45.0"]),
+}  # fmt: skip
 
 
 def interpreter(version: str) -> str:
@@ -211,3 +234,25 @@ def trio(session: nox.Session, sdk: str) -> None:
     executable = environment(session, f"trio-{sdk}", "3.12", sdk, "trio", group="frameworks")
     tests = "tests/surroundings/test_loops.py"
     session.run(executable, "-m", "pytest", tests, "-k", "trio", *session.posargs)
+
+
+@nox.session(python=False)
+def peers(session: nox.Session) -> None:
+    """Measures this package beside others: minutes, and never in CI (`make bench-peers`)."""
+    uv = find_uv_bin()
+    absent: list[str] = []
+    for name, (sdk, packages) in PEERS.items():
+        venv = Path(".nox") / f"peers-{name}"
+        if not venv.exists():
+            session.run(uv, "venv", "--quiet", "--python", interpreter(PEERS_PYTHON), str(venv))
+        requirements = [f"mistralai=={sdk}", *packages]
+        told = venv / "install.log"
+        try:
+            with told.open("w") as log:
+                session.run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python",
+                            str(venv / "bin" / "python"), *requirements, stderr=log)  # fmt: skip
+        except CommandFailed:
+            # The page says so in the place of numbers.
+            absent.append(f"{name}=not installed: {' '.join(told.read_text().split())[:200]}")
+    more = ["--absent", *absent] if absent else []
+    session.run(sys.executable, "-m", "benchmarks.peers", *more, *session.posargs)

@@ -23,13 +23,11 @@ from .._reading.errors import failure_of_event
 from .._reading.fields import AttributeValue, Fields, fields_of, name_of, unpacked
 from .._reading.guardrails import verdicts_of
 from .capturing import Capture
-from .ending import Ending, Outcome, read_usage
+from .ending import FINISH_REASONS, Ending, Outcome, read_usage
 from .function_calls import FunctionCalls
 from .open_call import OpenCall
 from .recorder import UNTIMED, Recorder
 from .steps import Steps
-
-_FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
 
 
 class ConversationRecorder(Recorder):
@@ -47,8 +45,7 @@ class ConversationRecorder(Recorder):
         self._agent_id = call.request.agent_id
         self._agent_name: str | None = None
         # The class of the current message's chunks, and the last chunk, which is read at its end.
-        self._piece_class: Any = None
-        self._piece: Any = None
+        self._piece_class: Any = self._piece = None
         self._called: FunctionCalls | None = None
         self._handed_over = False
         self._steps: Steps | None = None
@@ -72,8 +69,7 @@ class ConversationRecorder(Recorder):
 
     def _on_event(self, event: Any) -> None:
         self._unheard, data = event, fields_of(event.data)
-        if "raw" in data:
-            data = unpacked(data)
+        data = unpacked(data) if "raw" in data else data
         if self._piece is not None:
             self._catch_up(data.get("created_at"))
         self._piece_class, self._arrived = None, monotonic_ns()
@@ -177,13 +173,11 @@ class ConversationRecorder(Recorder):
         if self._agent_id is None and isinstance(agent_id := data.get(agent_field), str):
             self._learn_agent(agent_id)
         if self._model is None:
-            self._model = name_of(data.get("model"))
-            asked = self._call.request
+            self._model, asked = name_of(data.get("model")), self._call.request
             if self._model and asked.operation == s.CHAT and not (asked.model or self._agent_id):
                 self._corrected = s.CHAT, f"{s.CHAT} {self._model}"
 
     def _learn_agent(self, agent_id: str) -> None:
-        # Callers look first: nearly no event names an agent that is not known yet.
         if (named := name_of(agent_id)) is not None:
             self._agent_id = named
             self._corrected = s.INVOKE_AGENT, s.INVOKE_AGENT
@@ -194,24 +188,19 @@ class ConversationRecorder(Recorder):
         return self._steps.with_agent(self._agent_id)
 
     def _catch_up(self, followed_at: Any = None) -> None:
-        """Reads the last chunk of a message, which `see` left unread.
-
-        Args:
-            followed_at: the ``created_at`` of the event after it. If that is no earlier, its own
-                mapping sees to it that time does not run backwards.
-        """
+        """Reads a message's last chunk, which `see` left unread; then came an event of this time."""
         piece = self._piece.__dict__
         if self._agent_id is None and isinstance(agent_id := piece.get("agent_id"), str):
             self._learn_agent(agent_id)
         at: Any = piece.get("created_at")
-        plain = type(at) is datetime is type(followed_at) and at.tzinfo == followed_at.tzinfo
-        if not (plain and at <= followed_at):
+        comparable = type(at) is datetime is type(followed_at) and at.tzinfo == followed_at.tzinfo
+        # An event that is no earlier keeps time from running backwards: its own mapping will do.
+        if not (comparable and at <= followed_at):
             self._map(piece)
         self._response_id = name_of(piece.get("id")) or self._response_id
         self._piece = None
 
     def _map(self, data: Fields) -> int:
-        """Maps an event's server time onto this machine's clock."""
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
 
     def conclude(self, ending: Ending, at: int) -> int:
@@ -227,7 +216,7 @@ class ConversationRecorder(Recorder):
             ending.attributes[s.OPERATION_NAME] = ending.operation
         if ending.usage.connectors:
             ending.attributes.update(connector_counts(ending.usage.connectors))
-        reason = _FINISH_REASONS.get(ending.outcome)
+        reason = FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._called is not None and self._called.are_waiting:
             reason = "tool_call"
         known: dict[str, AttributeValue | None] = {

@@ -81,6 +81,10 @@ class Outcome:
     ABANDONED: Final = "abandoned"
 
 
+# By outcome, for what has no finish reason of its own. Other outcomes have none.
+FINISH_REASONS: Final = {Outcome.COMPLETED: "stop", None: "stop", Outcome.FAILED: "error"}
+
+
 class Ending:
     """Holds what is known of a call when it ends.
 
