@@ -45,7 +45,8 @@ class ConversationRecorder(Recorder):
         self._agent_id = call.request.agent_id
         self._agent_name: str | None = None
         # The class of the current message's chunks, and the last chunk, which is read at its end.
-        self._piece_class: Any = self._piece = None
+        self._piece_class: Any = None
+        self._piece: Any = None
         self._called: FunctionCalls | None = None
         self._handed_over = False
         self._steps: Steps | None = None
@@ -124,8 +125,7 @@ class ConversationRecorder(Recorder):
     def on_function_call(self, event: Any, data: Fields) -> None:
         """Reads a chunk of a function call; the caller must answer it unless a chunk settles it."""
         self.on_message(event, data)
-        self._piece_class = None
-        self._called = self._called or FunctionCalls()
+        self._piece_class, self._called = None, self._called or FunctionCalls()
         self._called.note(data)
 
     def on_tool_started(self, _event: Any, data: Fields) -> None:
@@ -188,7 +188,7 @@ class ConversationRecorder(Recorder):
         return self._steps.with_agent(self._agent_id)
 
     def _catch_up(self, followed_at: Any = None) -> None:
-        """Reads a message's last chunk, which `see` left unread; then came an event of this time."""
+        """Reads a message's last chunk, which `see` left unread, before an event of this time."""
         piece = self._piece.__dict__
         if self._agent_id is None and isinstance(agent_id := piece.get("agent_id"), str):
             self._learn_agent(agent_id)
@@ -197,8 +197,7 @@ class ConversationRecorder(Recorder):
         # An event that is no earlier keeps time from running backwards: its own mapping will do.
         if not (comparable and at <= followed_at):
             self._map(piece)
-        self._response_id = name_of(piece.get("id")) or self._response_id
-        self._piece = None
+        self._response_id, self._piece = name_of(piece.get("id")) or self._response_id, None
 
     def _map(self, data: Fields) -> int:
         return self._clock.to_local(read_time(data.get("created_at")), self._call.at(self._arrived))
