@@ -40,7 +40,10 @@ def read_time(value: object) -> datetime | None:
             value = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
         if not isinstance(value, datetime):
             return None
-        return value.astimezone(_UTC) if value.tzinfo else value.replace(tzinfo=_UTC)
+        if (offset := value.utcoffset()) is None:
+            return value.replace(tzinfo=_UTC)
+        # Nearly every timestamp is in UTC, and converting one costs more than asking.
+        return value.astimezone(_UTC) if offset else value
     except (ValueError, OverflowError):
         return None
 

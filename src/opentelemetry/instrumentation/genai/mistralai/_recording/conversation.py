@@ -17,10 +17,9 @@ from .. import _log
 from .. import _names as s
 from .._content.structure import Clean
 from .._reading.clock import ServerClock, read_time
-from .._reading.counts import connector_counts
 from .._reading.entries import events_of
 from .._reading.errors import failure_of_event
-from .._reading.fields import AttributeValue, Fields, fields_of, name_of, unpacked
+from .._reading.fields import Fields, fields_of, name_of, unpacked
 from .._reading.guardrails import verdicts_of
 from .capturing import Capture
 from .ending import FINISH_REASONS, Ending, Outcome, read_usage
@@ -204,7 +203,7 @@ class ConversationRecorder(Recorder):
 
     def conclude(self, ending: Ending, at: int) -> int:
         """Ends the steps and adds all facts to the ending; returns when the call ends."""
-        self._piece_class = None
+        self._piece_class, attributes = None, ending.attributes
         if self._piece is not None:
             self._catch_up()
         if self._steps is not None:
@@ -212,22 +211,20 @@ class ConversationRecorder(Recorder):
         ending.conversation_id = self._conversation_id
         if self._corrected is not None:
             ending.operation, ending.span_name = self._corrected
-            ending.attributes[s.OPERATION_NAME] = ending.operation
-        if ending.usage.connectors:
-            ending.attributes.update(connector_counts(ending.usage.connectors))
+            attributes[s.OPERATION_NAME] = ending.operation
         reason = FINISH_REASONS.get(ending.outcome)
         if reason == "stop" and self._called is not None and self._called.are_waiting:
             reason = "tool_call"
-        known: dict[str, AttributeValue | None] = {
-            s.RESPONSE_FINISH_REASONS: [reason] if reason else None,
-            s.CONVERSATION_ID: self._conversation_id,
-            s.AGENT_ID: self._agent_id,
-            s.AGENT_NAME: self._agent_name,
-            s.CLOCK_SHIFT: self._clock.shift / 1e6 if self._clock.shift else None,  # in ms
-        }
-        for key, value in known.items():
-            if value is not None:
-                ending.attributes[key] = value
+        if reason is not None:
+            attributes[s.RESPONSE_FINISH_REASONS] = [reason]
+        if self._conversation_id is not None:
+            attributes[s.CONVERSATION_ID] = self._conversation_id
+        if self._agent_id is not None:
+            attributes[s.AGENT_ID] = self._agent_id
+        if self._agent_name is not None:
+            attributes[s.AGENT_NAME] = self._agent_name
+        if shift := self._clock.shift:
+            attributes[s.CLOCK_SHIFT] = shift / 1e6  # in ms
         return at
 
     def say(self, ending: Ending, clean: Clean) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from .. import _names as s
 from .._reading.conversions import MAX_COUNT, count
-from .._reading.counts import COUNTS, DETAILS, with_details
+from .._reading.counts import COUNTS, DETAILS, connector_counts, with_details
 from .._reading.errors import Failure
 from .._reading.fields import AttributeValue, fields_of
 
@@ -62,6 +62,7 @@ def read_usage(source: object) -> Usage:
         usage.connectors = {
             name: found for name, found in calls.items() if found is not None and type(name) is str
         }
+        counts.update(connector_counts(usage.connectors))
     return usage
 
 
