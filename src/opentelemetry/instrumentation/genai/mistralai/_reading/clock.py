@@ -40,10 +40,8 @@ def read_time(value: object) -> datetime | None:
             value = datetime.fromisoformat(value[:-1] + "+00:00" if value[-1:] == "Z" else value)
         if not isinstance(value, datetime):
             return None
-        if (offset := value.utcoffset()) is None:
-            return value.replace(tzinfo=_UTC)
         # Nearly every timestamp is in UTC, and converting one costs more than asking.
-        return value.astimezone(_UTC) if offset else value
+        return value.astimezone(_UTC) if value.utcoffset() else value.replace(tzinfo=_UTC)
     except (ValueError, OverflowError):
         return None
 
