@@ -156,8 +156,8 @@ test-deploy: $(VENV)/dev jaeger prometheus ## examples/deploy for real: Kafka, C
 	@tests/deploy/nginx.sh
 	$(BIN)/python -m pytest tests/deploy
 
-test-workers: $(VENV)/workers ## gunicorn, Celery, uWSGI, gevent, signals, forks, notebooks, archives: real processes
-	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings
+test-workers: $(VENV)/workers ## real processes: gunicorn, Celery, uWSGI, gevent, signals, forks, notebooks, archives, examples, receivers in trouble
+	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings tests/zero_code tests/exporters tests/examples
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
 	$(call each_in_nox,TRIO,trio(sdk='"'EACH'"'))
 

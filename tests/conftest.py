@@ -7,6 +7,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 import ssl
 from typing import Any
 
@@ -16,6 +17,10 @@ import pytest
 # import of OpenTelemetry, which reads some of these variables, and for all that the tests start.
 for _name in [name for name in os.environ if name.startswith("OTEL_")]:
     del os.environ[_name]
+
+# Whoever starts the tests in the background has them ignore Ctrl-C, and so all that they start: a
+# test that interrupts a program would wait for minutes.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(

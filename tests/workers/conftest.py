@@ -3,12 +3,7 @@
 
 from __future__ import annotations
 
-import signal
-
 from tests.support.serving import emulator
 from tests.zero_code.receiver import receiver
 
 __all__ = ["emulator", "receiver"]
-
-# Whoever starts the tests in the background has them ignore Ctrl-C, and so all that they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
