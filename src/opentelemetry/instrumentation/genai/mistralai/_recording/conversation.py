@@ -68,7 +68,8 @@ class ConversationRecorder(Recorder):
             _log.report("read an event", exc)
 
     def _on_event(self, event: Any) -> None:
-        self._unheard, data = event, fields_of(event.data)
+        self._unheard = event
+        data = fields_of(event.data)
         data = unpacked(data) if "raw" in data else data
         if self._piece is not None:
             self._catch_up(data.get("created_at"))
