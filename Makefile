@@ -157,7 +157,7 @@ test-deploy: $(VENV)/dev jaeger prometheus ## examples/deploy for real: Kafka, C
 	$(BIN)/python -m pytest tests/deploy
 
 test-workers: $(VENV)/workers ## real processes: gunicorn, Celery, uWSGI, gevent, signals, forks, notebooks, archives, examples, receivers in trouble
-	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings tests/zero_code tests/exporters tests/examples
+	$(BIN)/python -m pytest -n 2 tests/workers tests/surroundings tests/zero_code tests/exporters tests/examples tests/doctor
 	$(call each_in_nox,INTERPRETERS,interpreters(python='"'EACH'"'))
 	$(call each_in_nox,TRIO,trio(sdk='"'EACH'"'))
 
