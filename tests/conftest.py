@@ -18,9 +18,11 @@ import pytest
 for _name in [name for name in os.environ if name.startswith("OTEL_")]:
     del os.environ[_name]
 
-# Whoever starts the tests in the background has them ignore Ctrl-C, and so all that they start: a
-# test that interrupts a program would wait for minutes.
+# A shell has what it starts in the background ignore Ctrl-C, some supervisors SIGTERM, and so all
+# that the tests start: one that interrupts or ends a program would wait for minutes.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 # They assert for the tests. Unless told, pytest says that one of them failed, and not on what.
 pytest.register_assert_rewrite(

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from .candidates import BY_NAME, CANDIDATES, Candidate
 from .page import write
@@ -69,14 +69,8 @@ class Run:
             deltas: of each candidate's stream.
         """
         for kind in KINDS:
-            for name in self._in_turn(number):
-                with self._without_who_fails(name):
-                    told = self._workers[name].ask("calls", kind, calls)
-                    self._keep(name, kind, told, "call_us")
-            for name in self._in_turn(number):
-                with self._without_who_fails(name):
-                    told = self._workers[name].ask("stream", kind, deltas)
-                    self._keep(name, f"{kind}_stream", told, "event_us")
+            self._ask_all(number, "calls", kind, calls, "call_us")
+            self._ask_all(number, "stream", kind, deltas, "event_us")
 
     def long_round(self, number: int, deltas: int) -> None:
         """What takes long, of everyone: long streams, and a start of the program.
@@ -86,10 +80,7 @@ class Run:
             deltas: of each candidate's streams.
         """
         for kind in KINDS:
-            for name in self._in_turn(number):
-                with self._without_who_fails(name):
-                    told = self._workers[name].ask("stream", kind, deltas)
-                    self._keep(name, f"{kind}_stream", told, "end_ms", "stream_ms")
+            self._ask_all(number, "stream", kind, deltas, "end_ms", "stream_ms")
         for name in self._in_turn(number):
             with self._without_who_fails(name):
                 who = BY_NAME[name]
@@ -118,10 +109,14 @@ class Run:
         while self._workers:
             self._workers.popitem()[1].close()
 
-    def _keep(self, name: str, operation: str, told: dict[str, Any], *metrics: str) -> None:
-        found, kind = self.found[name], operation.partition("_")[0]
-        found.spans.setdefault(operation, []).append(told["spans"])
-        found.add({metric: told[metric] for metric in metrics}, f"{kind}_")
+    def _ask_all(self, number: int, what: str, kind: str, times: int, *metrics: str) -> None:
+        """Everyone's calls or streams, one after the other; keeps these metrics and the spans."""
+        operation = kind if what == "calls" else f"{kind}_{what}"
+        for name in self._in_turn(number):
+            with self._without_who_fails(name):
+                told, found = self._workers[name].ask(what, kind, times), self.found[name]
+                found.spans.setdefault(operation, []).append(told["spans"])
+                found.add({metric: told[metric] for metric in metrics}, f"{kind}_")
 
     def _in_turn(self, number: int) -> list[str]:
         """Everyone that is left, in the order of this round."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests pass whatever ``OTEL_*`` variables the shell has that they are started from."""
+"""The tests pass whatever variables and ignored signals the shell has that they start from."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.support.systems import needs_posix
 
 ROOT: Final = Path(__file__).parents[2]
 # What these do to a test that sees them: nothing recorded, other or cut attributes, no import.
@@ -51,6 +53,33 @@ def test_a_hostile_shell_fails_no_test() -> None:
     passed = re.search(r"^(\d+) passed", done.stdout, re.MULTILINE)
     assert passed is not None
     assert int(passed[1]) > 50
+
+
+_REACHED: Final = """
+import signal, subprocess, sys
+import tests.conftest
+for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, -15)):
+    program = "import time; print('ready', flush=True); time.sleep(60)"
+    if number == signal.SIGINT:
+        program = f"try:\\n    {program}\\nexcept KeyboardInterrupt:\\n    raise SystemExit(130)"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.send_signal(number)
+        try:
+            print(number.name, process.wait(20) == code)
+        finally:
+            process.kill()
+"""
+
+
+@needs_posix
+@pytest.mark.parametrize("ignored", ["INT", "TERM", "INT TERM"])
+def test_signals_that_the_shell_ignores_reach_what_the_tests_start(ignored: str) -> None:
+    # exec keeps what is ignored, as in `command &` of a script.
+    command = ["sh", "-c", f'trap \'\' {ignored}; exec "$0" -c "$1"', sys.executable, _REACHED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert (done.stdout.splitlines(), done.stderr) == (["SIGINT True", "SIGTERM True"], "")
 
 
 def test_these_tests_see_none_of_the_shell_s_variables(pytestconfig: pytest.Config) -> None:

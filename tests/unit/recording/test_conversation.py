@@ -29,7 +29,7 @@ from tests.support.fake_events import (
     tool_done,
     tool_started,
 )
-from tests.support.fakes import Ended, Story, typed
+from tests.support.fakes import PACKAGE, Ended, Story, typed
 
 CONVERSATION = {s.CONVERSATION_ID: "conv_1"}
 ANSWERED = {
@@ -319,6 +319,39 @@ ENDS: dict[str, tuple[list[tuple[float, Event]], float, object]] = {
         -49_700.0,
     ),
 }
+
+
+def rejected_done() -> Event:
+    return rejected("conversation.response.done", usage={"prompt_tokens": 3, "total_tokens": 3})
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "last"),
+    [
+        ("fields_of", done(0.5, usage=Usage(3, 0, 3))),
+        ("read_time", done(0.5, usage=Usage(3, 0, 3))),
+        ("read_usage", done(0.5, usage=Usage(3, 0, 3))),
+        ("unpacked", rejected_done()),
+        ("name_of", done(0.5, usage=Usage(3, 0, 3))),
+    ],
+)
+def test_an_event_whose_reading_is_interrupted_is_read_when_the_stream_is_dropped(
+    monkeypatch: pytest.MonkeyPatch, cut_off: str, last: Event
+) -> None:
+    story = Story(monkeypatch)
+    story.receives((0.2, started(0.1)), (0.3, delta(0.2)), (0.4, delta(0.3)))
+
+    def interrupt(*_args: object) -> object:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"{PACKAGE}._recording.conversation.{cut_off}", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            story.receives((0.6, last))
+    assert story.call.endings == []
+    story.recorder.dropped()
+    (ended,) = story.call.endings
+    assert (ended.outcome, ended.usage[0]) == ("completed", 3)
 
 
 @pytest.mark.parametrize("case", ENDS)
