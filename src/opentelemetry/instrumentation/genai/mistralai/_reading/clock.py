@@ -82,20 +82,13 @@ class ServerClock:
             ns since the epoch: ``arrived`` without a server time, else never after ``arrived``,
             never before an earlier result and never before the span's start.
         """
-        latest = self._latest
         if server_time is None:
-            return arrived if arrived > latest else latest
-        # Calling `_nanoseconds`, `min` and `max` would cost as much as the rest.
-        since = server_time - _EPOCH
-        local = ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
+            return max(self._latest, arrived)
+        server = _nanoseconds(server_time)
         if self.shift is None:
-            self.shift = 0 if self._started <= local <= arrived else arrived - local
-        local += self.shift
-        if local > arrived:  # noqa: PLR1730 -- see above
-            local = arrived
-        if local > latest:
-            self._latest = latest = local
-        return latest
+            self.shift = 0 if self._started <= server <= arrived else arrived - server
+        self._latest = max(self._latest, min(server + self.shift, arrived))
+        return self._latest
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -43,15 +43,13 @@ def read_usage(source: object) -> Usage:
     if extra or not DETAILS.keys().isdisjoint(reported):
         reported = with_details({**reported, **fields_of(extra)})
     for name, value in reported.items():
-        # Nearly every value is an int, or has not been set, which takes a function call to ask for.
-        if type(value) is int:
-            if (attribute := COUNTS.get(name)) is None:
-                continue
-            if 0 <= value <= MAX_COUNT:
-                counts[attribute] = value
-            else:
-                count(value)
-        elif value is not None and name in COUNTS and value:
+        attribute = COUNTS.get(name)
+        if attribute is None or value is None:
+            continue
+        # Nearly every value is such an int: the inline check saves the call of `count`.
+        if type(value) is int and 0 <= value <= MAX_COUNT:
+            counts[attribute] = value
+        elif value:
             count(value)
     if s.USAGE_CACHE_WRITE in counts:
         # Viewers read the conventions' older name, too. No metric has it.
