@@ -21,6 +21,7 @@ from tests.docs.peers.calls import CALLS
 from tests.docs.peers.switches import PEERS
 from tests.support import names as s
 from tests.support.readme_blocks import Block, blocks_of
+from tests.support.strict import STRICT
 
 MIGRATION: Final = (tables.DOCS / "migration.md").read_text()
 COMPARISON: Final = (tables.DOCS / "comparison.md").read_text()
@@ -219,7 +220,7 @@ def test_no_fence_is_of_another_language() -> None:
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "python"])
 def test_each_python_block_runs(block: Block) -> None:
     done = subprocess.run(  # noqa: S603 -- ours
-        [sys.executable, "-W", "error", "-c", block.code],
+        [sys.executable, *STRICT, "-c", block.code],
         capture_output=True,
         text=True,
         check=False,

@@ -18,6 +18,7 @@ from opentelemetry.instrumentation.genai.mistralai import __version__
 from opentelemetry.instrumentation.genai.mistralai.package import (
     _instruments,  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 )
+from tests.support.strict import STRICT
 from tools.release import contents
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,7 @@ def test_what_is_published_works_in_an_empty_environment(tmp_path: Path, kind: s
         assert contents.wrong_in(contents.metadata_of(built)) == []
     run(uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"))
     run(uv, "pip", "install", "--quiet", "--python", python, f"{built}[instruments]")
-    run(python, "-W", "error", "-c", PROGRAM)
+    run(python, *STRICT, "-c", PROGRAM)
     files = run(python, "-c", f"import importlib.metadata as m; print(*m.files('{NAME}'))")
     assert "mistralai/py.typed" in files
     assert "opentelemetry/__init__.py" not in files

@@ -28,6 +28,7 @@ from tests.support.readme_blocks import (
     blocks_on,
     pages,
 )
+from tests.support.strict import STRICT
 from tests.support.systems import needs_fork
 from tools import pages as site
 
@@ -107,7 +108,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"{number:03}.py").write_text(block.code)
     with serve() as emulator:
         subprocess.run(  # noqa: S603 -- ours
-            [sys.executable, "-W", "error", "-m", "tests.support.forking", str(folder)],
+            [sys.executable, *STRICT, "-m", "tests.support.forking", str(folder)],
             check=True,
             cwd=ROOT,
             env=without_settings(MISTRAL_SERVER_URL=emulator.url, MISTRAL_API_KEY="none"),

@@ -20,6 +20,7 @@ from tests.support import sdk
 from tests.support.fixtures import no_log_records
 from tests.support.readme_blocks import ROOT, Block, blocks_on
 from tests.support.readme_tables import documents, with_tables
+from tests.support.strict import STRICT
 
 __all__ = ["no_log_records"]
 
@@ -93,7 +94,7 @@ def run(block: Block, folder: Path, **variables: str) -> subprocess.CompletedPro
     program = folder / "block.py"
     program.write_text(block.code)
     return subprocess.run(  # noqa: S603 -- ours
-        [sys.executable, "-W", "error", str(program)],
+        [sys.executable, *STRICT, str(program)],
         capture_output=True,
         text=True,
         check=False,

@@ -21,6 +21,7 @@ from opentelemetry.instrumentation.genai.mistralai._doctor.exporting import chec
 from opentelemetry.instrumentation.genai.mistralai._doctor.report import Report, shown
 from opentelemetry.instrumentation.genai.mistralai._doctor.variables import check as check_variables
 from tests.doctor.running import GRPC, HTTP, ROOT, Http, Visit, answering, doctor, http2
+from tests.support.strict import STRICT
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 NOTHING = dict.fromkeys(
@@ -298,7 +299,7 @@ def made(tmp_path: Path, *requirements: str) -> str:
 
 def test_it_works_with_nothing_but_the_packages_own_dependencies(tmp_path: Path) -> None:
     python = made(tmp_path)
-    visit = doctor("-W", "error", python=python)
+    visit = doctor(*STRICT, python=python)
     assert (visit.code, visit.stderr) == (1, "")
     what = [problem.partition(" -> ") for problem in visit.problems]
     assert [(said, mend) for said, _, mend in what] == [

@@ -11,12 +11,13 @@ import pytest
 from tests.examples.running import ROOT, run
 from tests.examples.silent_api import serve_api
 from tests.support.servers import free_ports
+from tests.support.strict import STRICT
 from tests.zero_code.receiver import receive
 
 if TYPE_CHECKING:
     import subprocess
 
-DEMO: Final = (sys.executable, "-W", "error", "-m", "examples.quickstart")
+DEMO: Final = (sys.executable, *STRICT, "-m", "examples.quickstart")
 NAMES: Final = [
     "chat mistral-medium-latest",
     "  execute_tool web_search",

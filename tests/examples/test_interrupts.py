@@ -12,11 +12,12 @@ import pytest
 from tests.examples.interrupting import running
 from tests.examples.running import without_settings
 from tests.examples.silent_api import serve_api
+from tests.support.strict import STRICT
 from tests.support.systems import needs_posix
 
 pytestmark = needs_posix
 
-PYTHON: Final = (sys.executable, "-W", "error")
+PYTHON: Final = (sys.executable, *STRICT)
 INSTRUMENT: Final = str(Path(sys.executable).with_name("opentelemetry-instrument"))
 _QUIET: Final = dict.fromkeys(
     ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"), "none"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.jaeger.server import Jaeger
 from tests.support import names as s
+from tests.support.strict import STRICT
 
 _ROOT = Path(__file__).parents[2]
 MODEL = "mistral-medium-latest"
@@ -21,7 +22,7 @@ def test_the_demo_is_seen_in_jaeger_under_the_service_that_the_readme_names(jaeg
     (variable,) = re.findall(r"^(\w+)=http://localhost:4318 make demo", readme, re.MULTILINE)
     (service,) = re.findall(r"Choose the service `([\w-]+)`", readme)
     assert "-m examples.quickstart" in (_ROOT / "Makefile").read_text()
-    command = [sys.executable, "-W", "error", "-m", "examples.quickstart"]
+    command = [sys.executable, *STRICT, "-m", "examples.quickstart"]
     environment = {**os.environ, variable: jaeger.otlp_url, "MISTRAL_API_KEY": ""}
     done = subprocess.run(  # noqa: S603 -- ours
         command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False

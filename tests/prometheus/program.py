@@ -13,6 +13,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests.support.strict import STRICT
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -68,8 +70,8 @@ def run_program(mode: str) -> Generator[Program]:
     environment["OTEL_EXPORTER_PROMETHEUS_PORT"] = "0"
     if mode == "latest":
         environment["OTEL_INSTRUMENTATION_GENAI_MISTRALAI_METRIC_NAMES"] = "latest"
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "examples.prometheus"],
+    process = subprocess.Popen(  # noqa: S603 -- ours
+        [sys.executable, *STRICT, "-m", "examples.prometheus"],
         cwd=_ROOT,
         env=environment,
         bufsize=0,

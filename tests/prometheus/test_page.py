@@ -19,6 +19,7 @@ from tests.prometheus.program import run_program
 from tests.prometheus.server import CONFIG, RULES, Prometheus, write_config
 from tests.support.browsers import browser, chromium
 from tests.support.servers import ANSWER_SECONDS, free_ports, launch, running
+from tests.support.strict import STRICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,8 +99,8 @@ async def test_the_page_answers_in_the_browser(documented: Prometheus, browser: 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-m", "examples.prometheus"],
+        done = subprocess.run(  # noqa: S603 -- ours
+            [sys.executable, *STRICT, "-m", "examples.prometheus"],
             cwd=ROOT,
             env={**os.environ, "OTEL_EXPORTER_PROMETHEUS_PORT": port},
             capture_output=True,

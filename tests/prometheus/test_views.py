@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.prometheus.document import views_block
+from tests.support.strict import STRICT
 
 ROOT = Path(__file__).parents[2]
 # What comes after the block: a conversation, and the page that Prometheus would get.
@@ -31,7 +32,7 @@ def test_views_drop_attributes_and_change_buckets(tmp_path: Path) -> None:
     program = tmp_path / "views.py"
     program.write_text(views_block() + USE)
     page = subprocess.run(  # noqa: S603 -- ours
-        [sys.executable, "-W", "error", str(program)],
+        [sys.executable, *STRICT, str(program)],
         env={"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -23,6 +23,7 @@ from emulator import serve
 from tests.examples.interrupting import running
 from tests.examples.running import without_settings
 from tests.support.readme_blocks import ROOT, Block, blocks_on, pages
+from tests.support.strict import STRICT
 from tests.support.systems import needs_posix
 from tests.zero_code.receiver import receive
 
@@ -78,7 +79,7 @@ class Reader:
         if block.language == "python":
             program = self._home / "program.py"
             program.write_text(block.code)
-            return self._runs(["python", "-W", "error", str(program)], **self._emulated)
+            return self._runs(["python", *STRICT, str(program)], **self._emulated)
         code = block.code.replace(_OTLP, self._otlp)
         for written, typed in _ELSEWHERE.items():
             code = code.replace(written, typed)

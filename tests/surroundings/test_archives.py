@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from uv import find_uv_bin
 
+from tests.support.strict import STRICT
 from tests.surroundings.running import PROGRAM, ROOT, assert_works, both, command, run
 
 if TYPE_CHECKING:
@@ -47,9 +48,7 @@ def test_zipapp(emulator: Emulator, tmp_path: Path, wheel: Path) -> None:
     archive = tmp_path / "app.pyz"
     zipapp.create_archive(app, archive)
     # What is compiled cannot be in a zip, so the rest is this environment's.
-    bare, ours = both(
-        [sys.executable, "-W", "error", str(archive)], emulator.url, "asyncio", tmp_path
-    )
+    bare, ours = both([sys.executable, *STRICT, str(archive)], emulator.url, "asyncio", tmp_path)
     assert_works(bare, ours)
     assert ours.complaints == ""
     assert ours.told["plugin"].startswith(str(archive))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.strict import STRICT
 from tests.surroundings.running import PROGRAM, assert_works, both
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 OPTIONS = {
     "-OO": ["-OO"],
-    "-W error": ["-W", "error"],
+    "-W error": [*STRICT],
     "-I": ["-I"],
 }
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import Page, expect
 
+from tests.support.strict import STRICT
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
@@ -120,7 +122,7 @@ def run_chat(jaeger: Jaeger, log: Path, environment: Mapping[str, str]) -> Gener
         # A log line that waits in a buffer would be looked for in vain.
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-W", "error", "-m", "examples.fastapi_chat", "--port", "0"]
+    command = [sys.executable, *STRICT, "-m", "examples.fastapi_chat", "--port", "0"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603
             command,
