@@ -17,8 +17,6 @@ from typing import Any
 from mistralai.client import Mistral
 from mistralai.client.models import WebSearchTool
 
-from emulator import serve
-
 MODEL = "mistral-medium-latest"
 
 
@@ -28,6 +26,9 @@ def an_api() -> Generator[None]:
     if os.environ.get("MISTRAL_API_KEY"):
         yield
         return
+    # Not at the top: with a key this program runs where the repository is not.
+    from emulator import serve
+
     with serve() as emulator:
         os.environ.update(MISTRAL_API_KEY="none", MISTRAL_SERVER_URL=emulator.url)
         yield

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+import examples.zero_code.ask as ask_example
 from tests.jaeger.server import needed_binary, run_jaeger
 from tests.support.systems import needs_posix
 from tests.zero_code.commands import environment, run, script_of
@@ -95,3 +98,10 @@ def test_disabled_by_its_name_it_alone_is_silent(emulator: Emulator, receiver: R
 def test_with_the_sdk_disabled_nothing_is_sent(emulator: Emulator, receiver: Receiver) -> None:
     ask(emulator, receiver.url, **{_CONTENT: "event_only", "OTEL_SDK_DISABLED": "true"})
     assert receiver.requests == 0
+
+
+def test_with_a_key_it_needs_nothing_of_the_repository(emulator: Emulator, tmp_path: Path) -> None:
+    # As in a container that has only the program: it imported the emulator at its top once.
+    copy = shutil.copy(Path(ask_example.__file__), tmp_path)
+    script = f"cd {shlex.quote(str(tmp_path))} && python {shlex.quote(str(copy))}"
+    assert run(script, environment(emulator.url)) == (0, ANSWERS, "")
