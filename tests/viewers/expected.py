@@ -19,11 +19,12 @@ LOOK_UP: Final = "What does OpenTelemetry say about a stream? Look it up."
 ONE_SENTENCE: Final = "And in one sentence?"
 WRITE_DOWN: Final = "Who of you can write this down?"
 HOW_WARM: Final = "How warm is it in Paris?"
+WARM: Final = "It is 22 degrees in Paris."
 # Words of the user, of the model and of tools: some of each conversation.
 WORDS: Final = (
     REFUSED, BROKEN, LEFT, LOOK_UP, ONE_SENTENCE, WRITE_DOWN, HOW_WARM,
     "Hello wor", "The conventions", "becomes one span", "The writer answers", "22 degrees",
-    "It rains", "semantic conventions", "rate limit", "Internal error about", "1 + 1",
+    "It is 22", "semantic conventions", "rate limit", "Internal error about", "1 + 1",
 )  # fmt: skip
 # Each span's name, with that of its parent.
 TREE: Final = sorted([

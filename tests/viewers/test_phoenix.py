@@ -263,7 +263,7 @@ def test_with_the_hook_the_columns_of_each_call_show_what_was_said(hooked: Run) 
         (name, asked) for name, asked in TOKENS if "degrees" not in asked
     } | {(CHAT, result_of_tool())}
     assert (AGENT, expected.WRITE_DOWN, "The writer answers.") in columns
-    assert (CHAT, result_of_tool(), "It rains in Paris.") in columns
+    assert (CHAT, result_of_tool(), expected.WARM) in columns
     # No hook is called for the loop.
     (loop,) = (span for span in hooked.spans if span.name == AGENT and not span.tokens)
     assert (loop.input, loop.output) == (None, None)
@@ -283,7 +283,7 @@ def test_with_the_exporter_each_trace_is_listed_with_what_was_said(exported: Run
     }
     assert roots == {(name, each) for name, questions in asked.items() for each in questions}
     loop = the(exported.spans, AGENT, expected.HOW_WARM)
-    assert (loop.kind, loop.output) == ("agent", "It rains in Paris.")
+    assert (loop.kind, loop.output) == ("agent", expected.WARM)
 
 
 def test_the_recipes_add_what_phoenix_reads_and_change_nothing_else(told: Run, better: Run) -> None:
