@@ -18,6 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import noxfile
 from opentelemetry.instrumentation.genai.mistralai import __version__
 from tools import licences
 from tools.release import contents, installing, tree
@@ -270,6 +271,19 @@ def test_ci_runs_targets_that_exist() -> None:
     )
     assert len(named) > 8
     assert set(named) <= targets()
+
+
+def test_each_line_of_the_sdk_that_ci_leaves_out_is_run_weekly() -> None:
+    (given,) = re.findall(r'^step test-matrix SDKS="(.+)"$', (ROOT / ".ci/run").read_text(), re.M)
+    every, some = list(noxfile.MATRIX), given.split()
+    assert set(some) < set(every)
+    # The ends of the range, the oldest OpenTelemetry, and the line that has the long tests.
+    assert {every[0], every[-1], "1.12.1", noxfile.ONE_MORE} <= set(some)
+    pythons = {noxfile.MATRIX[sdk][0] for sdk in some}
+    assert pythons | {"3.11"} == {python for python, _ in noxfile.MATRIX.values()}
+    weekly = yaml.safe_load((ROOT / ".github/workflows/newest-sdk.yml").read_text())
+    steps = [step for job in weekly["jobs"].values() for step in job["steps"]]
+    assert "make test-matrix" in [step.get("run") for step in steps]
 
 
 def test_help_tells_every_target_under_those_whom_it_is_for() -> None:
