@@ -41,7 +41,7 @@ LIMITS: Final = {
     "conversation_no_sdk_us": 45.0,
     "open_stream_kib": 4.0,
     "end_ms": 0.2,
-    "import_ms": 60.0,
+    "import_ms": 50.0,
     "tool_ratio": 1.4,
     "chat_ratio": 1.4,
     "chat_event_ratio": 1.4,

@@ -90,6 +90,22 @@ assert type(vars(Conversations)["start_stream"]).__name__ == "function"
     assert fresh(program).stdout == ""
 
 
+def test_instrument_imports_nothing_that_only_the_sdk_needs() -> None:
+    program = f"""
+import sys
+import opentelemetry.trace, opentelemetry.metrics, opentelemetry._logs, opentelemetry.propagate
+before = set(sys.modules)
+from {PACKAGE} import instrument, uninstrument
+instrument()
+uninstrument()
+loaded = {{name for name in set(sys.modules) - before if not name.startswith("{PACKAGE}")}}
+# wrapt brings asyncio and ssl, and costs twice as much as all of ours.
+costly = {{"wrapt", "asyncio", "ssl", "importlib.metadata", "mistralai", "pydantic", "httpx"}}
+print(sorted(loaded & costly), len(loaded) < 30 or sorted(loaded))
+"""
+    assert fresh(program).stdout == "[] True\n"
+
+
 def fresh(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program in a new interpreter; it must be silent and succeed."""
     done = subprocess.run(  # noqa: S603 -- a program of ours

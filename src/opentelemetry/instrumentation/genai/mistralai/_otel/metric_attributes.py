@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .. import _names as s
-from .metric_names import ADDRESSES, REQUEST_MODELS, RESPONSE_MODELS
+from .._recording.ending import Ending, Outcome
+from .metric_names import ADDRESSES, ERRORS, REQUEST_MODELS, RESPONSE_MODELS
 
 if TYPE_CHECKING:
     from .._reading.servers import Server
@@ -31,10 +32,12 @@ class CallAttributes:
     Attributes:
         common: the attributes of every metric of such a call.
         counted: those of the usage counters.
+        ended: those of the duration, by the outcome: of what nearly every call is, None without a
+            stream.
         sent: those of the histogram of tokens, for the input; answered: for the output.
     """
 
-    __slots__ = ("answered", "common", "counted", "sent")
+    __slots__ = ("answered", "common", "counted", "ended", "sent")
 
     def __init__(
         self,
@@ -54,9 +57,20 @@ class CallAttributes:
         if response_model is not None:
             common[s.RESPONSE_MODEL] = RESPONSE_MODELS.bounded(response_model)
         self.common = common
+        completed: Attributes = {**common, s.STREAM_OUTCOME: Outcome.COMPLETED}
+        self.ended: dict[str | None, Attributes] = {None: common, Outcome.COMPLETED: completed}
         self.counted: Attributes = {**common, s.TOKEN_MODALITY: "unknown"}
         self.sent: Attributes = {**common, s.TOKEN_TYPE: "input"}
         self.answered: Attributes = {**common, s.TOKEN_TYPE: "output"}
+
+    def ended_otherwise(self, ending: Ending) -> tuple[Attributes, Attributes]:
+        """Returns the common attributes with a failed call's error, and those of its duration."""
+        with_error = self.common
+        if ending.failure is not None:
+            with_error = {**with_error, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
+        if ending.outcome is None:
+            return with_error, with_error
+        return with_error, {**with_error, s.STREAM_OUTCOME: ending.outcome}
 
 
 # A key is operation, requested model, server and the model that answered.

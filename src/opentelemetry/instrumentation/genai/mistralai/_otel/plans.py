@@ -20,7 +20,6 @@ from .._recording.ending import Ending
 from .ends_once import Plan
 from .job_metrics import of_job
 from .metric_attributes import known, made
-from .metric_names import ERRORS
 from .opt_in import hook_action, record_content
 
 if TYPE_CHECKING:
@@ -93,17 +92,14 @@ def measurements(
     key = operation, request.model, request.server, ending.response_model
     # The look-up is inline, because a function call costs as much as making an action.
     shared = known.get(key) or made(key)
-    common = shared.common
+    common = with_error = shared.common
+    ended = shared.ended.get(ending.outcome)
+    if ended is None or ending.failure is not None:
+        with_error, ended = shared.ended_otherwise(ending)
     plan: Plan = []
-    with_error = common
-    if ending.failure is not None:
-        with_error = {**common, s.ERROR_TYPE: ERRORS.bounded(ending.failure.type)}
     name, record = instruments.durations[measured]
     if name not in elsewhere:
-        attributes = with_error
-        if ending.outcome is not None:
-            attributes = {**with_error, s.STREAM_OUTCOME: ending.outcome}
-        plan.append(partial(record, duration, attributes, context))
+        plan.append(partial(record, duration, ended, context))
     if ending.first_chunk is not None and instruments.first_name not in elsewhere:
         first_chunk = ending.first_chunk
         plan.append(partial(instruments.first_chunk.record, first_chunk, common, context))

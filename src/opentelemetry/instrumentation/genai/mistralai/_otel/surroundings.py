@@ -42,24 +42,20 @@ ticks: Final[Callable[[], int]] = (
 )
 
 
-def context_for(owner: object, method: object) -> Context | None:
-    """Returns the context for the span of a call of this object's method, None for no span.
+def is_unwanted(context: Context, owner: object, method: object) -> bool:
+    """Returns whether a call of this object's method gets no span in this context.
 
-    It returns None if the caller, or a framework, asked for no telemetry; and if this is the call
+    That is so if the caller, or a framework, asked for no telemetry; and if this is the call
     already under way, which comes here twice when another library holds an older wrapper of ours.
     """
-    context = otel_context.get_current()
-    if context:
-        call: Any = context.get(CALL)
-        if call is not None and call.called is not None:
-            at, by = call.called
-            # A wrapper from another `instrument` has an equal row that is another object. The same
-            # object means a new call, made by an event hook or a task meanwhile.
-            if at is owner and by is not method and by == method:
-                return None
-        if context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED):
-            return None
-    return context
+    call: Any = context.get(CALL)
+    if call is not None and call.called is not None:
+        at, by = call.called
+        # A wrapper from another `instrument` has an equal row that is another object. The same
+        # object means a new call, made by an event hook or a task meanwhile.
+        if at is owner and by is not method and by == method:
+            return True
+    return bool(context.get(_SUPPRESSED) or context.get(_MODELS_SUPPRESSED))
 
 
 def detach(token: Any) -> None:

@@ -115,7 +115,7 @@ def model_request(
 
 def start_request(kwargs: Mapping[str, Any]) -> Request:
     """Reads the request for a new conversation, with a model or with an agent."""
-    by_agent = name_of(kwargs.get("agent_id")) is not None
+    by_agent = "agent_id" in kwargs and name_of(kwargs["agent_id"]) is not None
     request = model_request(s.INVOKE_AGENT if by_agent else s.CHAT, kwargs)
     request.in_conversation = True
     return request
@@ -130,17 +130,11 @@ def locate(request: Request, instance: object, kwargs: Mapping[str, Any]) -> Non
         if not isinstance(url, str):
             url = getattr(configuration, "server_url", None)
             url = url or configuration.get_server_details()[0]
-        server = server_at(url, package)
+        request.server, attributes = server_at(url, package)
     except Exception as exc:  # noqa: BLE001 -- the SDK raises its own error for this URL
         _log.let_signals_pass(exc)
-        server = server_at("", package)
-    request.server, attributes = server, request.attributes
-    if server.address:
-        attributes[s.SERVER_ADDRESS] = server.address
-        if server.port:
-            attributes[s.SERVER_PORT] = server.port
-    if server.provider is not s.PROVIDER:
-        attributes[s.PROVIDER_NAME] = server.provider
+        request.server, attributes = server_at("", package)
+    request.attributes.update(attributes)
 
 
 def describe_settings(source: object, attributes: dict[str, AttributeValue]) -> None:

@@ -24,13 +24,28 @@ class Server(NamedTuple):
     provider: str
 
 
+# The server, and its attributes on a span. Nothing may change that dict: alike requests share it.
+Located = tuple[Server, "dict[str, str | int]"]
+
+
 @lru_cache(maxsize=64)
-def server_at(url: str, package: str) -> Server:
+def server_at(url: str, package: str) -> Located:
     """Returns the server of a URL that a client of this package of the SDK asks."""
     # The SDK's clients for other clouds are packages of their own, in 1.x beside `mistralai`.
     of = _PROVIDERS.get(package.removeprefix("mistralai")[1:].partition(".")[0], s.PROVIDER)
     if len(url) > _MAX_URL:
-        return Server(None, None, of)
+        return _located(Server(None, None, of))
     parts = urlsplit(url)
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return Server(name_of(parts.hostname), port, of)
+    return _located(Server(name_of(parts.hostname), port, of))
+
+
+def _located(server: Server) -> Located:
+    attributes: dict[str, str | int] = {}
+    if server.address:
+        attributes[s.SERVER_ADDRESS] = server.address
+        if server.port:
+            attributes[s.SERVER_PORT] = server.port
+    if server.provider is not s.PROVIDER:
+        attributes[s.PROVIDER_NAME] = server.provider
+    return server, attributes

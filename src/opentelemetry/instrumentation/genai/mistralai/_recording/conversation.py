@@ -38,7 +38,7 @@ class ConversationRecorder(Recorder):
     )  # fmt: skip
 
     def __init__(self, call: OpenCall) -> None:
-        super().__init__(call)
+        Recorder.__init__(self, call)
         self._clock = ServerClock(call.started)
         self._conversation_id = call.request.conversation_id
         self._agent_id = call.request.agent_id

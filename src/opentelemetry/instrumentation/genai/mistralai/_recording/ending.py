@@ -49,13 +49,15 @@ def read_usage(source: object) -> Usage:
         # Nearly every value is such an int: the inline check saves the call of `count`.
         if type(value) is int and 0 <= value <= MAX_COUNT:
             counts[attribute] = value
-        elif value:
+        # The SDK's marker for what was not sent: asking for its truth would run Python code.
+        elif type(value).__name__ != "Unset" and value:
             count(value)
     if s.USAGE_CACHE_WRITE in counts:
         # Viewers read the conventions' older name, too. No metric has it.
         counts[s.USAGE_CACHE_CREATION] = counts[s.USAGE_CACHE_WRITE]
     usage.counts = counts
-    if connectors := reported.get("connectors"):
+    connectors = reported.get("connectors")
+    if isinstance(connectors, dict) and connectors:
         calls = {name: count(value) for name, value in fields_of(connectors).items()}
         usage.connectors = {
             name: found for name, found in calls.items() if found is not None and type(name) is str

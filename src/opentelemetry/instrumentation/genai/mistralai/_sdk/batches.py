@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import get_current
+
 from .. import _log
-from .._otel.surroundings import context_for
+from .._otel.surroundings import is_unwanted
 from .._reading.batches import is_running
 from .._reading.fields import fields_of, items_of
 from .._recording.batch_lines import read_line
@@ -75,7 +77,7 @@ def _count(lines: Iterable[object], wrapped: Callable[..., Any]) -> None:
     if telemetry is None:
         return
     try:
-        if context_for(wrapped, None) is not None:
+        if not is_unwanted(get_current(), wrapped, None):
             for line in lines:
                 telemetry.batches.add(read_line(line))
     except Exception as exc:  # noqa: BLE001 -- the caller must get its results

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import ref
 
+from opentelemetry.context import get_current
+
 from .. import _log
 from .. import _names as s
 from .._content.messages import ReadContent, conversation_content, read_content
@@ -17,7 +19,7 @@ from .._otel.adopted import begin_call
 from .._otel.client_span import Call
 from .._otel.conversation_ids import conversation_of
 from .._otel.open_calls import open_calls
-from .._otel.surroundings import RUN, context_for, last_turns
+from .._otel.surroundings import RUN, is_unwanted, last_turns
 from .._otel.telemetry import Switch, Telemetry
 from .._reading.requests import ReadRequest, locate
 from .._reading.turns import follow
@@ -112,8 +114,11 @@ def _begin(method: Row, owner: object, args: Args, kwargs: Arguments) -> Opened 
     if owner is None:
         owner, args = bound(owner, args)
     try:
-        context = context_for(owner, method)
-        return None if context is None else method.begin(telemetry, owner, args, kwargs, context)
+        context = get_current()
+        # Most contexts of scripts are empty: then there is nothing to ask.
+        if context and is_unwanted(context, owner, method):
+            return None
+        return method.begin(telemetry, owner, args, kwargs, context)
     except Exception as exc:  # noqa: BLE001 -- the user's call must be made even without a span
         _log.report("start a call", exc)
         return None

@@ -31,8 +31,7 @@ from .connections import CONNECTIONS, connection_targets
 from .imports import ImportWatch
 from .loops import Loop
 from .own_spans import wrap_after_success, wrap_before_request, wrap_traced_request
-from .patches import Make, Patch, wrapped_by
-from .quiet_tracers import QuietTrace, QuietTracer
+from .patches import Make, Patch, quiet_trace, quiet_tracer, wrapped_by
 from .realtime import Session
 from .streams import stream_classes, wrap_async_exit, wrap_exit
 from .table import BATCHES, JOBS, LOOPS, METHODS, ROOTS, SESSIONS
@@ -59,7 +58,7 @@ _NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
 
 # A module's patches include those of the classes that it had before it was reloaded.
 _patches: Final[dict[str, list[Patch]]] = {}
-# Each row of the table has one copy here; `context_for` tells our wrappers from older ones by it. A
+# Each row of the table has one copy here; `is_unwanted` tells our wrappers from older ones by it. A
 # method and its async twin share a copy, because one may be called inside the other.
 _copies: Final[dict[Method | Loop | Session, Method | Loop | Session]] = {}
 _active = False
@@ -163,11 +162,11 @@ def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
     elif name.endswith(f".{_LOOPS}"):
         yield module, "create_function_result", wrapped_by(wrap_tool)
     elif name.endswith(f".{_TOOLS}"):
-        yield module, "trace", QuietTrace
+        yield module, "trace", quiet_trace
     elif name.endswith(f".{_BATCHES}"):
         yield module, "_parse_output_obj", wrapped_by(wrap_output_line)
     elif name.endswith(f".{_CONVERSATIONS}"):
-        yield module, "tracer", QuietTracer
+        yield module, "tracer", quiet_tracer
     yield from _rows(name, module)
 
 
