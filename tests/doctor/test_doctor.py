@@ -111,6 +111,8 @@ def test_where_nothing_listens_it_says_so(*, grpc: bool) -> None:
     found = asked(f"http://127.0.0.1:{port}", grpc=grpc)
     assert found.text == f"http://127.0.0.1:{port}: nothing listens there"
     assert found.mend.startswith("start your collector or Jaeger")
+    # It may be there, and take the other protocol: a Jaeger with nothing but port 4318.
+    assert ("set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in found.mend) == grpc
 
 
 def test_http_to_the_port_of_grpc_is_told_which_port_is_right() -> None:
@@ -323,9 +325,14 @@ def test_it_says_whether_the_sdk_is_supported_and_what_it_lacks(
     assert (f"mistralai {version}, which is supported" in visit.words) == supported
     assert visit.code == (0 if supported else 1), visit.text
     if absent is not None:
-        patched, _, missing = visit.words.partition("Not in this version of mistralai: ")
-        assert absent in missing.partition("Under opentelemetry-instrument")[0]
+        patched, _, missing = visit.words.partition("Only in other versions of mistralai, ")
+        lacks, _, needs_extra = missing.partition("Not there: ")
+        assert absent in lacks
         assert "mistral_agents.create" in patched
+        # 1.12 has transcription, but it cannot be imported without what only an extra installs.
+        assert needs_extra.startswith("extra.realtime.transcription.connect")
+        assert "pip install 'mistralai[realtime]'" in needs_extra
+        assert "extra.realtime" not in lacks
     else:
         said = visit.problems
         assert said[0].startswith(f"mistralai {version} is not supported: it is not instrumented")

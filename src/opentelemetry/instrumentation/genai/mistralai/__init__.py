@@ -77,12 +77,14 @@ def instrument(
         redact: called with each text before it is recorded; returns what may be recorded of it.
             JSON is taken apart first, and escapes are undone. If it raises, the text is dropped.
         request_hook: called with the span and the call's keyword arguments after the start of each
-            recorded client span.
+            recorded span of kind CLIENT: one for each call of the API, none for the tools, handoffs
+            and agents beneath it.
         response_hook: called with the span and the response, or a stream's closing event (None
-            without one), before the end of each recorded client span.
+            without one), before the end of each of these spans.
         completion_hook: an object whose ``on_completion`` is called at the end of each inference
-            call with its content as opentelemetry-util-genai's messages, which must be installed,
-            whatever ``capture_content`` is. None: the one that
+            call (one that asks a model for an answer, such as a chat) with its content as
+            opentelemetry-util-genai's messages, which must be installed, whatever
+            ``capture_content`` is. None: the one that
             ``OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK`` names, if any.
         record_chunk_times: whether the time between output chunks is a metric; costs one
             recording for each chunk. None: no.

@@ -24,6 +24,10 @@ _SETTINGS: Final = 4
 _TO_HTTP: Final = (
     "OTLP over HTTP is port 4318: set the endpoint to it, or OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
 )
+_TO_HTTP_PROTOCOL: Final = (
+    "If it listens on port 4318, it takes OTLP over HTTP: set OTEL_EXPORTER_OTLP_PROTOCOL="
+    "http/protobuf"
+)
 _TO_GRPC: Final = (
     "OTLP over gRPC is port 4317: set the endpoint to it, or"
     " OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
@@ -63,7 +67,7 @@ def probe(endpoint: Endpoint) -> Found:
         return _post(endpoint, shown)
     except (URLError, OSError) as exc:
         reason = exc.reason if isinstance(exc, URLError) else exc
-        return _unreachable(shown, reason)
+        return _unreachable(shown, reason, grpc=endpoint.grpc)
     except (HTTPException, ValueError) as exc:
         return Found(f"{shown} does not speak HTTP/1 ({type(exc).__name__})", _TO_HTTP)
 
@@ -124,11 +128,14 @@ def _greeted(connection: socket.socket, shown: str) -> Found:
     return Found(f"{shown} does not speak gRPC", _TO_GRPC)
 
 
-def _unreachable(shown: str, reason: object) -> Found:
+def _unreachable(shown: str, reason: object, *, grpc: bool) -> Found:
     if isinstance(reason, ConnectionRefusedError):
+        # The distro's own choice is gRPC, and many a Jaeger or collector serves only HTTP.
+        other = f". {_TO_HTTP_PROTOCOL}" if grpc else ""
         return Found(
             f"{shown}: nothing listens there",
-            "start your collector or Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT to where it is",
+            "start your collector or Jaeger, or set OTEL_EXPORTER_OTLP_ENDPOINT to where it is"
+            + other,
         )
     if isinstance(reason, socket.gaierror):
         return Found(f"{shown}: there is no such host", "see the name, and the DNS")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _NEEDED: Final = ("opentelemetry-api", "opentelemetry-instrumentation", "wrapt")
 _SUPPORTED: Final = _instruments[0].replace(" ", "")
 _OURS: Final = ("mistralai", "mistralai.client")
+# The SDK imports websockets for these, which one of its extras installs.
+_SESSIONS: Final = frozenset(f"{row.module}.{row.method}" for row in SESSIONS)
 
 
 class _State(Enum):
@@ -113,7 +115,17 @@ def _look(report: Report) -> None:
                 f"pip install '{_SUPPORTED}', and try: python -c 'import mistralai'",
             )
         elif absent := named[_State.ABSENT]:
-            report.note(f"Not in this version of mistralai: {', '.join(absent)}")
+            sessions = [name for name in absent if name in _SESSIONS]
+            if missing := [name for name in absent if name not in _SESSIONS]:
+                report.note(
+                    "Only in other versions of mistralai, often under another name:"
+                    f" {', '.join(missing)}"
+                )
+            if sessions:
+                report.note(
+                    f"Not there: {', '.join(sessions)}. Realtime sessions need: pip install"
+                    " 'mistralai[realtime]'; transcription came with 1.12, speech with 3.6"
+                )
 
 
 def _states(roots: tuple[str, ...]) -> list[tuple[str, _State]]:

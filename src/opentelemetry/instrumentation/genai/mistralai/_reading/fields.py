@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the objects of any SDK line, and the raw JSON of what a line's models reject."""
+"""Reads the objects of any supported SDK version, and the raw JSON of what its models reject."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _DATASTORES: Final = frozenset({"document_library"})
 
 
 class Step:
-    """Describes a tool, a handoff, or an agent's work as plain data, for the recorder's call.
+    """Describes a tool, a handoff, or an agent's work as plain data; `_otel` makes a span of it.
 
     Attributes:
         name: the span's name.
