@@ -377,6 +377,9 @@ while len(fired) < 400 and time.monotonic() < over:
         elif (ours := innermost(places)) is not None:
             swallowed.append(ours)
         del exc
+        # A signal between httpcore's `acquire` and its `with` leaves the lock of a connection held,
+        # with or without us: the next call by way of it would hang.
+        client = client_of(URL)
     got = None
 fired_in_all = len(fired)
 fired.clear()

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .. import _names as s
 from .._reading.conversions import MAX_COUNT, count
 from .._reading.counts import COUNTS, DETAILS, connector_counts, with_details
 from .._reading.errors import Failure
-from .._reading.fields import AttributeValue, fields_of
+from .._reading.fields import AttributeValue, Fields, fields_of
 
 
 class Usage:
@@ -58,7 +58,8 @@ def read_usage(source: object) -> Usage:
     usage.counts = counts
     connectors = reported.get("connectors")
     if isinstance(connectors, dict) and connectors:
-        calls = {name: count(value) for name, value in fields_of(connectors).items()}
+        called = cast("Fields", connectors)
+        calls = {name: count(value) for name, value in called.items()}
         usage.connectors = {
             name: found for name, found in calls.items() if found is not None and type(name) is str
         }
