@@ -106,7 +106,7 @@ format: $(VENV)/dev ## put the format right
 bench: $(VENV)/dev ## what it costs, side by side with the bare SDK and a hand-written floor
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-# Never in CI: it takes 6 minutes and another project's packages, and a busy machine hides what is compared.
+# Never in CI: it takes 9 minutes and another project's packages, and a busy machine hides what is compared.
 bench-peers: $(VENV)/dev ## ours and other instrumentations in one run: writes docs/peers.md and its charts
 	@mkdir -p .nox
 	PATH="$(CURDIR)/$(BIN):$$PATH" nox -s peers -- $(ARGS)
