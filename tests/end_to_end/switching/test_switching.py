@@ -106,8 +106,25 @@ print(sorted(loaded & costly), len(loaded) < 30 or sorted(loaded))
     assert fresh(program).stdout == "[] True\n"
 
 
-def fresh(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs a program in a new interpreter; it must be silent and succeed."""
+def test_without_wrapt_there_is_one_log_line_and_the_calls_are_made(emulator: Emulator) -> None:
+    program = f"""
+import sys
+import threading
+from {PACKAGE} import instrument, uninstrument
+sys.modules["wrapt"] = None
+instrument()
+from {sdk.ROOT} import Mistral
+client = Mistral(api_key="key", server_url=sys.argv[1])
+print(len(list(client.beta.conversations.start_stream(inputs="Hello?", model="m"))) > 2)
+print(client.chat.complete(model="m", messages=[{{"role": "user", "content": "Hello?"}}]).object)
+uninstrument()
+"""
+    line = "mistralai is not instrumented: import of wrapt halted; None in sys.modules\n"
+    assert fresh(program, emulator.url, says=line).stdout == "True\nchat.completion\n"
+
+
+def fresh(program: str, *arguments: str, says: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs a program in a new interpreter; it must succeed, and say only this on stderr."""
     done = subprocess.run(  # noqa: S603 -- a program of ours
         [sys.executable, "-c", program, *arguments],
         cwd=_ROOT,
@@ -116,7 +133,7 @@ def fresh(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-    assert (done.stderr, done.returncode) == ("", 0)
+    assert (done.stderr, done.returncode) == (says, 0)
     return done
 
 

@@ -103,7 +103,7 @@ def unpatch() -> None:
 
 def _on_import(module: ModuleType) -> None:
     """Patches a module that has been imported, and its classes from before a reload."""
-    if not _active:
+    if not (_active and _has_wrapt()):
         return
     name = module.__name__
     known = [patch for patch in _patches.get(name, ()) if patch.owner is not None]
@@ -123,6 +123,16 @@ def _on_import(module: ModuleType) -> None:
         _log.report(f"patch {name}", exc)
     if not _active:
         _undo(known)
+
+
+def _has_wrapt() -> bool:
+    # Asked here, a broken installation of it is one log line, and not one for each method.
+    try:
+        importlib.import_module("wrapt")
+    except ImportError as exc:
+        _log.say_once("mistralai is not instrumented: %s", exc)
+        return False
+    return True
 
 
 def _is_supported(module: str) -> bool:
