@@ -36,7 +36,14 @@ def join(greenlet):
             raise
 """,
 }
-MOMENTS: Final = ("before imports", "after imports", "after instrument")
+MOMENTS: Final = ("before imports", "before the SDK", "after imports", "after instrument")
+# wrapt imports asyncio and ssl: with the plugin's own import, these came before a late patch.
+EARLY: Final = """
+if sys.argv[2] != 'bare':
+    from opentelemetry.instrumentation.genai.mistralai import instrument
+    instrument()
+    assert not {'wrapt', 'asyncio', 'ssl'} & set(sys.modules)
+"""
 # eventlet calls itself deprecated; it also fails at a module of pydantic's, and goes on.
 SILENCED: Final = ("-W", "ignore::DeprecationWarning")
 BOTH: Final = pytest.mark.parametrize("library", PATCHES)
@@ -49,6 +56,8 @@ def program(library: str, moment: str, body: str) -> str:
     return f"""
 import gc, sys, threading, time
 {lines["before imports"]}
+{EARLY if moment == "before the SDK" else ""}
+{lines["before the SDK"]}
 from tests.workers.inside import *
 {lines["after imports"]}
 recorded()

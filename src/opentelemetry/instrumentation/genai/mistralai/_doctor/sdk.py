@@ -16,8 +16,7 @@ from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from .. import instrument, uninstrument
 from .._names import SCOPE
 from .._sdk.calls import Method
-from .._sdk.patching import is_meant
-from .._sdk.table import LOOPS, METHODS, ROOTS, SESSIONS
+from .._sdk.table import LOOPS, METHODS, ROOTS, SESSIONS, is_meant
 from ..package import _instruments  # pyright: ignore[reportPrivateUsage] -- OpenTelemetry's name
 from ..version import __version__
 

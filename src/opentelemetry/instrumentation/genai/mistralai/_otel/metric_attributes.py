@@ -32,8 +32,8 @@ class CallAttributes:
     Attributes:
         common: the attributes of every metric of such a call.
         counted: those of the usage counters.
-        ended: those of the duration, by the outcome: of what nearly every call is, None without a
-            stream.
+        ended: those of the duration, by the stream's outcome, for the two that nearly every call
+            has: completed, and None, which is no stream.
         sent: those of the histogram of tokens, for the input; answered: for the output.
     """
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -24,8 +25,8 @@ class Server(NamedTuple):
     provider: str
 
 
-# The server, and its attributes on a span. Nothing may change that dict: alike requests share it.
-Located = tuple[Server, "dict[str, str | int]"]
+# The server, and its attributes on a span, which alike requests share.
+Located = tuple[Server, "Mapping[str, str | int]"]
 
 
 @lru_cache(maxsize=64)

@@ -15,7 +15,6 @@ from weakref import ref
 from .. import _log
 from .._otel.open_calls import open_calls
 from .coroutines import Unawaited, bound, is_coroutine, named_like
-from .patches import Make, wrapped_by
 from .session_observer import SessionObserver
 
 if TYPE_CHECKING:
@@ -141,12 +140,12 @@ _WRAPPERS: Final[Mapping[str, Callable[..., Any]]] = {
 }
 
 
-def connection_targets(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
-    """Yields each method of connections that a module defines, and its `Make`."""
+def connection_targets(module: ModuleType) -> Iterator[tuple[Any, str, _Anything]]:
+    """Yields each method of connections that a module defines, and the wrapper for it."""
     for suffix, name in CONNECTIONS.items():
         cls = getattr(module, name, None) if module.__name__.endswith(f".{suffix}") else None
         if cls is not None:
             # The callback removes the reference of a class that was freed: the set would grow.
             _connection_classes.add(ref(cls, _connection_classes.discard))
             for method, wrapper in _WRAPPERS.items():
-                yield cls, method, wrapped_by(wrapper)
+                yield cls, method, wrapper

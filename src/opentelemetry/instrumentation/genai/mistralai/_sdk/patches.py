@@ -3,10 +3,6 @@
 
 For a deprecated function it issues the warning in place of the decorator's, which would name a line
 of ours and not the user's.
-
-wrapt is imported where it is used: it imports asyncio and importlib.metadata, which costs twice as
-much as all of this package. The SDK needs those two itself, and a program that never imports the
-SDK, as under ``opentelemetry-instrument``, needs neither.
 """
 
 from __future__ import annotations
@@ -16,6 +12,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 from weakref import ref
+
+import wrapt
+
+from .quiet_tracers import QuietTrace, QuietTracer
 
 # A `Make` takes a function of the SDK and returns its replacement.
 Make = Callable[[Any], Any]
@@ -91,8 +91,6 @@ def wrapped_by(wrapper: Callable[..., Any], *describe: Callable[[], Any]) -> Mak
     """
 
     def make(original: Any) -> Any:
-        import wrapt
-
         own = [ask() for ask in describe]
         warning = _deprecation_of(original)
         if warning is not None:
@@ -100,20 +98,6 @@ def wrapped_by(wrapper: Callable[..., Any], *describe: Callable[[], Any]) -> Mak
         return wrapt.FunctionWrapper(original, _Ours(wrapper, *own))
 
     return make
-
-
-def quiet_trace(original: Any) -> Any:
-    """Replaces the module ``opentelemetry.trace`` inside one of the SDK's modules: a `Make`."""
-    from .quiet_tracers import QuietTrace
-
-    return QuietTrace(original)
-
-
-def quiet_tracer(original: Any) -> Any:
-    """Replaces one of the SDK's tracers: a `Make`."""
-    from .quiet_tracers import QuietTracer
-
-    return QuietTracer(original)
 
 
 def _warn_first(warning: _Warning, wrapper: Callable[..., Any], *rest: Any) -> Any:
@@ -152,16 +136,12 @@ class _Ours(partial[Any]):
 
 
 def _whole(value: Any) -> Any:
-    import wrapt
-
     # OpenTelemetry's unwrap leaves the bound form of the wrapper beneath in the class. wrapt
     # calls by way of its parent: a wrapper that is put into the bound form would never be called.
     return value._self_parent if isinstance(value, wrapt.BoundFunctionWrapper) else value  # noqa: SLF001 -- wrapt has no public name for it
 
 
 def _is_ours(wrapper: Any) -> bool:
-    from .quiet_tracers import QuietTrace, QuietTracer
-
     # isinstance() would be wrong here: a proxy claims the class of the object that it wraps.
     if type(wrapper) in (QuietTrace, QuietTracer):
         return True
@@ -169,6 +149,4 @@ def _is_ours(wrapper: Any) -> bool:
 
 
 def _is_wrapper(value: object) -> bool:
-    import wrapt
-
     return isinstance(value, (wrapt.FunctionWrapper, wrapt.BoundFunctionWrapper))

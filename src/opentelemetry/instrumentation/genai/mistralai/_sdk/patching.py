@@ -15,52 +15,31 @@ wrapper out.
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
-from collections.abc import Iterator
-from functools import partial
 from types import ModuleType
-from typing import Any, Final
-from weakref import ref
+from typing import TYPE_CHECKING, Final
 
 from .. import _log
 from .._otel.open_calls import open_calls
-from .batches import wrap_get_job, wrap_output_line
-from .calls import Method, wrap_async_call, wrap_call
-from .connections import CONNECTIONS, connection_targets
+from .connections import CONNECTIONS
 from .imports import ImportWatch
-from .loops import Loop
-from .own_spans import wrap_after_success, wrap_before_request, wrap_traced_request
-from .patches import Make, Patch, quiet_trace, quiet_tracer, wrapped_by
-from .realtime import Session
-from .streams import stream_classes, wrap_async_exit, wrap_exit
-from .table import BATCHES, JOBS, LOOPS, METHODS, ROOTS, SESSIONS
-from .tools import wrap_tool
+from .table import MODULES, ROOTS, STREAMS
 from .versions import conflict
 
-_STREAMS: Final = {
-    "utils.eventstreaming": ("EventStream", "EventStreamAsync"),
-    "utils.jsonl": ("JsonLStream", "JsonLStreamAsync"),
-}
-_TRACING: Final = "_hooks.tracing"
-_CONVERSATIONS: Final = "conversations"
-_LOOPS: Final = "extra.run.context"
-_TOOLS: Final = "extra.run.tools"
-_BATCHES: Final = "extra.batch.client"
-_MODULES: Final = dict.fromkeys([
-    *_STREAMS, *(method.module for method in METHODS), _TRACING, _LOOPS, _TOOLS, _BATCHES,
-    *CONNECTIONS, *(session.module for session in SESSIONS),
-])  # fmt: skip
+if TYPE_CHECKING:
+    from .patches import Patch
+    from .table import AnyRow
+
 # The wrappers of these modules tell open streams and sessions that they end.
-_NEEDED_TO_END: Final = (*_STREAMS, *CONNECTIONS)
-_NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in _MODULES]
+_NEEDED_TO_END: Final = (*STREAMS, *CONNECTIONS)
+_NAMES: Final = [f"{root}.{module}" for root in ROOTS for module in MODULES]
 
 
 # A module's patches include those of the classes that it had before it was reloaded.
 _patches: Final[dict[str, list[Patch]]] = {}
 # Each row of the table has one copy here; `is_unwanted` tells our wrappers from older ones by it. A
 # method and its async twin share a copy, because one may be called inside the other.
-_copies: Final[dict[Method | Loop | Session, Method | Loop | Session]] = {}
+_copies: Final[dict[AnyRow, AnyRow]] = {}
 _active = False
 _check_versions = False
 # Each root is checked by itself, because the SDK's other clients have versions of their own.
@@ -103,36 +82,31 @@ def unpatch() -> None:
 
 def _on_import(module: ModuleType) -> None:
     """Patches a module that has been imported, and its classes from before a reload."""
-    if not (_active and _has_wrapt()):
+    if not _active:
         return
     name = module.__name__
     known = [patch for patch in _patches.get(name, ()) if patch.owner is not None]
     try:
         if _check_versions and not _is_supported(name):
             return
+        # Not before the SDK is imported: see there.
+        from .targets import patches_of
+
         have = {(id(patch.owner), patch.name) for patch in known}
-        for owner, attribute, make in _targets(module):
-            if (id(owner), attribute) not in have:
-                known.append(Patch(owner, attribute, make))
+        found = patches_of(module, _own)
+        known += [patch for patch in found if (id(patch.owner), patch.name) not in have]
         _patches[name] = known
         for patch in known:
             patch.put_in()
+    except ImportError as exc:
+        # Of wrapt: one line, and not one for each module of the SDK.
+        _log.say_once("mistralai is not instrumented: %s", exc)
     except Exception as exc:  # noqa: BLE001 -- raising would break the user's import
         _undo(known)
         _patches.pop(name, None)
         _log.report(f"patch {name}", exc)
     if not _active:
         _undo(known)
-
-
-def _has_wrapt() -> bool:
-    # Asked here, a broken installation of it is one log line, and not one for each method.
-    try:
-        importlib.import_module("wrapt")
-    except ImportError as exc:
-        _log.say_once("mistralai is not instrumented: %s", exc)
-        return False
-    return True
 
 
 def _is_supported(module: str) -> bool:
@@ -146,84 +120,7 @@ def _is_supported(module: str) -> bool:
     return _supported[root]
 
 
-def _targets(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
-    """Yields the owner and name of each function to replace in a module, and its `Make`."""
-    for owner, name, make in _candidates(module):
-        if owner is not None and name in vars(owner):
-            yield owner, name, make
-
-
-def _candidates(module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
-    name = module.__name__
-    if (streams := _streams_of(name)) is not None:
-        stream, async_stream = (getattr(module, each, None) for each in streams)
-        kinds = (cls for cls in (stream, async_stream) if cls is not None)
-        # The callback removes the reference of a class that was freed: the set would grow.
-        stream_classes.update(ref(cls, stream_classes.discard) for cls in kinds)
-        yield stream, "__exit__", wrapped_by(wrap_exit)
-        yield stream, "close", wrapped_by(wrap_exit)
-        yield async_stream, "__aexit__", wrapped_by(wrap_async_exit)
-        yield async_stream, "close", wrapped_by(wrap_async_exit)
-    elif name.endswith(f".{_TRACING}"):
-        hook = getattr(module, "TracingHook", None)
-        yield hook, "before_request", wrapped_by(wrap_before_request)
-        yield hook, "after_success", wrapped_by(wrap_after_success)
-        yield module, "get_traced_request_and_span", wrapped_by(wrap_traced_request)
-    elif name.endswith(f".{_LOOPS}"):
-        yield module, "create_function_result", wrapped_by(wrap_tool)
-    elif name.endswith(f".{_TOOLS}"):
-        yield module, "trace", quiet_trace
-    elif name.endswith(f".{_BATCHES}"):
-        yield module, "_parse_output_obj", wrapped_by(wrap_output_line)
-    elif name.endswith(f".{_CONVERSATIONS}"):
-        yield module, "tracer", quiet_tracer
-    yield from _rows(name, module)
-
-
-def _rows(name: str, module: ModuleType) -> Iterator[tuple[Any, str, Make]]:
-    for method in METHODS:
-        if name.endswith(f".{method.module}"):
-            cls = getattr(module, method.cls, None)
-            if not is_meant(cls, method):
-                continue
-            own = partial(_own, method)
-            yield cls, method.method, wrapped_by(wrap_call, own)
-            yield cls, f"{method.method}_async", wrapped_by(wrap_async_call, own)
-    for row in (*LOOPS, *BATCHES, *SESSIONS):
-        if name.endswith(f".{row.module}"):
-            cls = getattr(module, row.cls, None)
-            yield cls, row.method, wrapped_by(wrap_async_call, partial(_own, row))
-    for suffix, class_name in JOBS:
-        cls = getattr(module, class_name, None) if name.endswith(f".{suffix}") else None
-        if _takes(cls, "inline"):
-            yield cls, "get", wrapped_by(wrap_get_job)
-            yield cls, "get_async", wrapped_by(wrap_get_job)
-    yield from connection_targets(module)
-
-
-def is_meant(cls: Any, method: Method) -> bool:
-    """Returns whether a class has the row's method, and no other one of that name.
-
-    Args:
-        cls: the class, or None if this SDK has none.
-        method: the row, whose ``takes`` is an argument that the other one lacks.
-    """
-    return method.takes is None or _takes(cls, method.takes, method.method)
-
-
-def _takes(cls: Any, argument: str, method: str = "get") -> bool:
-    function: Any = getattr(cls, method, None)
-    code: Any = getattr(inspect.unwrap(function), "__code__", None)
-    return code is not None and argument in code.co_varnames
-
-
-def _streams_of(module: str) -> tuple[str, str] | None:
-    """Returns the names of the two classes of streams in a module, None if there are none."""
-    found = (names for part, names in _STREAMS.items() if module.endswith(f".{part}"))
-    return next(found, None)
-
-
-def _own(row: Method | Loop | Session) -> Method | Loop | Session:
+def _own(row: AnyRow) -> AnyRow:
     return _copies.setdefault(row, row._replace())
 
 

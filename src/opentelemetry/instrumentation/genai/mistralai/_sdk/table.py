@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists every SDK method that gets a span, one row each; async twins are derived.
 
-`patching` names the inner functions of the SDK that are wrapped besides.
+It names the modules of the SDK in which anything is wrapped, too: `targets` says what that is.
 """
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from .. import _names as s
 from .._content.messages import (
@@ -51,6 +52,7 @@ from .._recording.results import (
 from .._recording.searches import SearchRecorder
 from .batches import CollectingMethod
 from .calls import Method
+from .connections import CONNECTIONS
 from .loops import Loop
 from .realtime import Session
 from .workflows import ExecutingMethod, WaitingMethod
@@ -198,3 +200,37 @@ SESSIONS: Final = (
     Session("extra.realtime.transcription", "RealtimeTranscription", "connect"),
     Session("extra.realtime.speech", "RealtimeSpeech", "connect", output_type="speech"),
 )
+
+AnyRow = Method | Loop | Session
+
+# What is wrapped besides: the SDK's inner functions, in these modules.
+STREAMS: Final = {
+    "utils.eventstreaming": ("EventStream", "EventStreamAsync"),
+    "utils.jsonl": ("JsonLStream", "JsonLStreamAsync"),
+}
+TRACING: Final = "_hooks.tracing"
+CONVERSATIONS: Final = _CONVERSATIONS[0]
+BATCH_CLIENT: Final = _BATCH_CLIENT[0]
+RUNS: Final = "extra.run.context"
+TOOLS: Final = "extra.run.tools"
+MODULES: Final = tuple(dict.fromkeys([
+    *STREAMS, *(row.module for row in METHODS), TRACING, RUNS, TOOLS, BATCH_CLIENT,
+    *CONNECTIONS, *(row.module for row in SESSIONS),
+]))  # fmt: skip
+
+
+def is_meant(cls: Any, method: Method) -> bool:
+    """Returns whether a class has the row's method, and no other one of that name.
+
+    Args:
+        cls: the class, or None if this SDK has none.
+        method: the row, whose ``takes`` is an argument that the other one lacks.
+    """
+    return method.takes is None or takes(cls, method.takes, method.method)
+
+
+def takes(cls: Any, argument: str, method: str = "get") -> bool:
+    """Returns whether a class has a method that takes this argument."""
+    function: Any = getattr(cls, method, None)
+    code: Any = getattr(inspect.unwrap(function), "__code__", None)
+    return code is not None and argument in code.co_varnames
