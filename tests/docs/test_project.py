@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import re
 import shutil
@@ -311,6 +312,24 @@ def test_a_form_for_issues_has_what_github_asks_of_it(form: str) -> None:
         assert "value" in field["attributes"] if field["type"] == "markdown" else "id" in field
     ids = [field["id"] for field in text["body"] if "id" in field]
     assert len(ids) == len(set(ids))
+
+
+# Examples that pages tell people to copy
+
+
+@pytest.mark.parametrize("name", ["aws_lambda.py", "viewers/recipes.py", "zero_code/ask.py"])
+def test_an_example_that_is_copied_imports_nothing_of_the_repository(name: str) -> None:
+    tree = ast.parse((ROOT / "examples" / name).read_text())
+    imported = {
+        found.partition(".")[0]
+        for node in tree.body
+        for found in (
+            [node.module or ""] if isinstance(node, ast.ImportFrom)
+            else [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        )
+    }  # fmt: skip
+    assert imported & {"emulator", "examples", "tests", "benchmarks", "tools"} == set()
+    assert "mistralai" in imported or "opentelemetry" in imported
 
 
 # The lock, licences

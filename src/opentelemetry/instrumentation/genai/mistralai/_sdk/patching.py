@@ -98,13 +98,11 @@ def _on_import(module: ModuleType) -> None:
         _patches[name] = known
         for patch in known:
             patch.put_in()
-    except ImportError as exc:
-        # Of wrapt: one line, and not one for each module of the SDK.
-        _log.say_once("mistralai is not instrumented: %s", exc)
     except Exception as exc:  # noqa: BLE001 -- raising would break the user's import
         _undo(known)
         _patches.pop(name, None)
-        _log.report(f"patch {name}", exc)
+        # Without the module's name: what is wrong with wrapt is wrong with each of 40 modules.
+        _log.report("patch mistralai", exc)
     if not _active:
         _undo(known)
 
@@ -129,7 +127,7 @@ def _undo(patches: list[Patch]) -> None:
         try:
             patch.take_out()
         except Exception as exc:  # noqa: BLE001 -- the other wrappers must go, too
-            _log.report(f"unpatch {patch.name}", exc)
+            _log.report("unpatch mistralai", exc)
 
 
 _watch: Final = ImportWatch(_NAMES, _on_import)

@@ -2,9 +2,9 @@
 """Says what is wrapped in a module of the SDK, and by what.
 
 Only `patching` imports it, with the SDK's first module, because wrapt comes with it. wrapt imports
-asyncio and importlib.metadata, which takes twice as long as all of this package. The SDK needs both
-itself; a program that never imports the SDK, as many under ``opentelemetry-instrument``, needs
-neither.
+asyncio, ssl and importlib.metadata, which takes twice as long as all of this package. The SDK needs
+them itself; at `instrument()` nobody may have needed them yet, and gevent, which may come later,
+wants ssl unused. (Under ``opentelemetry-instrument`` OpenTelemetry has imported wrapt before.)
 """
 
 from __future__ import annotations
